@@ -1,0 +1,73 @@
+//! Frames: pictures in memory that belongs to us, and whose life the types carry.
+//!
+//! A slot is free, then a [`FrameMut`] (unique, writable), then a [`Frame`] (shared, read-only),
+//! and free again at the last drop; giving back is `Drop`, never a call to remember.
+//!
+//! ```text
+//! free --take/claim--> FrameMut --publish--> Frame (clones) --last drop--> Home::give_back --> free
+//! ```
+
+mod pixel_format;
+mod slots;
+
+pub use pixel_format::{Bayer, PixelFormat};
+pub use slots::{Frame, FrameMut, FreeList, Home, Slots};
+
+/// What is known of a frame beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrameInfo {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows that were really delivered (a cut-short frame has fewer than configured).
+    pub height: u32,
+    /// Bytes from one row to the next, padding included.
+    pub stride: usize,
+    /// Where the first row begins in the slot, in bytes.
+    pub offset: usize,
+    /// Bytes of the slot that were written, from its beginning.
+    pub filled: usize,
+    /// What the bytes mean, by its PFNC name.
+    pub pixel_format: PixelFormat,
+    /// The camera's own number of the frame; gaps in it are lost frames.
+    pub frame_id: u64,
+    /// When the exposure began, on the host's clock.
+    pub captured_ns: i64,
+    /// How wrong `captured_ns` may be.
+    pub captured_error_ns: i64,
+    /// When the frame was handed over by the producer, on the host's clock.
+    pub arrived_ns: i64,
+    /// The camera's own timestamp, where it gives one.
+    pub device_ns: Option<i64>,
+    /// Whether pixels are missing.
+    pub incomplete: bool,
+    /// Hardware counter of trigger pulses, from the frame's chunk.
+    pub counter: Option<u64>,
+    /// Encoder count at the exposure, from the frame's chunk.
+    pub encoder_count: Option<u64>,
+    /// Ground truth of a simulated camera: for the ledger only, never for matching.
+    pub true_part: Option<u64>,
+}
+
+impl FrameInfo {
+    /// A complete picture that fills its slot without padding; times are `now_ns`.
+    pub fn packed(width: u32, height: u32, pixel_format: PixelFormat, now_ns: i64) -> Self {
+        let stride = pixel_format.row_bytes(width);
+        Self {
+            width,
+            height,
+            stride,
+            offset: 0,
+            filled: stride * height as usize,
+            pixel_format,
+            frame_id: 0,
+            captured_ns: now_ns,
+            captured_error_ns: 0,
+            arrived_ns: now_ns,
+            device_ns: None,
+            incomplete: false,
+            counter: None,
+            encoder_count: None,
+            true_part: None,
+        }
+    }
+}

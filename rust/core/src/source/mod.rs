@@ -1,0 +1,52 @@
+//! Where frames come from.
+//!
+//! To add a transport, write one file here with a type that implements [`Source`], its fake, its
+//! tests, and its arm of `open`.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::frame::Frame;
+
+/// What a source has to say.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// A picture, complete or marked incomplete.
+    Frame(Frame),
+    /// The camera numbered exposures whose frames never came; told before the frame that showed it.
+    Gap {
+        /// How many.
+        lost: u64,
+    },
+    /// The camera is gone; nothing more will come from this source.
+    Lost {
+        /// What showed it.
+        why: String,
+    },
+    /// The source has ended by itself (a folder, a pushed sequence).
+    End,
+}
+
+/// A camera as the line sees it. One thread owns it and waits in [`Source::next`].
+pub trait Source: Send {
+    /// The URI it was opened with; part of every message about it.
+    fn uri(&self) -> &str;
+
+    /// Begins to deliver.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Camera`] and its kin, when the camera refuses.
+    fn start(&mut self) -> Result<()>;
+
+    /// Waits at most `timeout`, and not at all on anyone but the camera; `None` when nothing came.
+    ///
+    /// # Errors
+    /// A failure that is no loss of the camera; the caller may go on waiting.
+    fn next(&mut self, timeout: Duration) -> Result<Option<SourceEvent>>;
+
+    /// Stops delivering; frames that are held stay valid. Idempotent, also on a lost camera.
+    fn stop(&mut self);
+
+    /// How many slots the camera has to write into.
+    fn slots(&self) -> usize;
+}
