@@ -1,6 +1,15 @@
 //! The binding: convert, release the GIL, map errors; nothing else.
 
+mod errors;
+
 use pyo3::prelude::*;
 
-#[pymodule]
-mod _native {}
+#[pymodule(gil_used = true)]
+mod _native {
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
