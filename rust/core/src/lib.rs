@@ -4,11 +4,16 @@
 //!
 //! - [`source`] waits for frames; their memory and life is [`frame`]'s.
 //! - [`sense`] tells where the belt is and when a part passes the photo-eye.
+//! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
+//! - [`actuate`] pushes it off the belt.
+//! - [`line`] is all of them together.
 
 pub mod actuate;
 pub mod clock;
 pub mod error;
 pub mod frame;
+pub mod line;
 pub mod outcome;
 pub mod sense;
 pub mod source;
+pub mod track;

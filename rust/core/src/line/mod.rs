@@ -1,0 +1,3 @@
+//! The line: what the stages do together.
+
+pub mod deadline;
