@@ -173,3 +173,111 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Belt, Setup};
+
+    const MS: i64 = 1_000_000;
+
+    /// Three parts, a stroke so long after the one that hits part 1 whole.
+    fn world(change: impl FnOnce(&mut Setup), off_ns: i64) -> (Belt, StrokeId) {
+        let mut setup = Setup::default();
+        setup.parts.total = Some(3);
+        change(&mut setup);
+        let mut belt = Belt::new(setup, 0).unwrap();
+        let stroke = belt.command(0, 850 * MS + 160 * MS - 19_500_000 + off_ns, 0);
+        belt.advance(10_000 * MS, &mut Vec::new());
+        (belt, stroke.id)
+    }
+
+    fn claim(bad: bool, judged: Judged, stroke: Option<StrokeId>) -> Claim {
+        Claim { bad, judged, removes_unjudged: true, stroke }
+    }
+
+    #[test]
+    fn what_was_wanted_and_done_is_removed_or_overkill() {
+        let (belt, stroke) = world(|_| {}, 0);
+        let class = |bad, judged| {
+            let claim = claim(bad, judged, Some(stroke));
+            belt.ledger().classify(1, &claim).unwrap()
+        };
+        assert_eq!(class(true, Judged::Reject), Class::Removed);
+        assert_eq!(class(true, Judged::Unjudged), Class::Removed);
+        assert_eq!(class(false, Judged::Reject), Class::Overkill(OverkillBy::Model));
+        assert_eq!(class(false, Judged::Unjudged), Class::Overkill(OverkillBy::Policy));
+        assert_eq!(class(false, Judged::Pass), Class::Collateral);
+        assert_eq!(class(true, Judged::Pass), Class::Collateral);
+    }
+
+    #[test]
+    fn an_escape_is_blamed_on_whoever_let_it_pass() {
+        let escape = |belt: &Belt, claim| belt.ledger().classify(1, &claim).unwrap();
+        let (belt, stroke) = world(|_| {}, -70 * MS);
+        let blamed = |by| Class::Escape(by);
+        assert_eq!(escape(&belt, claim(true, Judged::Pass, None)), blamed(EscapeBy::Model));
+        assert_eq!(escape(&belt, claim(true, Judged::Reject, None)), blamed(EscapeBy::Late));
+        assert_eq!(
+            escape(&belt, claim(true, Judged::Reject, Some(stroke))),
+            blamed(EscapeBy::Tracking)
+        );
+        let lets_pass = Claim { removes_unjudged: false, ..claim(true, Judged::Unjudged, None) };
+        assert_eq!(escape(&belt, lets_pass), blamed(EscapeBy::Policy));
+        for change in [
+            |setup: &mut Setup| setup.ejectors[0].dead_share = 1.0,
+            |setup: &mut Setup| {
+                (setup.ejectors[0].slow_share, setup.ejectors[0].slow_ms) = (1.0, 90.0);
+            },
+        ] {
+            let (belt, stroke) = world(change, 0);
+            assert_eq!(
+                escape(&belt, claim(true, Judged::Reject, Some(stroke))),
+                blamed(EscapeBy::Mechanical)
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_after_its_instant_is_late() {
+        let mut belt = Belt::new(Setup::default(), 0).unwrap();
+        belt.advance(1000 * MS, &mut Vec::new());
+        let stroke = belt.command(0, 990 * MS - LATE_NS, 0);
+        belt.advance(3000 * MS, &mut Vec::new());
+        let claim = claim(true, Judged::Reject, Some(stroke.id));
+        assert_eq!(belt.ledger().classify(0, &claim), Some(Class::Escape(EscapeBy::Late)));
+    }
+
+    #[test]
+    fn a_good_part_struck_for_another_is_collateral() {
+        let (belt, _) = world(|setup| setup.ejectors[0].occupied_ms = 200.0, 0);
+        let class = |part| {
+            let claim = claim(false, Judged::Pass, None);
+            belt.ledger().classify(part, &claim)
+        };
+        assert_eq!(class(0), Some(Class::Kept));
+        assert_eq!(class(1), Some(Class::Collateral));
+        assert_eq!(class(2), Some(Class::Collateral));
+        assert_eq!(class(3), None);
+    }
+
+    #[test]
+    fn a_tally_sums_up() {
+        let mut tally = Tally::default();
+        let every = [
+            Class::OnBelt,
+            Class::Kept,
+            Class::Removed,
+            Class::Escape(EscapeBy::Model),
+            Class::Escape(EscapeBy::Policy),
+            Class::Escape(EscapeBy::Tracking),
+            Class::Escape(EscapeBy::Late),
+            Class::Escape(EscapeBy::Mechanical),
+            Class::Overkill(OverkillBy::Model),
+            Class::Overkill(OverkillBy::Policy),
+            Class::Collateral,
+        ];
+        every.into_iter().for_each(|class| tally.add(class));
+        assert_eq!((tally.escapes(), tally.total()), (5, every.len() as u64));
+    }
+}
