@@ -17,8 +17,8 @@ const HAIR_MM: f64 = 1e-5;
 pub(crate) struct Sweep {
     pub(crate) stroke: StrokeId,
     pub(crate) begins_ns: i64,
+    /// When the hit is over.
     pub(crate) hit_ns: i64,
-    pub(crate) ends_ns: i64,
 }
 
 #[derive(Debug)]
@@ -83,18 +83,12 @@ impl Ejector {
         };
         let ends_ns = begins_ns.saturating_add(out_ns);
         self.ready_ns = ends_ns.saturating_add(ns(model.recover_ms));
-        StrokeState::Made { begins_ns, ends_ns, faulty: slow || stuck }
-    }
-
-    pub(crate) fn begin(&mut self, stroke: StrokeId, begins_ns: i64, ends_ns: i64) -> Sweep {
-        let sweep = Sweep {
-            stroke,
+        StrokeState::Made {
             begins_ns,
-            hit_ns: begins_ns.saturating_add(ns(self.model.hit_ms)),
+            hit_ns: begins_ns.saturating_add(ns(model.hit_ms)),
             ends_ns,
-        };
-        self.out = Some(sweep);
-        sweep
+            faulty: slow || stuck,
+        }
     }
 
     /// Sweeps the face over a part from the beginning of the effect until `until_ns` (the end, or

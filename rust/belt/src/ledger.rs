@@ -96,6 +96,8 @@ pub enum StrokeState {
     Made {
         /// When the effect begins.
         begins_ns: i64,
+        /// When the hit is over, and what it held is gone.
+        hit_ns: i64,
         /// When the face is out of the way.
         ends_ns: i64,
         /// A fault made it late or kept it out.

@@ -55,6 +55,7 @@
 //! ```
 
 mod belt;
+mod check;
 mod eject;
 mod encoder;
 mod event;
@@ -67,6 +68,7 @@ mod setup;
 mod speed;
 
 pub use belt::{Belt, Stroke};
+pub use check::SetupError;
 pub use event::Event;
 pub use judge::{Claim, Class, EscapeBy, Judged, LATE_NS, OverkillBy, Tally};
 pub use ledger::{
@@ -74,7 +76,6 @@ pub use ledger::{
 };
 pub use setup::{
     CameraModel, ConfirmModel, EjectorFault, EjectorFaultKind, EjectorModel, EncoderFault,
-    EncoderFaultKind, EncoderModel, EyeModel, Gap, PartsModel, Setup, SetupError, Tags,
-    TriggerPoint,
+    EncoderFaultKind, EncoderModel, EyeModel, Gap, PartsModel, Setup, Tags, TriggerPoint,
 };
 pub use speed::{After, Segment, Speed, SpeedProfile};

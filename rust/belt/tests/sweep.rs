@@ -19,10 +19,10 @@ struct Seen {
 }
 
 fn look(belt: &Belt, part: &PartRecord, model: &EjectorModel, stroke: StrokeId) -> Option<Seen> {
-    let StrokeState::Made { begins_ns, ends_ns, .. } = belt.ledger().stroke(stroke)?.state else {
+    let StrokeState::Made { begins_ns, hit_ns, ends_ns, .. } = belt.ledger().stroke(stroke)?.state
+    else {
         return None;
     };
-    let hit_ns = begins_ns + (model.hit_ms * 1e6).round() as i64;
     let from_ns = begins_ns.max(part.entered_ns);
     let to_ns = ends_ns.min(part.left_ns?);
     let at_belt_mm = belt.position_mm(part.entered_ns);
@@ -81,6 +81,8 @@ proptest! {
                     None => prop_assert!(seen.most_mm <= blur_mm, "missed {part:?} {stroke:?}"),
                     Some(contact) => {
                         prop_assert!((contact.overlap_mm - seen.most_mm).abs() <= blur_mm);
+                        let held_mm = if seen.whole_hit_seen { seen.least_in_hit_mm } else { 0.0 };
+                        prop_assert!((contact.held_mm - held_mm).abs() <= blur_mm);
                         let removed_here = matches!(
                             part.fate, Fate::Removed { stroke, .. } if stroke == id
                         );

@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 use smartqc_belt::*;
 
-pub const MS: i64 = 1_000_000;
+pub(crate) const MS: i64 = 1_000_000;
 
 /// A belt that swings, stops or ramps.
-pub fn any_speed() -> impl Strategy<Value = SpeedProfile> {
+pub(crate) fn any_speed() -> impl Strategy<Value = SpeedProfile> {
     prop_oneof![
         (200.0..2000.0).prop_map(SpeedProfile::steady),
         (200.0..2000.0, 0.0..1.0, 0.2..3.0)
@@ -18,7 +18,7 @@ pub fn any_speed() -> impl Strategy<Value = SpeedProfile> {
 }
 
 /// A world in which everything that can go wrong does now and then.
-pub fn any_setup() -> impl Strategy<Value = Setup> {
+pub(crate) fn any_setup() -> impl Strategy<Value = Setup> {
     let parts = (20.0..150.0, 0.0..10.0, 0.0..60.0, 0.0..0.5, -0.03..0.03, 0.0..0.03);
     let ejector = (10.0..80.0, 0.0..20.0, 0.0..20.0, 0.0..100.0, 0.0..50.0, 0.0..1.0);
     let share = 0.0..0.3;
@@ -88,13 +88,13 @@ pub fn any_setup() -> impl Strategy<Value = Setup> {
 }
 
 /// A stroke for some ejector, so long after the previous command.
-pub fn any_commands() -> impl Strategy<Value = Vec<(usize, i64, i64)>> {
+pub(crate) fn any_commands() -> impl Strategy<Value = Vec<(usize, i64, i64)>> {
     let command = (0..3usize, 0..300 * MS, 0..120 * MS);
     prop::collection::vec(command, 0..60)
 }
 
 /// Runs a world to its end, commands at their instants, and returns what happened.
-pub fn run(setup: Setup, commands: &[(usize, i64, i64)]) -> (Belt, Vec<Event>) {
+pub(crate) fn run(setup: Setup, commands: &[(usize, i64, i64)]) -> (Belt, Vec<Event>) {
     let mut belt = Belt::new(setup, 0).expect("the strategy makes sound setups");
     let mut events = Vec::new();
     let mut at_ns = 0;

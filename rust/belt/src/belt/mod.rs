@@ -1,16 +1,19 @@
 //! The event engine: whatever comes next, by the belt's travel or by the clock, in order.
 
+mod sensors;
+mod strokes;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use crate::check::SetupError;
 use crate::eject::Ejector;
 use crate::encoder::Encoder;
 use crate::event::Event;
 use crate::feed::{Feed, Part};
-use crate::ledger::{Fate, Ignored, Ledger, StrokeId, StrokeRecord, StrokeState};
+use crate::ledger::{Fate, Ledger, StrokeId, StrokeRecord, StrokeState};
 use crate::motion::Motion;
-use crate::rng::{Rng, Stream};
-use crate::setup::{Setup, SetupError, TriggerPoint, ns};
+use crate::setup::{Setup, TriggerPoint, ns};
 
 /// The simulated world, driven by [`Belt::advance`].
 ///
@@ -325,98 +328,6 @@ impl Belt {
         self.settle();
     }
 
-    fn eye_front(&mut self, part: &Part) {
-        if self.beam_dark {
-            return;
-        }
-        self.beam_dark = true;
-        if self.edge(part, true)
-            && let Some(record) = self.ledger.part_mut(part.number)
-        {
-            record.eye_seen = true;
-        }
-    }
-
-    fn eye_rear(&mut self, part: &Part) {
-        let blind_mm = self.setup.eye.blind_gap_mm;
-        let follower = self.live(part.number + 1);
-        if follower.is_some_and(|next| next.gap_ahead_mm <= blind_mm) {
-            return;
-        }
-        self.beam_clears(part);
-    }
-
-    fn beam_clears(&mut self, part: &Part) {
-        self.beam_dark = false;
-        self.edge(part, false);
-    }
-
-    /// The beam changed: what the eye makes of it. Returns whether it signals the edge.
-    fn edge(&mut self, part: &Part, rising: bool) -> bool {
-        let eye = &self.setup.eye;
-        let mut rng = Rng::of(self.setup.seed, Stream::Eye { rising }, part.number);
-        let delay_ms = eye.delay_ms + rng.between(0.0, eye.jitter_ms);
-        let signals = !rng.chance(eye.missed_share);
-        let bounces = if signals && rng.chance(eye.bounce_share) { 1 + rng.below(3) } else { 0 };
-        let phantom_ms = (!rising && rng.chance(eye.phantom_share)).then(|| rng.between(1.0, 20.0));
-        let bounce_ms = eye.bounce_ms;
-        let at_ns = self.after_ms(delay_ms);
-        let own = Some(part.number);
-        if signals {
-            self.set(at_ns, Due::Eye { rising, part: own });
-        }
-        for bounce in 0..bounces {
-            let slot_ms = bounce_ms / bounces as f64;
-            let back_ms = slot_ms * (bounce as f64 + rng.between(0.1, 0.5));
-            let again_ms = slot_ms * (bounce as f64 + rng.between(0.5, 0.9));
-            for (rising, after_ms) in [(!rising, back_ms), (rising, again_ms)] {
-                let at_ns = at_ns.saturating_add(ns(after_ms));
-                self.set(at_ns, Due::Eye { rising, part: own });
-            }
-        }
-        if let Some(after_ms) = phantom_ms {
-            for (rising, after_ms) in [(true, after_ms), (false, after_ms + 1.0)] {
-                let at_ns = at_ns.saturating_add(ns(bounce_ms + after_ms));
-                self.set(at_ns, Due::Eye { rising, part: None });
-            }
-        }
-        signals
-    }
-
-    fn trigger(&mut self, camera: usize, part: &Part) {
-        let model = &self.setup.cameras[camera];
-        let mut rng = Rng::of(self.setup.seed, Stream::Camera(camera), part.number);
-        let at_ns = self.after_ms(rng.between(0.0, model.jitter_ms));
-        if rng.chance(model.missed_share) {
-            return;
-        }
-        let double_ns = at_ns.saturating_add(ns(model.double_after_ms));
-        let doubles = rng.chance(model.double_share);
-        let part = part.number;
-        self.set(at_ns, Due::Trigger { camera, part });
-        if doubles {
-            self.set(double_ns, Due::Trigger { camera, part });
-        }
-    }
-
-    /// Takes a part off the belt; faces that are out have touched it until now and no longer.
-    fn leave(&mut self, part: Part, fate: Fate, events: &mut Vec<Event>) {
-        let remover = match fate {
-            Fate::Removed { ejector, .. } => Some(ejector),
-            Fate::Kept | Fate::OnBelt => None,
-        };
-        for (index, ejector) in self.ejectors.iter().enumerate() {
-            if let Some(sweep) = ejector.out
-                && remover != Some(index)
-                && let Some(felt) = ejector.feel(&sweep, self.now_ns, &part, &self.motion)
-            {
-                self.ledger.add_contact(ejector.touch(&sweep, &part, &felt, false));
-            }
-        }
-        self.ledger.leave(part.number, self.now_ns, fate);
-        events.push(Event::Left { part: part.number, at_ns: self.now_ns, fate });
-    }
-
     fn run(&mut self, due: Due, events: &mut Vec<Event>) {
         let at_ns = self.now_ns;
         match due {
@@ -448,133 +359,5 @@ impl Belt {
                 events.push(Event::Confirm { ejector, part, at_ns });
             }
         }
-    }
-
-    /// The device gets a command.
-    fn decide(&mut self, stroke: StrokeId, events: &mut Vec<Event>) {
-        let seed = self.setup.seed;
-        let record = *self.ledger.stroke_mut(stroke);
-        let state = match self.ejectors.get_mut(record.ejector) {
-            None => StrokeState::Ignored(Ignored::NoEjector),
-            Some(ejector) => {
-                let draw = Rng::of(seed, Stream::Stroke(record.ejector), u64::from(stroke.0));
-                ejector.command(self.now_ns, record.pulse_ns, draw)
-            }
-        };
-        self.ledger.stroke_mut(stroke).state = state;
-        match state {
-            StrokeState::Made { begins_ns, .. } => self.set(begins_ns, Due::Begin(stroke)),
-            StrokeState::Ignored(why) => events.push(Event::Ignored {
-                ejector: record.ejector,
-                stroke,
-                at_ns: self.now_ns,
-                why,
-            }),
-            StrokeState::Waiting | StrokeState::Cancelled => {}
-        }
-    }
-
-    fn begin(&mut self, stroke: StrokeId, events: &mut Vec<Event>) {
-        let StrokeRecord { ejector, state, .. } = *self.ledger.stroke_mut(stroke);
-        let StrokeState::Made { begins_ns, ends_ns, .. } = state else {
-            return;
-        };
-        let sweep = self.ejectors[ejector].begin(stroke, begins_ns, ends_ns);
-        self.set(sweep.hit_ns, Due::Hit(ejector));
-        self.set(sweep.ends_ns, Due::End(ejector));
-        events.push(Event::Effect { ejector, stroke, begins: true, at_ns: self.now_ns });
-    }
-
-    /// The hit is over: what it held is gone.
-    fn hit(&mut self, index: usize, events: &mut Vec<Event>) {
-        let Some(sweep) = self.ejectors[index].out else {
-            return;
-        };
-        for live in 0..self.live.len() {
-            let part = self.live[live];
-            let ejector = &self.ejectors[index];
-            if !self.is_on_belt(&part) {
-                continue;
-            }
-            let felt = ejector.feel(&sweep, self.now_ns, &part, &self.motion);
-            let Some((felt, clean)) =
-                felt.and_then(|felt| Some((felt, ejector.removes(&felt, &part)?)))
-            else {
-                continue;
-            };
-            self.ledger.add_contact(ejector.touch(&sweep, &part, &felt, true));
-            self.remove(live, index, sweep.stroke, clean, events);
-        }
-        self.settle();
-    }
-
-    fn is_on_belt(&self, part: &Part) -> bool {
-        self.ledger.part(part.number).is_some_and(|record| record.fate == Fate::OnBelt)
-    }
-
-    fn remove(
-        &mut self,
-        live: usize,
-        ejector: usize,
-        stroke: StrokeId,
-        clean: bool,
-        events: &mut Vec<Event>,
-    ) {
-        self.live[live].gone = true;
-        let part = self.live[live];
-        let fate = Fate::Removed { ejector, stroke, clean };
-        self.leave(part, fate, events);
-        // A long part may be pushed out of the eye's beam.
-        let eye_rear = self.stations.iter().find_map(|station| match station.kind {
-            StationKind::EyeRear => Some(station.next),
-            _ => None,
-        });
-        if eye_rear == Some(part.number) {
-            self.beam_clears(&part);
-        }
-        if let Some(confirm) = &self.setup.ejectors[ejector].confirm {
-            let stream = Stream::Confirm(ejector);
-            let missed = Rng::of(self.setup.seed, stream, part.number).chance(confirm.missed_share);
-            let at_ns = self.after_ms(confirm.delay_ms);
-            if !missed {
-                let part = Some(part.number);
-                self.set(at_ns, Due::Confirm { ejector, part });
-            }
-        }
-    }
-
-    /// The face is out of the way: whatever it met beside the hit was touched.
-    fn end(&mut self, index: usize, events: &mut Vec<Event>) {
-        let Some(sweep) = self.ejectors[index].out.take() else {
-            return;
-        };
-        let ejector = &self.ejectors[index];
-        for part in &self.live {
-            if !self.is_on_belt(part) {
-                continue;
-            }
-            if let Some(felt) = ejector.feel(&sweep, self.now_ns, part, &self.motion) {
-                self.ledger.add_contact(ejector.touch(&sweep, part, &felt, false));
-            }
-        }
-        let removed = self.ledger.stroke_mut(sweep.stroke).removed;
-        if removed == 0
-            && let Some(confirm) = &ejector.model().confirm
-        {
-            // Strokes count from the far end, so that none shares a draw with a part.
-            let index_of_draw = !u64::from(sweep.stroke.0);
-            let stream = Stream::Confirm(index);
-            if Rng::of(self.setup.seed, stream, index_of_draw).chance(confirm.false_share) {
-                let at_ns = self.after_ms(confirm.delay_ms);
-                let due = Due::Confirm { ejector: index, part: None };
-                self.set(at_ns, due);
-            }
-        }
-        events.push(Event::Effect {
-            ejector: index,
-            stroke: sweep.stroke,
-            begins: false,
-            at_ns: self.now_ns,
-        });
     }
 }
