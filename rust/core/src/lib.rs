@@ -7,8 +7,10 @@
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
 //! - [`line`] is all of them together.
+//! - [`batch`] says whose turn it is, and holds the rows.
 
 pub mod actuate;
+pub mod batch;
 pub mod clock;
 pub mod error;
 pub mod frame;
