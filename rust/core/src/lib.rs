@@ -7,13 +7,14 @@
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
 //! - [`line`] is all of them together.
-//! - [`batch`] says whose turn it is, and holds the rows.
+//! - [`batch`] says whose turn it is, and holds the rows; [`infer`] runs the model on them.
 
 pub mod actuate;
 pub mod batch;
 pub mod clock;
 pub mod error;
 pub mod frame;
+pub mod infer;
 pub mod line;
 pub mod outcome;
 pub mod sense;

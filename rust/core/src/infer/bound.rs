@@ -1,0 +1,485 @@
+//! A session's tensors, in memory of our own that is bound once: fill rows, run, read rows.
+//!
+//! Each batch size has its own set of `OrtValue`s over the same memory, made beforehand, so that a
+//! run of any size allocates nothing on our side. ONNX Runtime itself does, inside `Run`.
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, c_char};
+use std::fmt;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ort_sys::{OrtRunOptions, OrtValue};
+
+use super::runtime::Runtime;
+use super::session::{Dim, Session, TensorInfo, from_onnx, to_onnx};
+use crate::batch::{RowMut, Tensor};
+use crate::error::{Error, Result};
+
+/// Input and output tensors of one session, for one worker.
+pub struct Bound {
+    session: Arc<Session>,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    /// By batch size - 1; of a model with a fixed batch, only that one.
+    batches: Vec<Values>,
+    input_names: Names,
+    output_names: Names,
+    max_batch: usize,
+    /// The batch size that the model insists on.
+    fixed: Option<usize>,
+    run: Arc<RunFlag>,
+}
+
+/// What came out of one run: `rows` rows of each output.
+#[derive(Clone, Copy, Debug)]
+pub struct Outputs<'a> {
+    tensors: &'a [Tensor],
+    rows: usize,
+}
+
+impl<'a> Outputs<'a> {
+    /// Rows that were asked for; further ones of the tensors hold padding.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// An output by its index in the session's list.
+    ///
+    /// # Panics
+    /// When there is no such output.
+    pub fn tensor(&self, index: usize) -> &'a Tensor {
+        &self.tensors[index]
+    }
+
+    /// Views of tensors that did not come from a session, for tests of heads.
+    pub fn of(tensors: &'a [Tensor], rows: usize) -> Self {
+        Self { tensors, rows }
+    }
+}
+
+/// Ends a run from another thread: the arm of a watchdog.
+#[derive(Clone)]
+pub struct Terminator(Arc<RunFlag>);
+
+impl Terminator {
+    /// Number of the run in progress.
+    pub fn running(&self) -> Option<u64> {
+        let state = self.0.lock();
+        state.active.then_some(state.number)
+    }
+
+    /// Ends run `number` between two nodes of its graph, with an error; false when it is not (or no
+    /// longer) in progress, and then no other run is touched.
+    pub fn terminate(&self, number: u64) -> bool {
+        let state = self.0.lock();
+        let current = state.active && state.number == number;
+        if current {
+            // SAFETY: valid run options; ONNX Runtime allows this beside a run. The status is NULL,
+            // as the call only sets a flag.
+            unsafe {
+                let _ = (self.0.runtime.api.RunOptionsSetTerminate)(self.0.raw);
+            }
+        }
+        current
+    }
+}
+
+impl fmt::Debug for Terminator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Terminator({:?})", self.running())
+    }
+}
+
+/// Run options with their flag. Under the lock, so that a watchdog that comes too late never ends
+/// the next run.
+struct RunFlag {
+    runtime: Arc<Runtime>,
+    raw: *mut OrtRunOptions,
+    state: Mutex<RunState>,
+}
+
+#[derive(Default)]
+struct RunState {
+    number: u64,
+    active: bool,
+}
+
+// SAFETY: the options live until the last holder drops them; ONNX Runtime reads them in a run while
+// another thread sets the flag, which it is made for; both changes of the flag are under the lock.
+unsafe impl Send for RunFlag {}
+// SAFETY: as above.
+unsafe impl Sync for RunFlag {}
+
+impl RunFlag {
+    fn lock(&self) -> MutexGuard<'_, RunState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) {
+        let mut state = self.lock();
+        state.number += 1;
+        state.active = true;
+        // The flag stays set until it is unset.
+        // SAFETY: valid run options, not in a run. The status is NULL: the call only clears a flag.
+        unsafe {
+            let _ = (self.runtime.api.RunOptionsUnsetTerminate)(self.raw);
+        }
+    }
+
+    fn end(&self) {
+        self.lock().active = false;
+    }
+}
+
+impl Drop for RunFlag {
+    fn drop(&mut self) {
+        // SAFETY: created by CreateRunOptions, released once.
+        unsafe { (self.runtime.api.ReleaseRunOptions)(self.raw) };
+    }
+}
+
+/// Names of inputs or outputs as `Run` wants them.
+struct Names {
+    _owned: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl Names {
+    fn new(tensors: &[TensorInfo]) -> Self {
+        // They came from C strings, so there is no NUL inside.
+        let owned: Vec<_> =
+            tensors.iter().map(|t| CString::new(t.name.as_str()).unwrap_or_default()).collect();
+        let pointers = owned.iter().map(|name| name.as_ptr()).collect();
+        Self { _owned: owned, pointers }
+    }
+}
+
+/// `OrtValue`s over the first rows of our tensors.
+struct Values {
+    runtime: Arc<Runtime>,
+    inputs: Vec<*mut OrtValue>,
+    outputs: Vec<*mut OrtValue>,
+}
+
+impl Values {
+    /// With an `OrtValue` over the first `rows` rows of each input, and no output yet.
+    fn over(session: &Session, inputs: &[Tensor], rows: usize) -> Result<Self> {
+        let runtime = Arc::clone(&session.runtime);
+        let mut values = Self { runtime, inputs: Vec::new(), outputs: Vec::new() };
+        for tensor in inputs {
+            values.inputs.push(value_over(session, tensor, rows)?);
+        }
+        Ok(values)
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        for &value in self.inputs.iter().chain(&self.outputs) {
+            // SAFETY: NULL is allowed; otherwise made by ONNX Runtime for us, released once. The
+            // memory that it may point to is not freed with it.
+            unsafe { (self.runtime.api.ReleaseValue)(value) };
+        }
+    }
+}
+
+// SAFETY: the raw pointers are owned by this value alone, point to objects that ONNX Runtime allows
+// to be used from any thread, and are used under `&mut self` only; tensors and the rest are Send.
+unsafe impl Send for Bound {}
+
+impl Bound {
+    /// Tensors for up to `max_batch` rows; a model whose batch is fixed gets its own number, padded
+    /// with zeros. `sizes` gives free dimensions beyond the first their value, by symbol: height
+    /// and width of a model that takes any.
+    ///
+    /// Runs the model on zeros, to learn the shapes of its outputs.
+    ///
+    /// # Errors
+    /// [`Error::Model`], with its inputs and outputs, when a free dimension has no size, a type is
+    /// not handled, or the rows of an output cannot be told apart.
+    pub fn new(session: Arc<Session>, max_batch: usize, sizes: &[(&str, usize)]) -> Result<Self> {
+        if max_batch == 0 {
+            return Err(Error::invalid("batch", "0 rows; allowed: 1 and more"));
+        }
+        let shapes = session
+            .inputs()
+            .iter()
+            .map(|input| row_shape(&session, input, sizes))
+            .collect::<Result<Vec<_>>>()?;
+        let mut fixed = shapes.iter().map(|(batch, _)| *batch);
+        let first = fixed.next().ok_or_else(|| session.refuse("it has no inputs"))?;
+        if fixed.any(|batch| batch != first) {
+            return Err(session.refuse("its inputs disagree about the batch"));
+        }
+        let rows = first.unwrap_or(max_batch);
+        let inputs = session
+            .inputs()
+            .iter()
+            .zip(&shapes)
+            .map(|(info, (_, shape))| tensor(&session, info, rows, shape))
+            .collect::<Result<Vec<_>>>()?;
+
+        let runtime = Arc::clone(&session.runtime);
+        let mut raw = ptr::null_mut();
+        // SAFETY: a writable out pointer.
+        let status = unsafe { (runtime.api.CreateRunOptions)(&raw mut raw) };
+        runtime.check(status).map_err(|problem| Error::Runtime { problem })?;
+        let run = Arc::new(RunFlag { runtime, raw, state: Mutex::default() });
+        let mut bound = Self {
+            input_names: Names::new(session.inputs()),
+            output_names: Names::new(session.outputs()),
+            session,
+            inputs,
+            outputs: Vec::new(),
+            batches: Vec::new(),
+            max_batch: max_batch.min(rows),
+            fixed: first,
+            run,
+        };
+        bound.bind(rows)?;
+        Ok(bound)
+    }
+
+    /// The session that is run.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// The most rows of one run.
+    pub fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    /// The batch size that the model insists on, if it does: each run costs that many rows.
+    pub fn fixed_batch(&self) -> Option<usize> {
+        self.fixed
+    }
+
+    /// An input's memory: the same for the life of `self`.
+    ///
+    /// # Panics
+    /// When there is no such input.
+    pub fn input(&mut self, index: usize) -> &mut Tensor {
+        &mut self.inputs[index]
+    }
+
+    /// One row of an input, to be filled.
+    ///
+    /// # Panics
+    /// When there is no such input or row.
+    pub fn row_mut(&mut self, input: usize, row: usize) -> RowMut<'_> {
+        self.inputs[input].row_mut(row).expect("inputs are bound with a type that has rows to fill")
+    }
+
+    /// The arm of a watchdog.
+    pub fn terminator(&self) -> Terminator {
+        Terminator(Arc::clone(&self.run))
+    }
+
+    /// Runs the first `rows` rows of the inputs (1 to [`max_batch`](Self::max_batch)); no
+    /// allocation on our side.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with ONNX Runtime's words, also for a run that was ended; [`Error::Invalid`]
+    /// for another number of rows.
+    pub fn run(&mut self, rows: usize) -> Result<Outputs<'_>> {
+        if rows == 0 || rows > self.max_batch {
+            let allowed = format!("{rows} rows; allowed: 1 to {}", self.max_batch);
+            return Err(Error::invalid("batch", allowed));
+        }
+        let values = match self.fixed {
+            None => &mut self.batches[rows - 1],
+            Some(_) => {
+                // Rows of the run before must not be seen by a model that mixes rows.
+                self.inputs.iter_mut().for_each(|tensor| tensor.zero_from(rows));
+                &mut self.batches[0]
+            }
+        };
+        self.run.begin();
+        let ran = run(&self.session, &self.run, &self.input_names, &self.output_names, values);
+        self.run.end();
+        ran.map_err(|problem| self.session.error(format!("the run failed: {problem}")))?;
+        Ok(Outputs { tensors: &self.outputs, rows })
+    }
+
+    /// Learns the outputs' shapes from runs on zeros, then binds every batch size.
+    fn bind(&mut self, rows: usize) -> Result<()> {
+        let shapes = self.dry_run(rows)?;
+        if rows > 1 && self.fixed.is_none() {
+            let single = self.dry_run(1)?;
+            if let Some(index) = (0..shapes.len()).find(|&i| shapes[i] != single[i]) {
+                return Err(self.session.refuse(format!(
+                    "a row of output {} is {:?} alone and {:?} in a batch of {rows}",
+                    self.session.outputs()[index].name,
+                    single[index],
+                    shapes[index]
+                )));
+            }
+        }
+        for (info, shape) in self.session.outputs().iter().zip(&shapes) {
+            self.outputs.push(tensor(&self.session, info, rows, shape)?);
+        }
+        let sizes = if self.fixed.is_some() { rows..=rows } else { 1..=rows };
+        for size in sizes {
+            let mut values = Values::over(&self.session, &self.inputs, size)?;
+            for tensor in &self.outputs {
+                values.outputs.push(value_over(&self.session, tensor, size)?);
+            }
+            self.batches.push(values);
+        }
+        Ok(())
+    }
+
+    /// Runs `rows` rows of zeros into tensors of ONNX Runtime's own; the shape of one row of each.
+    fn dry_run(&self, rows: usize) -> Result<Vec<Vec<usize>>> {
+        let (session, runtime) = (&self.session, &self.session.runtime);
+        let mut values = Values::over(session, &self.inputs, rows)?;
+        values.outputs = vec![ptr::null_mut(); session.outputs().len()];
+        run(session, &self.run, &self.input_names, &self.output_names, &mut values)
+            .map_err(|problem| session.refuse(format!("a run on zeros failed: {problem}")))?;
+        let outputs = session.outputs().iter().zip(&values.outputs);
+        let row_shape = |(info, &value): (&TensorInfo, &*mut OrtValue)| {
+            let shape = shape_of(runtime, value, info)
+                .map_err(|problem| session.refuse(format!("output {}: {problem}", info.name)))?;
+            match shape.split_first() {
+                Some((&first, row)) if first == rows => Ok(row.to_vec()),
+                _ => Err(session.refuse(format!(
+                    "output {} is {shape:?} for a batch of {rows}, so that its rows cannot be told \
+                     apart",
+                    info.name
+                ))),
+            }
+        };
+        outputs.map(row_shape).collect()
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (inputs, outputs) = (&self.inputs, &self.outputs);
+        write!(f, "Bound({:?}, {inputs:?} -> {outputs:?})", self.session)
+    }
+}
+
+/// One `Run`; the values' outputs are filled, or allocated where they are NULL.
+fn run(
+    session: &Session,
+    flag: &RunFlag,
+    input_names: &Names,
+    output_names: &Names,
+    values: &mut Values,
+) -> std::result::Result<(), String> {
+    // SAFETY: names and values come in equal numbers and outlive the call; the memory behind the
+    // values belongs to the `Bound` that the caller holds mutably, so nobody else looks at it.
+    let status = unsafe {
+        (session.runtime.api.Run)(
+            session.raw,
+            flag.raw,
+            input_names.pointers.as_ptr(),
+            values.inputs.as_ptr().cast(),
+            values.inputs.len(),
+            output_names.pointers.as_ptr(),
+            values.outputs.len(),
+            values.outputs.as_mut_ptr(),
+        )
+    };
+    session.runtime.check(status)
+}
+
+/// Batch (`None` when it is free) and shape of one row of an input.
+fn row_shape(
+    session: &Session,
+    input: &TensorInfo,
+    sizes: &[(&str, usize)],
+) -> Result<(Option<usize>, Vec<usize>)> {
+    let Some((batch, row)) = input.dims.split_first() else {
+        return Err(session.refuse(format!("input {} has no dimension for a batch", input.name)));
+    };
+    let size = |dim: &Dim| match dim {
+        Dim::Fixed(size) => Ok(*size),
+        Dim::Free(symbol) => {
+            let known = sizes.iter().find(|(name, _)| name == symbol).map(|(_, size)| *size);
+            known.ok_or_else(|| session.refuse(format!("dimension {symbol} is free: set the size")))
+        }
+    };
+    let row = row.iter().map(size).collect::<Result<_>>()?;
+    let batch = match batch {
+        Dim::Fixed(size) => Some(*size),
+        Dim::Free(_) => None,
+    };
+    Ok((batch, row))
+}
+
+/// Memory for an input or output.
+fn tensor(session: &Session, info: &TensorInfo, rows: usize, row: &[usize]) -> Result<Tensor> {
+    let element = info.element.ok_or_else(|| {
+        session.refuse(format!("{} has an element type that is not handled", info.name))
+    })?;
+    let mut tensor = Tensor::zeroed(element, rows, row)
+        .ok_or_else(|| session.refuse(format!("{} cannot be {rows} x {row:?}", info.name)))?;
+    let is_input = session.inputs().iter().any(|input| std::ptr::eq(input, info));
+    if is_input && tensor.row_mut(0).is_none() {
+        return Err(session.refuse(format!(
+            "input {} is {element}; float32, float16 and uint8 can be prepared",
+            info.name
+        )));
+    }
+    Ok(tensor)
+}
+
+/// An `OrtValue` over the first `rows` rows of our memory.
+fn value_over(session: &Session, tensor: &Tensor, rows: usize) -> Result<*mut OrtValue> {
+    let runtime = &session.runtime;
+    let shape: Vec<i64> = [rows].iter().chain(tensor.row_shape()).map(|&dim| dim as i64).collect();
+    let bytes = rows * tensor.row_elements() * tensor.element().bytes();
+    let mut value = ptr::null_mut();
+    // SAFETY: the memory has room for `rows` rows and outlives the value: both live in one `Bound`,
+    // whose tensors never move their memory. The shape is copied.
+    let status = unsafe {
+        (runtime.api.CreateTensorWithDataAsOrtValue)(
+            runtime.cpu_memory,
+            tensor.as_ptr().cast(),
+            bytes,
+            shape.as_ptr(),
+            shape.len(),
+            to_onnx(tensor.element()),
+            &raw mut value,
+        )
+    };
+    runtime.check(status).map_err(|problem| session.refuse(problem))?;
+    Ok(value)
+}
+
+/// Shape of what ONNX Runtime allocated; fails when it is no tensor of the declared type.
+fn shape_of(
+    runtime: &Runtime,
+    value: *mut OrtValue,
+    info: &TensorInfo,
+) -> std::result::Result<Vec<usize>, String> {
+    let api = runtime.api;
+    let (mut is_tensor, mut element, mut rank) = (0, 0_i32, 0);
+    let mut raw = ptr::null_mut();
+    // SAFETY: a value that a run has returned, and writable out pointers; the shape is released
+    // after its last use.
+    unsafe {
+        runtime.check((api.IsTensor)(value, &raw mut is_tensor))?;
+        if is_tensor == 0 {
+            return Err("is not a tensor".to_owned());
+        }
+        runtime.check((api.GetTensorTypeAndShape)(value, &raw mut raw))?;
+        let mut read = || {
+            runtime.check((api.GetTensorElementType)(raw, (&raw mut element).cast()))?;
+            runtime.check((api.GetDimensionsCount)(raw, &raw mut rank))?;
+            let mut dims = vec![0_i64; rank];
+            runtime.check((api.GetDimensions)(raw, dims.as_mut_ptr(), rank))?;
+            Ok::<_, String>(dims)
+        };
+        let dims = read();
+        (api.ReleaseTensorTypeAndShapeInfo)(raw);
+        if from_onnx(element) != info.element {
+            return Err("has another type than the model declares".to_owned());
+        }
+        Ok(dims?.into_iter().map(|dim| usize::try_from(dim).unwrap_or(0)).collect())
+    }
+}

@@ -1,0 +1,464 @@
+//! One model, opened: what its file says about itself, and the session that runs it.
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, c_char};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::Arc;
+
+use ort_sys::{
+    ExecutionMode, GraphOptimizationLevel, ONNXTensorElementDataType as Onnx, ONNXType,
+    OrtModelMetadata, OrtSession, OrtSessionOptions, OrtStatusPtr, OrtTypeInfo,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::external;
+use super::runtime::{Runtime, text};
+use crate::batch::ElementType;
+use crate::error::{Error, Result};
+
+/// The provider that every build has.
+const CPU: &str = "CPUExecutionProvider";
+
+/// How a session runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Execution providers by ONNX Runtime's names, the preferred one first.
+    pub providers: Vec<String>,
+    /// Threads inside one run. One session per worker and one thread per session is fastest on a
+    /// CPU, since several workers fill the cores.
+    pub intra_threads: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { providers: vec![CPU.to_owned()], intra_threads: 1 }
+    }
+}
+
+/// One dimension of a tensor, as the model declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Dim {
+    /// A number.
+    Fixed(usize),
+    /// Free: the model's symbol for it, or `name[axis]` of the tensor when it has none.
+    Free(String),
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Free(symbol) => f.write_str(symbol),
+        }
+    }
+}
+
+/// An input or output, as the model declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: String,
+    /// Its element type; `None` for one that is not handled here, or for what is not a tensor.
+    pub element: Option<ElementType>,
+    /// Its dimensions.
+    pub dims: Vec<Dim>,
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let element = self.element.map_or("unsupported type", ElementType::as_str);
+        let dims: Vec<_> = self.dims.iter().map(ToString::to_string).collect();
+        write!(f, "{} {element}[{}]", self.name, dims.join(", "))
+    }
+}
+
+/// A file beside the model with weights of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExternalFile {
+    /// Relative to the model's folder.
+    pub location: String,
+    /// Of its bytes, in hex.
+    pub sha256: String,
+}
+
+/// A model's file, and what it says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Of its bytes, in hex.
+    pub sha256: String,
+    /// Its external data, by location.
+    pub external: Vec<ExternalFile>,
+    /// What exported it.
+    pub producer: String,
+    /// The graph's name.
+    pub graph: String,
+    /// Its version, when one is set.
+    pub version: Option<i64>,
+    /// `metadata_props`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A model that is ready to run. Any thread may run it at any time; give each worker its own, so
+/// that they share no thread pool.
+pub struct Session {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) raw: *mut OrtSession,
+    file: ModelFile,
+    inputs: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
+    providers: Vec<String>,
+}
+
+// SAFETY: ONNX Runtime documents sessions as safe to run from several threads at once, and to be
+// released from any.
+unsafe impl Send for Session {}
+// SAFETY: as above.
+unsafe impl Sync for Session {}
+
+impl Session {
+    /// Opens the model at `path`; its external data is found beside it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file cannot be read, [`Error::Invalid`] for a provider that this build
+    /// of ONNX Runtime does not have, [`Error::Model`] with ONNX Runtime's words when it refuses.
+    pub fn open(runtime: &Arc<Runtime>, path: &Path, options: &Options) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let external = external_files(path, &bytes)?;
+        let sha256 = hex(&bytes);
+        drop(bytes);
+
+        let refused = |problem| Error::Model { model: path.display().to_string(), problem };
+        let settings = Settings::new(runtime, options)?;
+        let file = CString::new(path.as_os_str().as_encoded_bytes())
+            .map_err(|_| Error::invalid("model", "its path contains a NUL"))?;
+        let mut raw = ptr::null_mut();
+        // SAFETY: environment and settings are valid, the path is terminated, `raw` is writable.
+        let status = unsafe {
+            (runtime.api.CreateSession)(runtime.env, file.as_ptr(), settings.raw, &raw mut raw)
+        };
+        runtime.check(status).map_err(refused)?;
+        let mut session = Self {
+            runtime: Arc::clone(runtime),
+            raw,
+            file: ModelFile {
+                path: path.to_owned(),
+                sha256,
+                external,
+                producer: String::new(),
+                graph: String::new(),
+                version: None,
+                metadata: BTreeMap::new(),
+            },
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            providers: options.providers.clone(),
+        };
+        session.read_metadata().map_err(refused)?;
+        session.inputs = session.tensors(true).map_err(refused)?;
+        session.outputs = session.tensors(false).map_err(refused)?;
+        Ok(session)
+    }
+
+    /// The library that runs it.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// The model's file.
+    pub fn file(&self) -> &ModelFile {
+        &self.file
+    }
+
+    /// What goes in.
+    pub fn inputs(&self) -> &[TensorInfo] {
+        &self.inputs
+    }
+
+    /// What comes out.
+    pub fn outputs(&self) -> &[TensorInfo] {
+        &self.outputs
+    }
+
+    /// The providers that were asked for.
+    pub fn providers(&self) -> &[String] {
+        &self.providers
+    }
+
+    /// An error about this model that lists its inputs and outputs.
+    pub(super) fn refuse(&self, problem: impl fmt::Display) -> Error {
+        let list = |tensors: &[TensorInfo]| {
+            tensors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let (inputs, outputs) = (list(&self.inputs), list(&self.outputs));
+        self.error(format!("{problem}; inputs: {inputs}; outputs: {outputs}"))
+    }
+
+    /// An error about this model.
+    pub(super) fn error(&self, problem: String) -> Error {
+        Error::Model { model: self.file.path.display().to_string(), problem }
+    }
+
+    fn read_metadata(&mut self) -> std::result::Result<(), String> {
+        let (runtime, api) = (&self.runtime, self.runtime.api);
+        let mut raw = ptr::null_mut();
+        // SAFETY: a valid session and a writable out pointer.
+        runtime.check(unsafe { (api.SessionGetModelMetadata)(self.raw, &raw mut raw) })?;
+        let metadata = Metadata { runtime, raw };
+        self.file.producer = metadata.text(api.ModelMetadataGetProducerName)?;
+        self.file.graph = metadata.text(api.ModelMetadataGetGraphName)?;
+        let mut version = 0;
+        // SAFETY: valid metadata and a writable out pointer.
+        runtime.check(unsafe { (api.ModelMetadataGetVersion)(raw, &raw mut version) })?;
+        // A version that is not set reads as the greatest number.
+        self.file.version = (version != i64::MAX).then_some(version);
+        self.file.metadata = metadata.map()?;
+        Ok(())
+    }
+
+    fn tensors(&self, inputs: bool) -> std::result::Result<Vec<TensorInfo>, String> {
+        let (runtime, api) = (&self.runtime, self.runtime.api);
+        let (count, name, info) = if inputs {
+            (api.SessionGetInputCount, api.SessionGetInputName, api.SessionGetInputTypeInfo)
+        } else {
+            (api.SessionGetOutputCount, api.SessionGetOutputName, api.SessionGetOutputTypeInfo)
+        };
+        let mut tensors = 0;
+        // SAFETY: a valid session and a writable out pointer.
+        runtime.check(unsafe { count(self.raw, &raw mut tensors) })?;
+        let describe = |index| {
+            let mut text = ptr::null_mut();
+            let mut raw = ptr::null_mut();
+            // SAFETY: a valid session, index < count, writable out pointers; the name is ours to
+            // free, the type info is released by its owner below.
+            let name = unsafe {
+                runtime.check(name(self.raw, index, runtime.allocator, &raw mut text))?;
+                runtime.take_text(text)
+            };
+            // SAFETY: as above.
+            runtime.check(unsafe { info(self.raw, index, &raw mut raw) })?;
+            TypeInfo { runtime, raw }.describe(name)
+        };
+        (0..tensors).map(describe).collect()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: created by CreateSession, released once; nobody runs it, since each `Bound` holds
+        // the `Arc` that this lives in.
+        unsafe { (self.runtime.api.ReleaseSession)(self.raw) };
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.file.path.display())
+    }
+}
+
+/// `OrtSessionOptions`, released with the value.
+struct Settings<'a> {
+    runtime: &'a Runtime,
+    raw: *mut OrtSessionOptions,
+}
+
+impl<'a> Settings<'a> {
+    fn new(runtime: &'a Runtime, options: &Options) -> Result<Self> {
+        for provider in &options.providers {
+            if !runtime.available_providers().contains(provider) {
+                let found = runtime.available_providers().join(", ");
+                let version = runtime.version();
+                return Err(Error::invalid(
+                    "providers",
+                    format!("{provider} is not in this ONNX Runtime {version}, which has {found}"),
+                ));
+            }
+            if provider != CPU {
+                let problem = format!("{provider} is not handled yet; allowed: {CPU}");
+                return Err(Error::invalid("providers", problem));
+            }
+        }
+        let (api, mut raw) = (runtime.api, ptr::null_mut());
+        let checked = |status| runtime.check(status).map_err(|problem| Error::Runtime { problem });
+        // SAFETY: a writable out pointer.
+        checked(unsafe { (api.CreateSessionOptions)(&raw mut raw) })?;
+        let settings = Self { runtime, raw };
+        let no_spinning = [c"session.intra_op.allow_spinning", c"session.inter_op.allow_spinning"];
+        // SAFETY: valid options and terminated, static strings.
+        unsafe {
+            checked((api.SetIntraOpNumThreads)(raw, i32::from(options.intra_threads.max(1))))?;
+            checked((api.SetInterOpNumThreads)(raw, 1))?;
+            checked((api.SetSessionExecutionMode)(raw, ExecutionMode::ORT_SEQUENTIAL))?;
+            let all = GraphOptimizationLevel::ORT_ENABLE_ALL;
+            checked((api.SetSessionGraphOptimizationLevel)(raw, all))?;
+            for key in no_spinning {
+                checked((api.AddSessionConfigEntry)(raw, key.as_ptr(), c"0".as_ptr()))?;
+            }
+        }
+        Ok(settings)
+    }
+}
+
+impl Drop for Settings<'_> {
+    fn drop(&mut self) {
+        // SAFETY: created by CreateSessionOptions, released once.
+        unsafe { (self.runtime.api.ReleaseSessionOptions)(self.raw) };
+    }
+}
+
+/// `OrtModelMetadata`, released with the value.
+struct Metadata<'a> {
+    runtime: &'a Runtime,
+    raw: *mut OrtModelMetadata,
+}
+
+impl Metadata<'_> {
+    fn text(
+        &self,
+        get: unsafe extern "system" fn(
+            *const OrtModelMetadata,
+            *mut ort_sys::OrtAllocator,
+            *mut *mut c_char,
+        ) -> OrtStatusPtr,
+    ) -> std::result::Result<String, String> {
+        let mut value = ptr::null_mut();
+        // SAFETY: valid metadata, allocator and out pointer; the string is ours to free.
+        unsafe {
+            self.runtime.check(get(self.raw, self.runtime.allocator, &raw mut value))?;
+            Ok(self.runtime.take_text(value))
+        }
+    }
+
+    fn map(&self) -> std::result::Result<BTreeMap<String, String>, String> {
+        let (runtime, api) = (self.runtime, self.runtime.api);
+        let mut keys: *mut *mut c_char = ptr::null_mut();
+        let mut count = 0;
+        let mut map = BTreeMap::new();
+        // SAFETY: valid metadata and out pointers. With a count above 0, `keys` holds that many
+        // strings; they and the list itself are ours to free, each key after its last use.
+        unsafe {
+            let status = (api.ModelMetadataGetCustomMetadataMapKeys)(
+                self.raw,
+                runtime.allocator,
+                &raw mut keys,
+                &raw mut count,
+            );
+            runtime.check(status)?;
+            for index in 0..usize::try_from(count).unwrap_or(0) {
+                let key = *keys.add(index);
+                let mut value = ptr::null_mut();
+                let status = (api.ModelMetadataLookupCustomMetadataMap)(
+                    self.raw,
+                    runtime.allocator,
+                    key,
+                    &raw mut value,
+                );
+                runtime.check(status)?;
+                map.insert(runtime.take_text(key), runtime.take_text(value));
+            }
+            if !keys.is_null() {
+                runtime.check((api.AllocatorFree)(runtime.allocator, keys.cast()))?;
+            }
+        }
+        Ok(map)
+    }
+}
+
+impl Drop for Metadata<'_> {
+    fn drop(&mut self) {
+        // SAFETY: got from SessionGetModelMetadata, released once.
+        unsafe { (self.runtime.api.ReleaseModelMetadata)(self.raw) };
+    }
+}
+
+/// `OrtTypeInfo`, released with the value.
+struct TypeInfo<'a> {
+    runtime: &'a Runtime,
+    raw: *mut OrtTypeInfo,
+}
+
+impl TypeInfo<'_> {
+    fn describe(&self, name: String) -> std::result::Result<TensorInfo, String> {
+        let (runtime, api) = (self.runtime, self.runtime.api);
+        // Numbers of enums are read as integers: a newer library may know more of them than we.
+        let (mut kind, mut element, mut rank) = (0_i32, 0_i32, 0);
+        let mut shape = ptr::null();
+        // SAFETY: valid type info and out pointers; ONNXType is an i32.
+        unsafe {
+            runtime.check((api.GetOnnxTypeFromTypeInfo)(self.raw, (&raw mut kind).cast()))?;
+            if kind != ONNXType::ONNX_TYPE_TENSOR as i32 {
+                return Ok(TensorInfo { name, element: None, dims: Vec::new() });
+            }
+            runtime.check((api.CastTypeInfoToTensorInfo)(self.raw, &raw mut shape))?;
+            runtime.check((api.GetTensorElementType)(shape, (&raw mut element).cast()))?;
+            runtime.check((api.GetDimensionsCount)(shape, &raw mut rank))?;
+        }
+        let mut sizes = vec![0_i64; rank];
+        let mut symbols = vec![ptr::null(); rank];
+        // SAFETY: the shape lives as long as the type info; both lists have `rank` places.
+        unsafe {
+            runtime.check((api.GetDimensions)(shape, sizes.as_mut_ptr(), rank))?;
+            runtime.check((api.GetSymbolicDimensions)(shape, symbols.as_mut_ptr(), rank))?;
+        }
+        let dim = |axis: usize| match usize::try_from(sizes[axis]) {
+            Ok(size) => Dim::Fixed(size),
+            // SAFETY: terminated strings that live as long as the type info.
+            Err(_) => match unsafe { text(symbols[axis]) } {
+                symbol if symbol.is_empty() => Dim::Free(format!("{name}[{axis}]")),
+                symbol => Dim::Free(symbol),
+            },
+        };
+        let dims = (0..rank).map(dim).collect();
+        Ok(TensorInfo { name, element: from_onnx(element), dims })
+    }
+}
+
+impl Drop for TypeInfo<'_> {
+    fn drop(&mut self) {
+        // SAFETY: got from SessionGet...TypeInfo, released once.
+        unsafe { (self.runtime.api.ReleaseTypeInfo)(self.raw) };
+    }
+}
+
+const TYPES: [(ElementType, Onnx); 7] = [
+    (ElementType::Float32, Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT),
+    (ElementType::Float16, Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16),
+    (ElementType::Float64, Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE),
+    (ElementType::Uint8, Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8),
+    (ElementType::Int32, Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32),
+    (ElementType::Int64, Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64),
+    (ElementType::Bool, Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL),
+];
+
+pub(super) fn from_onnx(number: i32) -> Option<ElementType> {
+    TYPES.iter().find(|(_, onnx)| *onnx as i32 == number).map(|(element, _)| *element)
+}
+
+pub(super) fn to_onnx(element: ElementType) -> Onnx {
+    TYPES
+        .iter()
+        .find(|(ours, _)| *ours == element)
+        .map(|(_, onnx)| *onnx)
+        .expect("every element type is in the table")
+}
+
+fn external_files(model: &Path, bytes: &[u8]) -> Result<Vec<ExternalFile>> {
+    let folder = model.parent().unwrap_or(Path::new("."));
+    let hashed = |location: String| {
+        let path = folder.join(&location);
+        let bytes = std::fs::read(&path).map_err(|error| Error::io(path, error))?;
+        Ok(ExternalFile { location, sha256: hex(&bytes) })
+    };
+    external::locations(bytes).into_iter().map(hashed).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,222 @@
+"""Builds the small models that the tests run; by hand, with the files committed.
+
+Each has one trait that a test needs. Run: ``python tests/models/build.py`` (needs onnx and numpy).
+Equal versions of onnx write equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+HERE = Path(__file__).parent
+SIDE = 8
+CLASSES = 2
+
+
+def contract(kind: str, layout: str = "NCHW") -> dict[str, str]:
+    """What our own training writes into a model's metadata."""
+    says = {
+        "schema": 1,
+        "head": "classifier",
+        "input": {"name": "image", "layout": layout, "size": [SIDE, SIDE], "resize": "area", "channels": "RGB"},
+        "output": {
+            "name": "scores",
+            "kind": kind,
+            "classes": ["good", "defect"],
+            "defect_classes": ["defect"],
+        },
+    }
+    return {"smartqc.contract": json.dumps(says, sort_keys=True)}
+
+
+def save(
+    name: str,
+    nodes: list[NodeProto],
+    *,
+    shape: list[int | str],
+    out: list[int | str],
+    constants: dict[str, np.ndarray] | None = None,
+    element: int = TensorProto.FLOAT,
+    metadata: dict[str, str] | None = None,
+) -> onnx.ModelProto:
+    """One input `image`, one output `scores`."""
+    weights = [numpy_helper.from_array(value, key) for key, value in (constants or {}).items()]
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("image", element, shape)],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, out)],
+        weights,
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="smartqc tests"
+    )
+    helper.set_model_props(model, metadata or {})
+    onnx.checker.check_model(model, full_check=True)
+    (HERE / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    return model
+
+
+def brightness(source: str, into: str) -> list[NodeProto]:
+    """Logits [0, 8 * (mean - 0.5)]: a bright picture is a defect, and a test knows the answer."""
+    return [
+        helper.make_node("ReduceMean", [source], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "last"], ["column"]),
+        helper.make_node("Mul", ["column", "gain"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "offset"], [into]),
+    ]
+
+
+CONSTANTS = {
+    "last": np.array([1], np.int64),
+    "gain": np.array([[0.0, 8.0]], np.float32),
+    "offset": np.array([[0.0, -4.0]], np.float32),
+}
+
+
+def main() -> None:
+    """Writes every file."""
+    nchw: list[int | str] = ["N", 3, SIDE, SIDE]
+    softmax = helper.make_node("Softmax", ["logits"], ["scores"], axis=1)
+    judged = [*brightness("image", "logits"), softmax]
+
+    dynamic = save(
+        "dynamic",
+        judged,
+        shape=nchw,
+        out=["N", CLASSES],
+        constants=CONSTANTS,
+        metadata=contract("probabilities"),
+    )
+    save("fixed4", judged, shape=[4, 3, SIDE, SIDE], out=[4, CLASSES], constants=CONSTANTS)
+    save("logits", brightness("image", "scores"), shape=nchw, out=["N", CLASSES], constants=CONSTANTS)
+    save(
+        "any_size",
+        judged,
+        shape=["N", 3, "height", "width"],
+        out=["N", CLASSES],
+        constants=CONSTANTS,
+    )
+    # Scores of independent classes: within 0..1, but no sum of 1; nothing tells what they are.
+    save(
+        "sigmoid",
+        [*brightness("image", "logits"), helper.make_node("Sigmoid", ["logits"], ["scores"])],
+        shape=nchw,
+        out=["N", CLASSES],
+        constants=CONSTANTS,
+    )
+    save(
+        "u8_nhwc",
+        [
+            helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("Div", ["float", "full"], ["unit"]),
+            *brightness("unit", "logits"),
+            softmax,
+        ],
+        shape=["N", SIDE, SIDE, 3],
+        out=["N", CLASSES],
+        element=TensorProto.UINT8,
+        constants=CONSTANTS | {"full": np.array(255.0, np.float32)},
+    )
+    # sqrt of a negative mean: a picture below 0 has no answer, one above has.
+    save(
+        "nan",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Sqrt", ["mean"], ["root"]),
+            helper.make_node("Unsqueeze", ["root", "last"], ["column"]),
+            helper.make_node("Sub", ["one", "column"], ["rest"]),
+            helper.make_node("Concat", ["rest", "column"], ["scores"], axis=1),
+        ],
+        shape=nchw,
+        out=["N", CLASSES],
+        constants={"last": np.array([1], np.int64), "one": np.array([[1.0]], np.float32)},
+        metadata=contract("probabilities"),
+    )
+    # A map where a classifier has a row.
+    save(
+        "rank4",
+        [helper.make_node("Relu", ["image"], ["scores"])],
+        shape=nchw,
+        out=["N", 3, SIDE, SIDE],
+    )
+    # An output whose rows do not belong to pictures.
+    save(
+        "no_rows",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[0, 2, 3], keepdims=0),
+            helper.make_node("Unsqueeze", ["mean", "last"], ["scores"]),
+        ],
+        shape=nchw,
+        out=[3, 1],
+        constants={"last": np.array([1], np.int64)},
+    )
+    save_slow()
+    whole = dynamic.SerializeToString(deterministic=True)
+    (HERE / "truncated.onnx").write_bytes(whole[: len(whole) // 2])
+    save_external(dynamic)
+
+
+def save_slow() -> None:
+    """A loop of products: `image`'s first value says how many thousands of rounds; 0 is quick."""
+    rng = np.random.default_rng(17)
+    weight = np.linalg.qr(rng.standard_normal((48, 48)))[0].astype(np.float32)
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state", "weight"], ["turned"]),
+            helper.make_node("Identity", ["go"], ["still"]),
+        ],
+        "round",
+        [
+            helper.make_tensor_value_info("index", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, [48, 48]),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("turned", TensorProto.FLOAT, [48, 48]),
+        ],
+    )
+    save(
+        "slow",
+        [
+            helper.make_node("ReduceMax", ["image"], ["most"], keepdims=0),
+            helper.make_node("Mul", ["most", "thousand"], ["scaled"]),
+            helper.make_node("Cast", ["scaled"], ["rounds"], to=TensorProto.INT64),
+            helper.make_node("Loop", ["rounds", "yes", "weight"], ["turned"], body=body),
+            helper.make_node("ReduceMean", ["turned"], ["mean"], keepdims=0),
+            helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+            helper.make_node("Mul", ["mean", "none"], ["nothing"]),
+            helper.make_node("Add", ["means", "nothing"], ["scores"]),
+        ],
+        shape=["N", 3, SIDE, SIDE],
+        out=["N", 3],
+        constants={
+            "thousand": np.array(1000.0, np.float32),
+            "yes": np.array(True),
+            "none": np.array(0.0, np.float32),
+            "weight": weight,
+        },
+    )
+
+
+def save_external(model: onnx.ModelProto) -> None:
+    """The same model with its weights in a file beside it."""
+    (HERE / "external.data").unlink(missing_ok=True)
+    onnx.save_model(
+        model,
+        HERE / "external.onnx",
+        save_as_external_data=True,
+        location="external.data",
+        size_threshold=0,
+        convert_attribute=False,
+    )
+
+
+if __name__ == "__main__":
+    main()
