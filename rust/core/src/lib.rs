@@ -7,11 +7,13 @@
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
 //! - [`line`] is all of them together.
-//! - [`batch`] says whose turn it is, and holds the rows; [`infer`] runs the model on them.
+//! - [`batch`] says whose turn it is, and holds the rows; [`infer`] runs the model on them;
+//!   [`decide`] turns its numbers into a verdict.
 
 pub mod actuate;
 pub mod batch;
 pub mod clock;
+pub mod decide;
 pub mod error;
 pub mod frame;
 pub mod infer;
