@@ -101,7 +101,19 @@ mod tests {
     fn losing_counts_never_counts_backwards() {
         let model = EncoderModel { lost_one_in: 7, ..EncoderModel::default() };
         let at_s: Vec<f64> = (0..5000).map(|step| f64::from(step) * 3e-5).collect();
-        assert!(counts_at(model, &at_s).is_sorted());
+        let counts = counts_at(model, &at_s);
+        assert!(counts.is_sorted());
+        assert!(counts.windows(2).all(|pair| pair[1] - pair[0] <= 1));
+    }
+
+    #[test]
+    fn losses_come_at_irregular_marks() {
+        let model = EncoderModel { lost_one_in: 10, ..EncoderModel::default() };
+        let at_s: Vec<f64> = (0..200).map(|mark| f64::from(mark) * 1e-4).collect();
+        let counts = counts_at(model, &at_s);
+        let lost: Vec<usize> = (1..200).filter(|&mark| counts[mark] == counts[mark - 1]).collect();
+        assert!((18..=20).contains(&lost.len()));
+        assert!(lost.iter().any(|mark| mark % 10 != lost[0] % 10));
     }
 
     #[test]

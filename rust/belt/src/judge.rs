@@ -262,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn a_good_part_missed_by_its_own_stroke_is_kept() {
+        let (belt, stroke) = world(|setup| setup.ejectors[0].occupied_ms = 15.0, 45 * MS);
+        assert_eq!(belt.ledger().stroke(stroke).unwrap().touched, 1);
+        let own = claim(false, Judged::Reject, Some(stroke));
+        assert_eq!(belt.ledger().classify(1, &own), Some(Class::Kept));
+        let other = claim(false, Judged::Pass, None);
+        assert_eq!(belt.ledger().classify(1, &other), Some(Class::Collateral));
+    }
+
+    #[test]
     fn a_tally_sums_up() {
         let mut tally = Tally::default();
         let every = [

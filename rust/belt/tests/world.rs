@@ -459,6 +459,52 @@ fn touching_parts_are_one_darkness() {
 }
 
 #[test]
+fn an_eye_that_bounces_tells_each_edge_an_odd_number_of_times() {
+    let mut setup = plain(20);
+    setup.eye.bounce_share = 1.0;
+    let mut belt = Belt::new(setup, 0).unwrap();
+    let events = stepped(&mut belt);
+    let told = |of: u64, front: bool| {
+        let from_ns = belt.ledger().parts()[of as usize].entered_ns;
+        let edges = events.iter().filter(|event| match **event {
+            // A part is 100 ms long, and bounces end after 2 ms.
+            Event::Eye { part, at_ns, .. } => {
+                part == Some(of) && front == (at_ns < from_ns + 50 * MS)
+            }
+            _ => false,
+        });
+        edges.count()
+    };
+    for part in 0..20 {
+        for front in [true, false] {
+            assert!([3, 5, 7].contains(&told(part, front)));
+        }
+    }
+}
+
+#[test]
+fn sensors_that_always_fail_do_so_for_every_part() {
+    let count = |change: fn(&mut Setup), wanted: fn(&Event) -> bool| {
+        let mut setup = plain(10);
+        change(&mut setup);
+        let mut belt = Belt::new(setup, 0).unwrap();
+        let events = stepped(&mut belt);
+        (events.iter().filter(|event| wanted(event)).count(), belt)
+    };
+    let is_edge = |event: &Event| matches!(event, Event::Eye { .. });
+    let is_phantom = |event: &Event| matches!(event, Event::Eye { part: None, .. });
+    let is_trigger = |event: &Event| matches!(event, Event::Trigger { .. });
+    let (edges, belt) = count(|setup| setup.eye.missed_share = 1.0, is_edge);
+    assert_eq!(edges, 0);
+    assert!(belt.ledger().parts().iter().all(|part| !part.eye_seen));
+    assert_eq!(count(|setup| setup.eye.phantom_share = 1.0, is_phantom).0, 20);
+    assert_eq!(count(|setup| setup.cameras[0].double_share = 1.0, is_trigger).0, 20);
+    let (triggers, belt) = count(|setup| setup.cameras[0].missed_share = 1.0, is_trigger);
+    assert_eq!(triggers, 0);
+    assert!(belt.ledger().parts().iter().all(|part| part.triggered == 0));
+}
+
+#[test]
 fn a_part_pushed_out_of_the_beam_lets_light_through() {
     let mut setup = plain(2);
     setup.parts.length_mm = 400.0;
