@@ -99,7 +99,7 @@ pub enum EncoderFaultKind {
 /// The parts and how they are laid on the belt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartsModel {
-    /// How many; `None` never ends.
+    /// How many; `None` never ends, and the ledger grows with every part.
     pub total: Option<u64>,
     /// Belt travel before the first leading edge reaches the eye.
     pub first_mm: f64,
