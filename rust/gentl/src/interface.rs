@@ -1,0 +1,194 @@
+//! An interface (a network card, a frame grabber, a USB host) and the devices seen on it.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::ptr::null_mut;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::abi::{self, Handle};
+use crate::device::{Access, AccessStatus, Device, DeviceInfo};
+use crate::error::Result;
+use crate::event::{Event, EventKind};
+use crate::module::{Module, OwnedHandle};
+use crate::port::Port;
+use crate::shared::Shared;
+use crate::system::{Producer, c_id, millis};
+
+/// An open interface, shared by all who open the same one through the same producer.
+pub struct Interface {
+    pub(crate) producer: Arc<Producer>,
+    pub(crate) handle: OwnedHandle,
+    id: String,
+    shared: Arc<Shared<Interface>>,
+    port_access: Mutex<()>,
+}
+
+/// One row of a producer's list of interfaces; texts it does not answer are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceInfo {
+    /// Identifier to open it by.
+    pub id: String,
+    /// Name for people.
+    pub display_name: String,
+    /// Transport layer type such as `GEV`, `U3V`, `Custom`.
+    pub tl_type: String,
+}
+
+impl InterfaceInfo {
+    /// Reads one row; the caller holds the producer's list lock.
+    pub(crate) fn read(producer: &Producer, index: u32) -> Result<Self> {
+        let (library, system) = (producer.library, producer.handle.0);
+        // SAFETY: the system is open; buffer and size come from `text`.
+        let id = library.text("TLGetInterfaceID", |f, text, size| unsafe {
+            (f.TLGetInterfaceID)(system, index, text, size)
+        })?;
+        let c_id = c_id(&id)?;
+        let text = |command| -> Result<String> {
+            // SAFETY: as above, and the id is 0-terminated.
+            let answer = library.info_text("TLGetInterfaceInfo", |f, t, buffer, size| unsafe {
+                (f.TLGetInterfaceInfo)(system, c_id.as_ptr(), command, t, buffer, size)
+            })?;
+            Ok(answer.unwrap_or_default())
+        };
+        Ok(Self {
+            display_name: text(abi::interface::DISPLAYNAME)?,
+            tl_type: text(abi::interface::TLTYPE)?,
+            id,
+        })
+    }
+}
+
+impl Interface {
+    pub(crate) fn open(
+        producer: &Arc<Producer>,
+        id: &str,
+        shared: Arc<Shared<Self>>,
+    ) -> Result<Self> {
+        let c_id = c_id(id)?;
+        let mut handle: Handle = null_mut();
+        let _alone = producer.list_access();
+        // SAFETY: the system is open, the id 0-terminated, the out pointer lives.
+        producer.library.call("TLOpenInterface", |f| unsafe {
+            (f.TLOpenInterface)(producer.handle.0, c_id.as_ptr(), &mut handle)
+        })?;
+        Ok(Self {
+            producer: Arc::clone(producer),
+            handle: OwnedHandle(handle),
+            id: id.to_owned(),
+            shared,
+            port_access: Mutex::new(()),
+        })
+    }
+
+    /// The identifier it was opened by.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The producer it belongs to.
+    pub fn producer(&self) -> &Arc<Producer> {
+        &self.producer
+    }
+
+    /// Looks for devices for at most `timeout` and lists them.
+    ///
+    /// # Errors
+    /// When the producer fails.
+    pub fn devices(&self, timeout: Duration) -> Result<Vec<DeviceInfo>> {
+        let _alone = self.producer.list_access();
+        let library = self.producer.library;
+        let mut changed = 0;
+        // SAFETY: the interface is open and the out pointers live through the calls.
+        library.call("IFUpdateDeviceList", |f| unsafe {
+            (f.IFUpdateDeviceList)(self.handle.0, &mut changed, millis(timeout))
+        })?;
+        let mut count = 0;
+        // SAFETY: as above.
+        library.call("IFGetNumDevices", |f| unsafe {
+            (f.IFGetNumDevices)(self.handle.0, &mut count)
+        })?;
+        (0..count).map(|index| self.device_info(index)).collect()
+    }
+
+    fn device_info(&self, index: u32) -> Result<DeviceInfo> {
+        let library = self.producer.library;
+        // SAFETY: the interface is open; buffer and size come from `text`.
+        let id = library.text("IFGetDeviceID", |f, text, size| unsafe {
+            (f.IFGetDeviceID)(self.handle.0, index, text, size)
+        })?;
+        let c_id = c_id(&id)?;
+        let text = |command| -> Result<String> {
+            // SAFETY: as above, and the id is 0-terminated.
+            let answer = library.info_text("IFGetDeviceInfo", |f, t, buffer, size| unsafe {
+                (f.IFGetDeviceInfo)(self.handle.0, c_id.as_ptr(), command, t, buffer, size)
+            })?;
+            Ok(answer.unwrap_or_default())
+        };
+        let number = |command| {
+            // SAFETY: as above.
+            library.info_number("IFGetDeviceInfo", |f, t, buffer, size| unsafe {
+                (f.IFGetDeviceInfo)(self.handle.0, c_id.as_ptr(), command, t, buffer, size)
+            })
+        };
+        Ok(DeviceInfo {
+            vendor: text(abi::device::VENDOR)?,
+            model: text(abi::device::MODEL)?,
+            tl_type: text(abi::device::TLTYPE)?,
+            display_name: text(abi::device::DISPLAYNAME)?,
+            user_name: text(abi::device::USER_DEFINED_NAME)?,
+            serial: text(abi::device::SERIAL_NUMBER)?,
+            version: text(abi::device::VERSION)?,
+            access: AccessStatus::from_code(number(abi::device::ACCESS_STATUS)?),
+            ticks_per_s: number(abi::device::TIMESTAMP_FREQUENCY)?.filter(|&hz| hz > 0),
+            id,
+        })
+    }
+
+    /// Opens a device; a known identifier may be opened without listing first.
+    ///
+    /// # Errors
+    /// RESOURCE_IN_USE or ACCESS_DENIED when it is open here or elsewhere, INVALID_ID when it is
+    /// not there.
+    pub fn open_device(self: &Arc<Self>, id: &str, access: Access) -> Result<Arc<Device>> {
+        Device::open(self, id, access)
+    }
+
+    /// Registers one of the interface's events.
+    ///
+    /// # Errors
+    /// NOT_IMPLEMENTED when the producer has none, RESOURCE_IN_USE when it is registered already.
+    pub fn event(self: &Arc<Self>, kind: EventKind) -> Result<Event> {
+        Event::register(Module::Interface(Arc::clone(self)), kind)
+    }
+
+    /// The port of the interface module.
+    pub fn port(self: &Arc<Self>) -> Port {
+        Port::new(Module::Interface(Arc::clone(self)), self.handle.0)
+    }
+
+    pub(crate) fn port_access(&self) -> &Mutex<()> {
+        &self.port_access
+    }
+}
+
+impl Drop for Interface {
+    fn drop(&mut self) {
+        self.shared.close(|| {
+            let _alone = self.producer.list_access();
+            // SAFETY: the interface is open and no device below lives, since each holds it.
+            let _ = self
+                .producer
+                .library
+                .call("IFClose", |f| unsafe { (f.IFClose)(self.handle.0) });
+        });
+    }
+}
+
+impl fmt::Debug for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interface")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
