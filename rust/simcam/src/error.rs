@@ -16,10 +16,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(code: i32, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            text: text.into(),
-        }
+        Self { code, text: text.into() }
     }
 
     /// For a pointer that must not be NULL.

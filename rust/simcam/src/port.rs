@@ -74,24 +74,15 @@ impl Value {
             )
         };
         Ok(match register.kind {
-            Kind::U32 => Self::U32(u32::from_le_bytes(
-                bytes.try_into().map_err(|_| wrong_size())?,
-            )),
-            Kind::U64 => Self::U64(u64::from_le_bytes(
-                bytes.try_into().map_err(|_| wrong_size())?,
-            )),
-            Kind::F64 => Self::F64(f64::from_le_bytes(
-                bytes.try_into().map_err(|_| wrong_size())?,
-            )),
+            Kind::U32 => Self::U32(u32::from_le_bytes(bytes.try_into().map_err(|_| wrong_size())?)),
+            Kind::U64 => Self::U64(u64::from_le_bytes(bytes.try_into().map_err(|_| wrong_size())?)),
+            Kind::F64 => Self::F64(f64::from_le_bytes(bytes.try_into().map_err(|_| wrong_size())?)),
             // A string may be written shorter than its field.
             Kind::Text(size) => {
                 if bytes.len() > size {
                     return Err(wrong_size());
                 }
-                let end = bytes
-                    .iter()
-                    .position(|&byte| byte == 0)
-                    .unwrap_or(bytes.len());
+                let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
                 let text = std::str::from_utf8(&bytes[..end]).map_err(|_| {
                     Fault::new(
                         status::INVALID_VALUE,
@@ -132,6 +123,24 @@ pub(crate) trait Port {
     fn get(&self, register: &Register) -> Result<Value>;
     /// Acts on a write to a writable register.
     fn set(&self, register: &Register, value: Value) -> Result<()>;
+}
+
+impl<P: Port> Port for std::sync::Arc<P> {
+    fn registers(&self) -> &'static [Register] {
+        (**self).registers()
+    }
+
+    fn xml(&self) -> &'static [u8] {
+        (**self).xml()
+    }
+
+    fn get(&self, register: &Register) -> Result<Value> {
+        (**self).get(register)
+    }
+
+    fn set(&self, register: &Register, value: Value) -> Result<()> {
+        (**self).set(register, value)
+    }
 }
 
 /// Reads bytes that may span registers; every one of them must be readable.
@@ -186,10 +195,7 @@ pub(crate) fn write(port: &dyn Port, address: u64, bytes: &[u8]) -> Result<()> {
     if address != register.address {
         return Err(Fault::new(
             status::INVALID_ADDRESS,
-            format!(
-                "{}: a write must begin at 0x{:x}",
-                register.name, register.address
-            ),
+            format!("{}: a write must begin at 0x{:x}", register.name, register.address),
         ));
     }
     port.set(register, Value::decode(register, bytes)?)
@@ -203,8 +209,5 @@ fn find(port: &dyn Port, address: u64) -> Result<&'static Register> {
 }
 
 fn unmapped(address: u64) -> Fault {
-    Fault::new(
-        status::INVALID_ADDRESS,
-        format!("no register at 0x{address:x}"),
-    )
+    Fault::new(status::INVALID_ADDRESS, format!("no register at 0x{address:x}"))
 }

@@ -104,43 +104,17 @@ pub(crate) struct Chunk {
 
 /// The chunks, in the order in which they follow the image.
 pub(crate) const CHUNKS: [Chunk; 7] = [
-    Chunk {
-        id: 0x1001,
-        selector: 0,
-    }, // ChunkFrameID, u64
-    Chunk {
-        id: 0x1002,
-        selector: 1,
-    }, // ChunkTimestamp, u64, ns
-    Chunk {
-        id: 0x1003,
-        selector: 2,
-    }, // ChunkExposureTime, f64, us
-    Chunk {
-        id: 0x1004,
-        selector: 3,
-    }, // ChunkCounterValue, u64, edges seen on Line0
-    Chunk {
-        id: 0x1005,
-        selector: 4,
-    }, // ChunkEncoderValue, u64
-    Chunk {
-        id: 0x2001,
-        selector: 5,
-    }, // ChunkPartID, u64
-    Chunk {
-        id: 0x2002,
-        selector: 6,
-    }, // ChunkSimImageIndex, u64
+    Chunk { id: 0x1001, selector: 0 }, // ChunkFrameID, u64
+    Chunk { id: 0x1002, selector: 1 }, // ChunkTimestamp, u64, ns
+    Chunk { id: 0x1003, selector: 2 }, // ChunkExposureTime, f64, us
+    Chunk { id: 0x1004, selector: 3 }, // ChunkCounterValue, u64, edges seen on Line0
+    Chunk { id: 0x1005, selector: 4 }, // ChunkEncoderValue, u64
+    Chunk { id: 0x2001, selector: 5 }, // ChunkPartID, u64
+    Chunk { id: 0x2002, selector: 6 }, // ChunkSimImageIndex, u64
 ];
 
 const fn register(address: u64, name: &'static str, kind: Kind, access: Access) -> Register {
-    Register {
-        address,
-        name,
-        kind,
-        access,
-    }
+    Register { address, name, kind, access }
 }
 
 use Access::{ReadOnly as Ro, ReadWrite as Rw, WriteOnly as Wo};
@@ -168,12 +142,7 @@ pub(crate) const REGISTERS: &[Register] = &[
     register(ACQUISITION_FRAME_COUNT, "AcquisitionFrameCount", U32, Rw),
     register(ACQUISITION_START, "AcquisitionStart", U32, Wo),
     register(ACQUISITION_STOP, "AcquisitionStop", U32, Wo),
-    register(
-        ACQUISITION_FRAME_RATE_ENABLE,
-        "AcquisitionFrameRateEnable",
-        U32,
-        Rw,
-    ),
+    register(ACQUISITION_FRAME_RATE_ENABLE, "AcquisitionFrameRateEnable", U32, Rw),
     register(ACQUISITION_FRAME_RATE, "AcquisitionFrameRate", F64, Rw),
     register(EXPOSURE_TIME, "ExposureTime", F64, Rw),
     register(SIM_READOUT_TIME, "SimReadoutTime", F64, Rw),

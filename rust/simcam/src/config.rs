@@ -1,0 +1,295 @@
+//! The file that `SMARTQC_SIMCAM` names: which cameras there are and how they start.
+//!
+//! ```toml
+//! schema = 1
+//! [[device]]
+//! id = "top"                # SimCam_0, SimCam_1, ...
+//! vendor = "smartqc"
+//! model = "SimCam"
+//! serial = "SIM00000"       # counted up
+//! user_name = ""
+//! images = "photographs"    # a folder, seen from this file; "pattern" (default): a moving ramp
+//! width = 640               # of the sensor; default: the first image's, else 640 x 480
+//! height = 480
+//! pixel_format = "Mono8"    # BayerRG8 BayerGR8 BayerGB8 BayerBG8 RGB8 BGR8
+//! frame_rate = 30.0         # frames per second
+//! trigger = "off"           # off | software | line0
+//! exposure_us = 1000.0
+//! readout_us = 500.0
+//! gain_db = 0.0
+//! delivery = "copy"         # copy | flip
+//! noise = 0.0               # standard deviation, grey levels
+//! shading = 0.0             # share of the light that is missing in the corners
+//! seed = 0                  # of the noise
+//! chunks = false
+//! memory_mb = 512           # limit for this device's prepared images
+//! ```
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::abi::status;
+use crate::error::{Fault, Result};
+use crate::pictures::PixelFormat;
+use crate::settings::{self, Delivery, Settings, TriggerSource};
+
+/// Names the configuration file.
+pub(crate) const VARIABLE: &str = "SMARTQC_SIMCAM";
+/// The sensor of a camera that shows a pattern.
+const PATTERN_SIZE: (u32, u32) = (640, 480);
+/// Ids, names and serial numbers fit their register with the final 0.
+const TEXT_MAX: usize = 63;
+
+/// One camera as it comes up.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceConfig {
+    pub(crate) id: String,
+    pub(crate) vendor: String,
+    pub(crate) model: String,
+    pub(crate) serial: String,
+    pub(crate) user_name: String,
+    pub(crate) settings: Settings,
+    /// The sensor's size once the camera shows a pattern.
+    pub(crate) pattern_size: (u32, u32),
+    /// Bytes that prepared images may take.
+    pub(crate) memory_limit: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    schema: u32,
+    #[serde(default)]
+    device: Vec<Entry>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: Option<String>,
+    vendor: Option<String>,
+    model: Option<String>,
+    serial: Option<String>,
+    user_name: Option<String>,
+    images: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    pixel_format: Option<String>,
+    frame_rate: Option<f64>,
+    trigger: Option<Trigger>,
+    exposure_us: Option<f64>,
+    readout_us: Option<f64>,
+    gain_db: Option<f64>,
+    delivery: Option<EntryDelivery>,
+    noise: Option<f64>,
+    shading: Option<f64>,
+    seed: Option<u64>,
+    chunks: Option<bool>,
+    memory_mb: Option<u32>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Trigger {
+    Off,
+    Software,
+    Line0,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EntryDelivery {
+    Copy,
+    Flip,
+}
+
+/// The cameras that the environment asks for; one with a pattern when it asks for nothing.
+pub(crate) fn from_environment() -> Result<Vec<DeviceConfig>> {
+    match std::env::var_os(VARIABLE) {
+        None => Ok(vec![Entry::default().resolve(0, Path::new("."))?]),
+        Some(path) if path.is_empty() => Ok(vec![Entry::default().resolve(0, Path::new("."))?]),
+        Some(path) => load(Path::new(&path)),
+    }
+}
+
+fn load(path: &Path) -> Result<Vec<DeviceConfig>> {
+    let fault = |reason: &dyn Display| {
+        Fault::new(status::ERROR, format!("{} ({VARIABLE}): {reason}", path.display()))
+    };
+    let text = fs::read_to_string(path).map_err(|error| fault(&error))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    parse(&text, folder).map_err(|error| fault(&error.text))
+}
+
+fn parse(text: &str, folder: &Path) -> Result<Vec<DeviceConfig>> {
+    let file: File = toml::from_str(text)
+        .map_err(|error| Fault::new(status::ERROR, error.to_string().trim_end().to_owned()))?;
+    if file.schema != 1 {
+        return Err(Fault::new(
+            status::ERROR,
+            format!("schema = {}: this version reads schema = 1", file.schema),
+        ));
+    }
+    if file.device.is_empty() {
+        return Err(Fault::new(status::ERROR, "no [[device]]: name at least one camera"));
+    }
+    let mut devices: Vec<DeviceConfig> = Vec::new();
+    let mut ids = HashSet::new();
+    for (index, entry) in file.device.into_iter().enumerate() {
+        let device = entry.resolve(index, folder).map_err(|fault| {
+            Fault::new(status::ERROR, format!("[[device]] number {}: {}", index + 1, fault.text))
+        })?;
+        if !ids.insert(device.id.clone()) {
+            return Err(Fault::new(
+                status::ERROR,
+                format!("[[device]] number {}: id = {:?} is taken already", index + 1, device.id),
+            ));
+        }
+        devices.push(device);
+    }
+    Ok(devices)
+}
+
+impl Entry {
+    fn resolve(self, index: usize, folder: &Path) -> Result<DeviceConfig> {
+        let mut settings = Settings::new(PATTERN_SIZE);
+        let size = match (self.width, self.height) {
+            (Some(width), Some(height)) => Some((width, height)),
+            (None, None) => None,
+            _ => {
+                return Err(Fault::new(
+                    status::ERROR,
+                    "width and height: give both, or neither for the first image's",
+                ));
+            }
+        };
+        let images = match self.images.as_deref() {
+            None | Some("pattern" | "") => String::new(),
+            // The register shows text, so a name that is none is shown, and fails, approximately.
+            Some(images) => folder.join(images).to_string_lossy().into_owned(),
+        };
+        settings.look_at(&images, size, PATTERN_SIZE)?;
+        if let Some(name) = &self.pixel_format {
+            let known = PixelFormat::ALL.iter().find(|(_, known)| known == name);
+            settings.pixel_format = known.map(|(format, _)| *format).ok_or_else(|| {
+                let all: Vec<&str> = PixelFormat::ALL.iter().map(|(_, name)| *name).collect();
+                Fault::new(
+                    status::ERROR,
+                    format!("pixel_format = {name:?}: must be one of {}", all.join(", ")),
+                )
+            })?;
+        }
+        (settings.triggered, settings.trigger_source) = match self.trigger {
+            None | Some(Trigger::Off) => (false, TriggerSource::Software),
+            Some(Trigger::Software) => (true, TriggerSource::Software),
+            Some(Trigger::Line0) => (true, TriggerSource::Line0),
+        };
+        settings.delivery = match self.delivery {
+            None | Some(EntryDelivery::Copy) => Delivery::Copy,
+            Some(EntryDelivery::Flip) => Delivery::Flip,
+        };
+        let set = |key: &str, to: &mut f64, value: Option<f64>, range: RangeInclusive<f64>| {
+            let Some(value) = value else { return Ok(()) };
+            if !range.contains(&value) {
+                return Err(out_of_range(key, value, range));
+            }
+            *to = value;
+            Ok(())
+        };
+        set("frame_rate", &mut settings.frame_rate_hz, self.frame_rate, settings::FRAME_RATE_HZ)?;
+        set("exposure_us", &mut settings.exposure_us, self.exposure_us, settings::EXPOSURE_US)?;
+        set("readout_us", &mut settings.readout_us, self.readout_us, settings::READOUT_US)?;
+        set("gain_db", &mut settings.gain_db, self.gain_db, settings::GAIN_DB)?;
+        set("noise", &mut settings.noise, self.noise, settings::NOISE)?;
+        set("shading", &mut settings.shading, self.shading, settings::SHADING)?;
+        settings.seed = self.seed.unwrap_or(0);
+        settings.chunk_mode = self.chunks.unwrap_or(false);
+        let memory_mb = self.memory_mb.unwrap_or(512);
+        if memory_mb == 0 {
+            return Err(out_of_range("memory_mb", memory_mb, 1..=u32::MAX));
+        }
+        Ok(DeviceConfig {
+            id: text("id", self.id, || format!("SimCam_{index}"))?,
+            vendor: text("vendor", self.vendor, || "smartqc".to_owned())?,
+            model: text("model", self.model, || "SimCam".to_owned())?,
+            serial: text("serial", self.serial, || format!("SIM{index:05}"))?,
+            user_name: text("user_name", self.user_name, String::new)?,
+            pattern_size: if images.is_empty() { settings.sensor } else { PATTERN_SIZE },
+            settings,
+            memory_limit: memory_mb as usize * (1 << 20),
+        })
+    }
+}
+
+fn text(key: &str, value: Option<String>, default: impl FnOnce() -> String) -> Result<String> {
+    let Some(value) = value else { return Ok(default()) };
+    if value.len() > TEXT_MAX || value.contains('\0') || (key == "id" && value.is_empty()) {
+        return Err(Fault::new(
+            status::ERROR,
+            format!("{key} = {value:?}: must be a text of at most {TEXT_MAX} bytes"),
+        ));
+    }
+    Ok(value)
+}
+
+fn out_of_range<T: Display>(key: &str, value: T, range: RangeInclusive<T>) -> Fault {
+    Fault::new(
+        status::ERROR,
+        format!("{key} = {value}: must lie between {} and {}", range.start(), range.end()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(text: &str) -> std::result::Result<Vec<DeviceConfig>, String> {
+        parse(text, Path::new("/nonexistent")).map_err(|fault| fault.text)
+    }
+
+    #[test]
+    fn a_device_without_keys_is_a_free_running_pattern() {
+        let devices = parse_text("schema = 1\n[[device]]\n[[device]]\n").unwrap();
+        assert_eq!(devices.len(), 2);
+        assert_eq!(devices[1].id, "SimCam_1");
+        assert_eq!(devices[1].serial, "SIM00001");
+        assert_eq!(devices[0].settings.sensor, (640, 480));
+        assert!(!devices[0].settings.triggered);
+    }
+
+    #[test]
+    fn keys_reach_the_settings_and_odd_sizes_are_rounded_down() {
+        let text = "schema = 1\n[[device]]\nwidth = 601\nheight = 789\ntrigger = 'line0'\n\
+                    pixel_format = 'BayerRG8'\ndelivery = 'flip'\nframe_rate = 200\nnoise = 2";
+        let device = parse_text(text).unwrap().remove(0);
+        assert_eq!(device.settings.sensor, (600, 788));
+        assert_eq!(device.settings.trigger_source, TriggerSource::Line0);
+        assert!(device.settings.triggered);
+        assert_eq!(device.settings.pixel_format, PixelFormat::BayerRG8);
+        assert_eq!(device.settings.delivery, Delivery::Flip);
+        assert_eq!(device.settings.timing().period_ns, 5_000_000);
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        for (text, word) in [
+            ("schema = 2", "schema = 1"),
+            ("schema = 1", "[[device]]"),
+            ("schema = 1\n[[device]]\ncolour = 1", "colour"),
+            ("schema = 1\n[[device]]\nid = 'a'\n[[device]]\nid = 'a'", "number 2"),
+            ("schema = 1\n[[device]]\nnoise = -1.0", "noise"),
+            ("schema = 1\n[[device]]\nwidth = 4\nheight = 4", "between 8"),
+            ("schema = 1\n[[device]]\nwidth = 64", "height"),
+            ("schema = 1\n[[device]]\npixel_format = 'Mono9'", "BayerRG8"),
+            ("schema = 1\n[[device]]\nimages = 'none'", "/nonexistent/none"),
+        ] {
+            let message = parse_text(text).unwrap_err();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+}

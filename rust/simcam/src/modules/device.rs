@@ -1,0 +1,82 @@
+//! The local device module: one camera, open.
+
+use std::sync::Arc;
+
+use super::{STREAM_ID, register, select, unhandled};
+use crate::abi::access_flag;
+use crate::camera::Camera;
+use crate::error::Result;
+use crate::port::Access::{ReadOnly as Ro, ReadWrite as Rw};
+use crate::port::Kind::{Text, U32};
+use crate::port::{Port, Register, Value};
+
+const DEVICE_ID: u64 = 0x000;
+const DEVICE_VENDOR_NAME: u64 = 0x040;
+const DEVICE_MODEL_NAME: u64 = 0x080;
+const DEVICE_SERIAL_NUMBER: u64 = 0x0C0;
+const STREAM_ID_AT: u64 = 0x100;
+const DEVICE_TYPE: u64 = 0x200;
+const SELECTOR: u64 = 0x204;
+const SELECTOR_MAX: u64 = 0x208;
+
+const REGISTERS: &[Register] = &[
+    register(DEVICE_ID, "DeviceID", Text(64), Ro),
+    register(DEVICE_VENDOR_NAME, "DeviceVendorName", Text(64), Ro),
+    register(DEVICE_MODEL_NAME, "DeviceModelName", Text(64), Ro),
+    register(DEVICE_SERIAL_NUMBER, "DeviceSerialNumber", Text(64), Ro),
+    register(STREAM_ID_AT, "StreamID", Text(64), Ro),
+    register(DEVICE_TYPE, "DeviceType", U32, Ro),
+    register(SELECTOR, "StreamSelector", U32, Rw),
+    register(SELECTOR_MAX, "StreamSelectorMax", U32, Ro),
+];
+
+/// An open device.
+pub(crate) struct Device {
+    pub(crate) camera: Arc<Camera>,
+    pub(crate) access: i32,
+}
+
+impl Device {
+    pub(crate) fn new(camera: Arc<Camera>, access: i32) -> Self {
+        camera.set_access(access);
+        Self { camera, access }
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.access == access_flag::READONLY
+    }
+
+    pub(crate) fn close(&self) {
+        self.camera.release();
+    }
+}
+
+impl Port for Device {
+    fn registers(&self) -> &'static [Register] {
+        REGISTERS
+    }
+
+    fn xml(&self) -> &'static [u8] {
+        include_bytes!("../../xml/device.xml")
+    }
+
+    fn get(&self, register: &Register) -> Result<Value> {
+        let camera = &self.camera;
+        Ok(match register.address {
+            DEVICE_ID => Value::Text(camera.id.clone()),
+            DEVICE_VENDOR_NAME => Value::Text(camera.vendor.clone()),
+            DEVICE_MODEL_NAME => Value::Text(camera.model.clone()),
+            DEVICE_SERIAL_NUMBER => Value::Text(camera.serial.clone()),
+            STREAM_ID_AT => Value::Text(STREAM_ID.to_owned()),
+            DEVICE_TYPE | SELECTOR | SELECTOR_MAX => Value::U32(0),
+            _ => return Err(unhandled(register)),
+        })
+    }
+
+    fn set(&self, register: &Register, value: Value) -> Result<()> {
+        match register.address {
+            SELECTOR => select(register, &value, 1).map(|_| ()),
+            _ => Err(unhandled(register)),
+        }
+    }
+}

@@ -1,0 +1,532 @@
+//! What the sensor sees: photographs or a pattern, as finished images in the camera's pixel format.
+//!
+//! All of them are made when the acquisition starts, so that a frame costs a copy and nothing else.
+//! With noise each picture is kept in up to [`NOISE_VARIANTS`] versions, which the frames take in
+//! turn; fewer when they would not fit into the device's memory limit.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::abi::status;
+use crate::decode::{self, Raster};
+use crate::error::{Fault, Result};
+use crate::library::lock;
+
+/// Versions of each picture that differ in their noise.
+const NOISE_VARIANTS: usize = 4;
+/// Pictures after which the moving pattern repeats.
+const PATTERN_PICTURES: usize = 8;
+/// Pixels by which the moving pattern shifts from picture to picture.
+const PATTERN_STEP: usize = 32;
+/// Fractional bits that shading and noise are computed with.
+const FRACTION_BITS: u32 = 4;
+
+/// What a pixel is made of; the discriminants are the PFNC's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum PixelFormat {
+    Mono8 = 0x0108_0001,
+    BayerGR8 = 0x0108_0008,
+    BayerRG8 = 0x0108_0009,
+    BayerGB8 = 0x0108_000A,
+    BayerBG8 = 0x0108_000B,
+    RGB8 = 0x0218_0014,
+    BGR8 = 0x0218_0015,
+}
+
+impl PixelFormat {
+    pub(crate) const ALL: [(Self, &'static str); 7] = [
+        (Self::Mono8, "Mono8"),
+        (Self::BayerGR8, "BayerGR8"),
+        (Self::BayerRG8, "BayerRG8"),
+        (Self::BayerGB8, "BayerGB8"),
+        (Self::BayerBG8, "BayerBG8"),
+        (Self::RGB8, "RGB8"),
+        (Self::BGR8, "BGR8"),
+    ];
+
+    pub(crate) fn from_pfnc(value: u32) -> Option<Self> {
+        Self::ALL.iter().find(|(format, _)| *format as u32 == value).map(|(format, _)| *format)
+    }
+
+    pub(crate) fn bytes_per_pixel(self) -> usize {
+        (self as usize >> 19) & 0x1F
+    }
+
+    /// The colour channel (0 red, 1 green, 2 blue) under each pixel of the 2 x 2 mosaic, by rows.
+    fn mosaic(self) -> Option<[usize; 4]> {
+        match self {
+            Self::BayerRG8 => Some([0, 1, 1, 2]),
+            Self::BayerGR8 => Some([1, 0, 2, 1]),
+            Self::BayerGB8 => Some([1, 2, 0, 1]),
+            Self::BayerBG8 => Some([2, 1, 1, 0]),
+            Self::Mono8 | Self::RGB8 | Self::BGR8 => None,
+        }
+    }
+}
+
+/// A picture that the camera makes up, numbered as `TestPattern` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TestPattern {
+    /// The folder's images; without a folder a diagonal ramp that moves by 32 pixels a picture.
+    Off = 0,
+    Black = 1,
+    White = 2,
+    GreyHorizontalRamp = 3,
+    GreyVerticalRamp = 4,
+    ColorBar = 5,
+}
+
+impl TestPattern {
+    pub(crate) fn from_register(value: u32) -> Option<Self> {
+        [
+            Self::Off,
+            Self::Black,
+            Self::White,
+            Self::GreyHorizontalRamp,
+            Self::GreyVerticalRamp,
+            Self::ColorBar,
+        ]
+        .into_iter()
+        .find(|pattern| *pattern as u32 == value)
+    }
+}
+
+/// The part of the sensor that is read out; all four numbers are even, so that a mosaic's phase
+/// does not depend on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) x: u32,
+    pub(crate) y: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+/// All that decides how the pictures come out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scene {
+    /// Empty: the pattern.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) pattern: TestPattern,
+    pub(crate) sensor: (u32, u32),
+    pub(crate) region: Region,
+    pub(crate) format: PixelFormat,
+    /// Standard deviation of the noise, in grey levels.
+    pub(crate) noise: f64,
+    /// Share of the light that is missing in the corners.
+    pub(crate) shading: f64,
+    pub(crate) seed: u64,
+    pub(crate) memory_limit: usize,
+}
+
+/// The finished images of a scene.
+pub(crate) struct Pictures {
+    images: Vec<Vec<u8>>,
+    variants: usize,
+}
+
+impl Pictures {
+    /// Number of different pictures, noise apart.
+    pub(crate) fn count(&self) -> u32 {
+        (self.images.len() / self.variants) as u32
+    }
+
+    /// The image of picture `index`, with the noise that frame `frame_id` has.
+    pub(crate) fn image(&self, index: u32, frame_id: u64) -> &[u8] {
+        let variant = (frame_id % self.variants as u64) as usize;
+        &self.images[index as usize * self.variants + variant]
+    }
+
+    /// Decodes and renders the whole scene, on all cores.
+    pub(crate) fn prepare(scene: &Scene) -> Result<Self> {
+        let count = scene.picture_count();
+        let variants = scene.variants()?;
+        let shade = scene.shade();
+        let noise = scene.noise_table();
+        let next = AtomicUsize::new(0);
+        let finished = Mutex::new(Vec::new());
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    return;
+                }
+                let images: Result<Vec<Vec<u8>>> = scene.picture(index).map(|picture| {
+                    let clean = scene.expose(&picture, shade.as_deref());
+                    (0..variants)
+                        .map(|variant| {
+                            develop(&clean, noise.as_deref(), scene.seed, index, variant)
+                        })
+                        .collect()
+                });
+                lock(&finished).push((index, images));
+            }
+        };
+        let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(count) - 1;
+        std::thread::scope(|scope| {
+            for _ in 0..helpers {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut finished = std::mem::take(&mut *lock(&finished));
+        finished.sort_by_key(|(index, _)| *index);
+        let mut images = Vec::with_capacity(count * variants);
+        for (_, of_one_picture) in finished {
+            images.extend(of_one_picture?);
+        }
+        Ok(Self { images, variants })
+    }
+}
+
+/// One picture before the sensor.
+enum Picture {
+    Photograph { raster: Raster, left: isize, top: isize },
+    Pattern { pattern: TestPattern, shift: usize, sensor_width: usize },
+}
+
+impl Picture {
+    /// Grey and colour at a sensor coordinate; black where a photograph does not reach.
+    fn at(&self, x: usize, y: usize) -> (u8, [u8; 3]) {
+        match self {
+            Self::Photograph { raster, left, top } => {
+                let (x, y) = (x as isize + left, y as isize + top);
+                if x < 0 || y < 0 || x as usize >= raster.width || y as usize >= raster.height {
+                    return (0, [0; 3]);
+                }
+                let at = (y as usize * raster.width + x as usize) * raster.channels;
+                if raster.channels == 1 {
+                    let grey = raster.pixels[at];
+                    (grey, [grey; 3])
+                } else {
+                    let [red, green, blue] =
+                        [raster.pixels[at], raster.pixels[at + 1], raster.pixels[at + 2]];
+                    // The weights of ITU-R BT.601, in 256ths.
+                    let luma = 77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue);
+                    (((luma + 128) >> 8) as u8, [red, green, blue])
+                }
+            }
+            Self::Pattern { pattern, shift, sensor_width } => {
+                let grey = match pattern {
+                    TestPattern::Off => {
+                        let ramp = (x + y + shift) as u8;
+                        return (ramp, [ramp, x as u8, y as u8]);
+                    }
+                    TestPattern::Black => 0,
+                    TestPattern::White => 255,
+                    TestPattern::GreyHorizontalRamp => x as u8,
+                    TestPattern::GreyVerticalRamp => y as u8,
+                    TestPattern::ColorBar => {
+                        // White, yellow, cyan, green, magenta, red, blue, black.
+                        let bar = 7 - (x * 8 / sensor_width).min(7);
+                        let [red, green, blue] =
+                            [bar & 2, bar & 4, bar & 1].map(|bit| if bit == 0 { 0 } else { 255 });
+                        return ((bar * 36) as u8, [red, green, blue]);
+                    }
+                };
+                (grey, [grey; 3])
+            }
+        }
+    }
+}
+
+impl Scene {
+    /// Bytes of one finished image.
+    pub(crate) fn image_bytes(&self) -> usize {
+        self.region.width as usize * self.region.height as usize * self.format.bytes_per_pixel()
+    }
+
+    /// Number of pictures, noise apart.
+    pub(crate) fn picture_count(&self) -> usize {
+        match self.pattern {
+            TestPattern::Off if self.files.is_empty() => PATTERN_PICTURES,
+            TestPattern::Off => self.files.len(),
+            _ => 1,
+        }
+    }
+
+    fn variants(&self) -> Result<usize> {
+        let once = self.picture_count() * self.image_bytes();
+        if once > self.memory_limit {
+            return Err(Fault::new(
+                status::RESOURCE_EXHAUSTED,
+                format!(
+                    "{} images of {} bytes exceed this device's limit of {} MiB for prepared \
+                     images; use fewer or smaller ones, or raise memory_mb in its configuration",
+                    self.picture_count(),
+                    self.image_bytes(),
+                    self.memory_limit >> 20
+                ),
+            ));
+        }
+        let wanted = if self.noise > 0.0 { NOISE_VARIANTS } else { 1 };
+        Ok(wanted.min(self.memory_limit / once))
+    }
+
+    fn picture(&self, index: usize) -> Result<Picture> {
+        if self.pattern != TestPattern::Off || self.files.is_empty() {
+            return Ok(Picture::Pattern {
+                pattern: self.pattern,
+                shift: PATTERN_STEP * index,
+                sensor_width: self.sensor.0 as usize,
+            });
+        }
+        let raster = decode::decode(&self.files[index])?;
+        // A photograph of another size than the sensor lies in its centre; of an odd one the last
+        // row or column falls off.
+        let left = (raster.width as isize - self.sensor.0 as isize).div_euclid(2);
+        let top = (raster.height as isize - self.sensor.1 as isize).div_euclid(2);
+        Ok(Picture::Photograph { raster, left, top })
+    }
+
+    /// Light per pixel in 65,536ths, falling with the square of the distance from the centre.
+    fn shade(&self) -> Option<Vec<u32>> {
+        if self.shading == 0.0 {
+            return None;
+        }
+        let centre = (f64::from(self.sensor.0) / 2.0, f64::from(self.sensor.1) / 2.0);
+        let corner = centre.0 * centre.0 + centre.1 * centre.1;
+        let Region { x, y, width, height } = self.region;
+        let mut shade = Vec::with_capacity(width as usize * height as usize);
+        for row in y..y + height {
+            let dy = f64::from(row) + 0.5 - centre.1;
+            for column in x..x + width {
+                let dx = f64::from(column) + 0.5 - centre.0;
+                let light = 1.0 - self.shading * (dx * dx + dy * dy) / corner;
+                shade.push((light * 65536.0).round() as u32);
+            }
+        }
+        Some(shade)
+    }
+
+    /// Draws from a normal distribution, with [`FRACTION_BITS`].
+    fn noise_table(&self) -> Option<Vec<i16>> {
+        if self.noise == 0.0 {
+            return None;
+        }
+        let mut random = SplitMix(self.seed ^ 0x6E6F_6973_6521);
+        let scale = self.noise * f64::from(1 << FRACTION_BITS);
+        let mut table = Vec::with_capacity(1 << 16);
+        while table.len() < 1 << 16 {
+            // Box and Muller's transform: two uniform numbers give one normal one.
+            let radius = (-2.0 * random.unit().ln()).sqrt();
+            let angle = std::f64::consts::TAU * random.unit();
+            table.push((scale * radius * angle.cos()).round() as i16);
+        }
+        Some(table)
+    }
+
+    /// The samples of an image without noise, with [`FRACTION_BITS`].
+    fn expose(&self, picture: &Picture, shade: Option<&[u32]>) -> Vec<u16> {
+        let Region { x, y, width, height } = self.region;
+        let mosaic = self.format.mosaic();
+        let mut samples = Vec::with_capacity(self.image_bytes());
+        let mut pixel = 0;
+        for row in y as usize..(y + height) as usize {
+            for column in x as usize..(x + width) as usize {
+                let light = shade.map_or(65536, |shade| shade[pixel]);
+                pixel += 1;
+                let attenuate =
+                    |value: u8| ((u32::from(value) * light) >> (16 - FRACTION_BITS)) as u16;
+                let (grey, colour) = picture.at(column, row);
+                match (self.format, mosaic) {
+                    (_, Some(mosaic)) => {
+                        let channel = mosaic[(row & 1) * 2 + (column & 1)];
+                        samples.push(attenuate(colour[channel]));
+                    }
+                    (PixelFormat::RGB8, _) => samples.extend(colour.map(attenuate)),
+                    (PixelFormat::BGR8, _) => {
+                        samples.extend([colour[2], colour[1], colour[0]].map(attenuate));
+                    }
+                    _ => samples.push(attenuate(grey)),
+                }
+            }
+        }
+        samples
+    }
+}
+
+/// Adds one version of the noise and rounds to bytes.
+fn develop(
+    clean: &[u16],
+    noise: Option<&[i16]>,
+    seed: u64,
+    picture: usize,
+    variant: usize,
+) -> Vec<u8> {
+    const HALF: i32 = 1 << (FRACTION_BITS - 1);
+    let round = |value: i32| ((value + HALF) >> FRACTION_BITS).clamp(0, 255) as u8;
+    let Some(noise) = noise else {
+        return clean.iter().map(|&sample| round(i32::from(sample))).collect();
+    };
+    let mut random = SplitMix(seed ^ ((picture as u64) << 32) ^ (variant as u64 + 1));
+    let mut image = Vec::with_capacity(clean.len());
+    for four in clean.chunks(4) {
+        let mut draw = random.next();
+        for &sample in four {
+            image.push(round(i32::from(sample) + i32::from(noise[draw as u16 as usize])));
+            draw >>= 16;
+        }
+    }
+    image
+}
+
+/// The grey levels that gain and black level make of the prepared ones; `None` leaves them as they are.
+pub(crate) fn tone_table(gain_db: f64, black_level: f64) -> Option<[u8; 256]> {
+    if gain_db == 0.0 && black_level == 0.0 {
+        return None;
+    }
+    let factor = 10f64.powf(gain_db / 20.0);
+    let mut table = [0; 256];
+    for (level, out) in table.iter_mut().enumerate() {
+        // A float to integer cast saturates.
+        *out = (level as f64 * factor + black_level).round() as u8;
+    }
+    Some(table)
+}
+
+/// SplitMix64, a small generator whose stream is the same on every machine.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// In (0, 1], so that its logarithm is finite.
+    fn unit(&mut self) -> f64 {
+        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(format: PixelFormat) -> Scene {
+        Scene {
+            files: Vec::new(),
+            pattern: TestPattern::Off,
+            sensor: (16, 8),
+            region: Region { x: 0, y: 0, width: 16, height: 8 },
+            format,
+            noise: 0.0,
+            shading: 0.0,
+            seed: 1,
+            memory_limit: 1 << 20,
+        }
+    }
+
+    #[test]
+    fn the_moving_pattern_is_the_documented_ramp() {
+        let pictures = Pictures::prepare(&scene(PixelFormat::Mono8)).unwrap();
+        assert_eq!(pictures.count(), 8);
+        for index in 0..8 {
+            let image = pictures.image(index, 0);
+            for (at, &byte) in image.iter().enumerate() {
+                assert_eq!(byte, (at % 16 + at / 16 + 32 * index as usize) as u8);
+            }
+        }
+    }
+
+    #[test]
+    fn each_mosaic_samples_the_colour_under_its_filter() {
+        let rgb = Pictures::prepare(&scene(PixelFormat::RGB8)).unwrap();
+        let rgb = rgb.image(3, 0);
+        for (format, filters) in [
+            (PixelFormat::BayerRG8, "RGGB"),
+            (PixelFormat::BayerGR8, "GRBG"),
+            (PixelFormat::BayerGB8, "GBRG"),
+            (PixelFormat::BayerBG8, "BGGR"),
+        ] {
+            let mosaic = Pictures::prepare(&scene(format)).unwrap();
+            let mosaic = mosaic.image(3, 0);
+            for y in 0..8 {
+                for x in 0..16 {
+                    let filter = filters.as_bytes()[(y % 2) * 2 + x % 2];
+                    let channel = match filter {
+                        b'R' => 0,
+                        b'G' => 1,
+                        _ => 2,
+                    };
+                    assert_eq!(mosaic[y * 16 + x], rgb[(y * 16 + x) * 3 + channel], "{filters}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bgr_is_rgb_turned_round() {
+        let rgb = Pictures::prepare(&scene(PixelFormat::RGB8)).unwrap();
+        let bgr = Pictures::prepare(&scene(PixelFormat::BGR8)).unwrap();
+        for (a, b) in rgb.image(1, 0).chunks(3).zip(bgr.image(1, 0).chunks(3)) {
+            assert_eq!([a[0], a[1], a[2]], [b[2], b[1], b[0]]);
+        }
+    }
+
+    #[test]
+    fn a_region_is_cut_from_the_whole_sensor() {
+        let whole = Pictures::prepare(&scene(PixelFormat::BayerRG8)).unwrap();
+        let mut part = scene(PixelFormat::BayerRG8);
+        part.region = Region { x: 4, y: 2, width: 8, height: 4 };
+        let part = Pictures::prepare(&part).unwrap();
+        for y in 0..4 {
+            let from = (y + 2) * 16 + 4;
+            assert_eq!(part.image(2, 0)[y * 8..][..8], whole.image(2, 0)[from..][..8]);
+        }
+    }
+
+    #[test]
+    fn noise_has_the_asked_for_spread_and_differs_between_frames() {
+        let mut noisy = scene(PixelFormat::Mono8);
+        noisy.pattern = TestPattern::GreyVerticalRamp;
+        noisy.sensor = (200, 200);
+        noisy.region = Region { x: 0, y: 60, width: 200, height: 100 };
+        noisy.noise = 3.0;
+        let pictures = Pictures::prepare(&noisy).unwrap();
+        assert_ne!(pictures.image(0, 0), pictures.image(0, 1));
+        assert_eq!(pictures.image(0, 0), pictures.image(0, 4));
+        let image = pictures.image(0, 0);
+        let errors =
+            image.iter().enumerate().map(|(at, &byte)| f64::from(byte) - (60 + at / 200) as f64);
+        let variance = errors.map(|error| error * error).sum::<f64>() / image.len() as f64;
+        assert!((variance.sqrt() - 3.0).abs() < 0.1, "{}", variance.sqrt());
+    }
+
+    #[test]
+    fn shading_darkens_the_corners_and_not_the_centre() {
+        let mut shaded = scene(PixelFormat::Mono8);
+        shaded.pattern = TestPattern::White;
+        shaded.sensor = (64, 64);
+        shaded.region = Region { x: 0, y: 0, width: 64, height: 64 };
+        shaded.shading = 0.5;
+        let pictures = Pictures::prepare(&shaded).unwrap();
+        let image = pictures.image(0, 0);
+        assert_eq!(image[32 * 64 + 32], 255);
+        assert!((i32::from(image[0]) - 131).abs() <= 2, "{}", image[0]);
+    }
+
+    #[test]
+    fn noise_variants_give_way_to_the_memory_limit_and_pictures_do_not() {
+        let mut tight = scene(PixelFormat::Mono8);
+        tight.noise = 1.0;
+        tight.memory_limit = 16 * 8 * 8 * 2;
+        let pictures = Pictures::prepare(&tight).unwrap();
+        assert_eq!((pictures.count(), pictures.variants), (8, 2));
+        tight.memory_limit = 16 * 8 * 8 - 1;
+        let fault = Pictures::prepare(&tight).err().unwrap();
+        assert_eq!(fault.code, status::RESOURCE_EXHAUSTED);
+    }
+
+    #[test]
+    fn gain_of_six_decibels_doubles_and_saturates() {
+        assert!(tone_table(0.0, 0.0).is_none());
+        let table = tone_table(6.0206, 0.0).unwrap();
+        assert_eq!([table[0], table[10], table[100], table[200]], [0, 20, 200, 255]);
+    }
+}
