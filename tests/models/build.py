@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 HERE = Path(__file__).parent
 SIDE = 8
@@ -23,7 +24,13 @@ def contract(kind: str, layout: str = "NCHW") -> dict[str, str]:
     says = {
         "schema": 1,
         "head": "classifier",
-        "input": {"name": "image", "layout": layout, "size": [SIDE, SIDE], "resize": "area", "channels": "RGB"},
+        "input": {
+            "name": "image",
+            "layout": layout,
+            "size": [SIDE, SIDE],
+            "resize": "area",
+            "channels": "RGB",
+        },
         "output": {
             "name": "scores",
             "kind": kind,
@@ -54,7 +61,10 @@ def save(
         weights,
     )
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="smartqc tests"
+        graph,
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+        producer_name="smartqc tests",
     )
     helper.set_model_props(model, metadata or {})
     onnx.checker.check_model(model, full_check=True)
@@ -94,7 +104,9 @@ def main() -> None:
         metadata=contract("probabilities"),
     )
     save("fixed4", judged, shape=[4, 3, SIDE, SIDE], out=[4, CLASSES], constants=CONSTANTS)
-    save("logits", brightness("image", "scores"), shape=nchw, out=["N", CLASSES], constants=CONSTANTS)
+    save(
+        "logits", brightness("image", "scores"), shape=nchw, out=["N", CLASSES], constants=CONSTANTS
+    )
     save(
         "any_size",
         judged,
@@ -207,15 +219,16 @@ def save_slow() -> None:
 
 def save_external(model: onnx.ModelProto) -> None:
     """The same model with its weights in a file beside it."""
-    (HERE / "external.data").unlink(missing_ok=True)
-    onnx.save_model(
-        model,
-        HERE / "external.onnx",
-        save_as_external_data=True,
-        location="external.data",
-        size_threshold=0,
-        convert_attribute=False,
-    )
+    beside = bytearray()
+    for tensor in model.graph.initializer:
+        # ONNX Runtime wants what shapes depend on in the model itself.
+        if tensor.name != "last":
+            set_external_data(tensor, "external.data", len(beside), len(tensor.raw_data))
+            beside += tensor.raw_data
+            tensor.ClearField("raw_data")
+    model.graph.name = "external"
+    (HERE / "external.data").write_bytes(beside)
+    (HERE / "external.onnx").write_bytes(model.SerializeToString(deterministic=True))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
 //!
 //! - [`source`] waits for frames; their memory and life is [`frame`]'s.
 //! - [`sense`] tells where the belt is and when a part passes the photo-eye.
+//! - [`batch`] says whose turn it is, and holds the rows; [`infer`] runs the model on them;
+//!   [`decide`] turns its numbers into a verdict.
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
 //! - [`line`] is all of them together.
-//! - [`batch`] says whose turn it is, and holds the rows; [`infer`] runs the model on them;
-//!   [`decide`] turns its numbers into a verdict.
 
 pub mod actuate;
 pub mod batch;

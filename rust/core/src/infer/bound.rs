@@ -7,12 +7,13 @@
 use std::ffi::{CString, c_char};
 use std::fmt;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use ort_sys::{OrtRunOptions, OrtValue};
+use ort_sys::OrtValue;
 
 use super::runtime::Runtime;
 use super::session::{Dim, Session, TensorInfo, from_onnx, to_onnx};
+use super::terminate::{RunFlag, Terminator};
 use crate::batch::{RowMut, Tensor};
 use crate::error::{Error, Result};
 
@@ -55,87 +56,6 @@ impl<'a> Outputs<'a> {
     /// Views of tensors that did not come from a session, for tests of heads.
     pub fn of(tensors: &'a [Tensor], rows: usize) -> Self {
         Self { tensors, rows }
-    }
-}
-
-/// Ends a run from another thread: the arm of a watchdog.
-#[derive(Clone)]
-pub struct Terminator(Arc<RunFlag>);
-
-impl Terminator {
-    /// Number of the run in progress.
-    pub fn running(&self) -> Option<u64> {
-        let state = self.0.lock();
-        state.active.then_some(state.number)
-    }
-
-    /// Ends run `number` between two nodes of its graph, with an error; false when it is not (or no
-    /// longer) in progress, and then no other run is touched.
-    pub fn terminate(&self, number: u64) -> bool {
-        let state = self.0.lock();
-        let current = state.active && state.number == number;
-        if current {
-            // SAFETY: valid run options; ONNX Runtime allows this beside a run. The status is NULL,
-            // as the call only sets a flag.
-            unsafe {
-                let _ = (self.0.runtime.api.RunOptionsSetTerminate)(self.0.raw);
-            }
-        }
-        current
-    }
-}
-
-impl fmt::Debug for Terminator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Terminator({:?})", self.running())
-    }
-}
-
-/// Run options with their flag. Under the lock, so that a watchdog that comes too late never ends
-/// the next run.
-struct RunFlag {
-    runtime: Arc<Runtime>,
-    raw: *mut OrtRunOptions,
-    state: Mutex<RunState>,
-}
-
-#[derive(Default)]
-struct RunState {
-    number: u64,
-    active: bool,
-}
-
-// SAFETY: the options live until the last holder drops them; ONNX Runtime reads them in a run while
-// another thread sets the flag, which it is made for; both changes of the flag are under the lock.
-unsafe impl Send for RunFlag {}
-// SAFETY: as above.
-unsafe impl Sync for RunFlag {}
-
-impl RunFlag {
-    fn lock(&self) -> MutexGuard<'_, RunState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(&self) {
-        let mut state = self.lock();
-        state.number += 1;
-        state.active = true;
-        // The flag stays set until it is unset.
-        // SAFETY: valid run options, not in a run. The status is NULL: the call only clears a flag.
-        unsafe {
-            let _ = (self.runtime.api.RunOptionsUnsetTerminate)(self.raw);
-        }
-    }
-
-    fn end(&self) {
-        self.lock().active = false;
-    }
-}
-
-impl Drop for RunFlag {
-    fn drop(&mut self) {
-        // SAFETY: created by CreateRunOptions, released once.
-        unsafe { (self.runtime.api.ReleaseRunOptions)(self.raw) };
     }
 }
 
@@ -220,12 +140,7 @@ impl Bound {
             .map(|(info, (_, shape))| tensor(&session, info, rows, shape))
             .collect::<Result<Vec<_>>>()?;
 
-        let runtime = Arc::clone(&session.runtime);
-        let mut raw = ptr::null_mut();
-        // SAFETY: a writable out pointer.
-        let status = unsafe { (runtime.api.CreateRunOptions)(&raw mut raw) };
-        runtime.check(status).map_err(|problem| Error::Runtime { problem })?;
-        let run = Arc::new(RunFlag { runtime, raw, state: Mutex::default() });
+        let run = Arc::new(RunFlag::new(&session.runtime)?);
         let mut bound = Self {
             input_names: Names::new(session.inputs()),
             output_names: Names::new(session.outputs()),
@@ -274,7 +189,7 @@ impl Bound {
 
     /// The arm of a watchdog.
     pub fn terminator(&self) -> Terminator {
-        Terminator(Arc::clone(&self.run))
+        Terminator::of(&self.run)
     }
 
     /// Runs the first `rows` rows of the inputs (1 to [`max_batch`](Self::max_batch)); no

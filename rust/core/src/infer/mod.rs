@@ -10,8 +10,10 @@ mod contract;
 mod external;
 mod runtime;
 mod session;
+mod terminate;
 
-pub use bound::{Bound, Outputs, Terminator};
+pub use bound::{Bound, Outputs};
 pub use contract::{Class, Contract, Layout, PrepareHint, ScoreKind, Wishes};
 pub use runtime::Runtime;
 pub use session::{Dim, ExternalFile, ModelFile, Options, Session, TensorInfo};
+pub use terminate::Terminator;

@@ -1,137 +1,18 @@
-//! What was understood of a model: what goes in, what comes out, what the numbers mean.
-//!
-//! Read in this order: what the recipe says, the model's metadata (`smartqc.contract`), its tensors'
-//! types, ranks and names, and for the kind of a classifier's scores what it answers to a few
-//! pictures. What remains unclear is an error that lists inputs and outputs, never a guess.
+//! How a contract is found; see the module above for the order.
 
-use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{Bound, Dim, ModelFile, Session, TensorInfo};
+use super::{Class, Contract, Image, Layout, PrepareHint, ScoreKind, Wishes};
 use crate::batch::{ElementType, RowMut};
 use crate::error::Result;
+use crate::infer::{Bound, Dim, Session};
 
 /// Key of the model's metadata under which our own training script writes what it knows.
 const METADATA_KEY: &str = "smartqc.contract";
 /// Class names that mean "nothing wrong" unless the recipe says otherwise.
 const GOOD_NAMES: [&str; 3] = ["good", "ok", "pass"];
-
-/// What a classifier's numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScoreKind {
-    /// Logits of classes that exclude each other: softmax makes them probabilities.
-    Logits,
-    /// Logits of independent classes: each goes through a sigmoid.
-    SigmoidLogits,
-    /// Probabilities of classes that exclude each other.
-    Probabilities,
-    /// Scores of independent classes, each 0..1.
-    Scores,
-}
-
-impl ScoreKind {
-    /// Whether exactly one class holds, so that all other than good together are "not good".
-    pub fn exclusive(self) -> bool {
-        matches!(self, Self::Logits | Self::Probabilities)
-    }
-
-    /// The word that recipes use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Logits => "logits",
-            Self::SigmoidLogits => "sigmoid_logits",
-            Self::Probabilities => "probabilities",
-            Self::Scores => "scores",
-        }
-    }
-}
-
-/// Where a picture's channels lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Layout {
-    /// Planes: channels, rows, columns.
-    Nchw,
-    /// Pixels: rows, columns, channels.
-    Nhwc,
-}
-
-/// One class of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Class {
-    /// Its name.
-    pub name: String,
-    /// Whether a part of this class passes.
-    pub good: bool,
-}
-
-/// How the model's metadata says that pictures were prepared in training; words as they stand there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PrepareHint {
-    /// `linear`, `area`, `antialias` or `nearest`.
-    pub resize: Option<String>,
-    /// `RGB`, `BGR` or `Mono`.
-    pub channels: Option<String>,
-    /// What 0 and full scale become before mean and standard deviation.
-    pub range: Option<[f32; 2]>,
-    /// Subtracted, per channel.
-    pub mean: Option<Vec<f32>>,
-    /// Divided by, per channel.
-    pub std: Option<Vec<f32>>,
-}
-
-/// What the recipe says about a model; everything else is found out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
-    /// Width and height; needed when the model takes any.
-    pub size: Option<[usize; 2]>,
-    /// What the numbers are.
-    pub kind: Option<ScoreKind>,
-    /// Class names, in the order of the scores.
-    pub classes: Option<Vec<String>>,
-    /// Names of the classes that pass.
-    pub good: Option<Vec<String>>,
-}
-
-/// What was understood of a model. `Display` prints it for people; its serialised form goes into
-/// the journal.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Contract {
-    /// The model's file, with its hash.
-    pub model: ModelFile,
-    /// The input that takes pictures.
-    pub input: TensorInfo,
-    /// Index of that input.
-    pub input_index: usize,
-    /// Where its channels lie.
-    pub layout: Layout,
-    /// Channels: 1 or 3.
-    pub channels: usize,
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// The batch size that the model insists on.
-    pub fixed_batch: Option<usize>,
-    /// How training prepared its pictures, as far as the file says.
-    pub prepare: PrepareHint,
-    /// The output that holds the scores.
-    pub output: TensorInfo,
-    /// Index of that output.
-    pub output_index: usize,
-    /// What its numbers are.
-    pub kind: ScoreKind,
-    /// How that was found.
-    pub kind_from: String,
-    /// The classes, in the order of the scores.
-    pub classes: Vec<Class>,
-    /// How the good ones were found.
-    pub good_from: String,
-}
 
 /// The metadata that our own training script writes.
 #[derive(Debug, Deserialize)]
@@ -212,72 +93,6 @@ impl Contract {
             classes,
             good_from,
         })
-    }
-
-    /// Tensors for `session`, a session of this contract's model, sized as the contract says.
-    ///
-    /// # Errors
-    /// As [`Bound::new`].
-    pub fn bind(&self, session: Arc<Session>, max_batch: usize) -> Result<Bound> {
-        let image = Image {
-            layout: self.layout,
-            channels: self.channels,
-            width: self.width,
-            height: self.height,
-        };
-        Bound::new(session, max_batch, &image.sizes(&self.input))
-    }
-
-    /// Index of a class, by name.
-    pub fn class(&self, name: &str) -> Option<usize> {
-        self.classes.iter().position(|class| class.name == name)
-    }
-}
-
-impl fmt::Display for Contract {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |good| {
-            let of = self.classes.iter().filter(|class| class.good == good);
-            of.map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ")
-        };
-        writeln!(f, "model    {}", self.model.path.display())?;
-        writeln!(f, "sha256   {}", self.model.sha256)?;
-        for file in &self.model.external {
-            writeln!(f, "         {} {}", file.sha256, file.location)?;
-        }
-        write!(f, "input    {}: {:?} ", self.input, self.layout)?;
-        write!(f, "{}x{}, {} channels, ", self.width, self.height, self.channels)?;
-        match self.fixed_batch {
-            Some(batch) => writeln!(f, "batch fixed at {batch}")?,
-            None => writeln!(f, "any batch")?,
-        }
-        writeln!(f, "output   {}", self.output)?;
-        writeln!(f, "scores   {} (from {})", self.kind.as_str(), self.kind_from)?;
-        writeln!(f, "good     {} (from {})", names(true), self.good_from)?;
-        write!(f, "defects  {}", names(false))
-    }
-}
-
-/// What a picture has to look like.
-struct Image {
-    layout: Layout,
-    channels: usize,
-    width: usize,
-    height: usize,
-}
-
-impl Image {
-    /// Values for the free dimensions of the input.
-    fn sizes<'a>(&self, input: &'a TensorInfo) -> Vec<(&'a str, usize)> {
-        let values = match self.layout {
-            Layout::Nchw => [self.channels, self.height, self.width],
-            Layout::Nhwc => [self.height, self.width, self.channels],
-        };
-        let free = |(dim, value): (&'a Dim, usize)| match dim {
-            Dim::Free(symbol) => Some((symbol.as_str(), value)),
-            Dim::Fixed(_) => None,
-        };
-        input.dims.iter().skip(1).zip(values).filter_map(free).collect()
     }
 }
 
@@ -377,7 +192,7 @@ fn probe(bound: &mut Bound, input: usize, output: usize) -> Result<(ScoreKind, S
             Ok((ScoreKind::Logits, "four runs: outside 0..1, no sum of 1".to_owned()))
         }
         _ => Err(bound.session().refuse(
-            "what its scores are does not show; set `output` to logits, sigmoid_logits, \
+            "what its scores are does not show; set `scores` to logits, sigmoid_logits, \
              probabilities or scores",
         )),
     }
