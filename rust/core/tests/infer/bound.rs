@@ -1,0 +1,123 @@
+use std::thread;
+
+use smartqc_core::batch::RowMut;
+use smartqc_core::error::Error;
+use smartqc_core::infer::Bound;
+
+use crate::{expected, open};
+
+fn paint(bound: &mut Bound, row: usize, brightness: f32) {
+    match bound.row_mut(0, row) {
+        RowMut::Float32(row) => row.fill(brightness),
+        RowMut::Uint8(row) => row.fill((brightness * 255.0).round() as u8),
+        RowMut::Float16(_) => panic!("none of the small models takes half floats"),
+    }
+}
+
+/// Paints `rows` pictures, runs them, and checks each row's defect score.
+fn check(bound: &mut Bound, rows: usize) {
+    for row in 0..rows {
+        paint(bound, row, row as f32 / 5.0);
+    }
+    let outputs = bound.run(rows).unwrap();
+    assert_eq!(outputs.rows(), rows);
+    for row in 0..rows {
+        let scores: Vec<f32> = outputs.tensor(0).row_as_f32(row).collect();
+        let expected = expected(row as f32 / 5.0);
+        assert!((scores[1] - expected).abs() < 1e-5, "row {row} of {rows}: {scores:?}");
+        assert!((scores[0] + scores[1] - 1.0).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn every_batch_size_up_to_the_greatest_is_answered_row_by_row() {
+    for name in ["dynamic.onnx", "u8_nhwc.onnx", "external.onnx"] {
+        let Some(session) = open(name) else { return };
+        let mut bound = Bound::new(session, 5, &[]).unwrap();
+        assert_eq!((bound.max_batch(), bound.fixed_batch()), (5, None));
+        for rows in [1, 5, 2, 4, 3, 1] {
+            check(&mut bound, rows);
+        }
+    }
+}
+
+#[test]
+fn a_fixed_batch_is_padded_and_may_be_asked_for_less() {
+    let Some(session) = open("fixed4.onnx") else { return };
+    let mut bound = Bound::new(session.clone(), 16, &[]).unwrap();
+    assert_eq!((bound.max_batch(), bound.fixed_batch()), (4, Some(4)));
+    for rows in [4, 1, 3] {
+        check(&mut bound, rows);
+    }
+    // What the run before left in the rows behind is gone.
+    assert!(bound.input(0).row::<f32>(3).unwrap().iter().all(|&v| v == 0.0));
+    assert_eq!(Bound::new(session, 2, &[]).unwrap().max_batch(), 2);
+}
+
+#[test]
+fn another_number_of_rows_is_refused_before_the_run() {
+    let Some(session) = open("dynamic.onnx") else { return };
+    let mut bound = Bound::new(session.clone(), 2, &[]).unwrap();
+    assert!(matches!(bound.run(0), Err(Error::Invalid { .. })));
+    assert!(matches!(bound.run(3), Err(Error::Invalid { .. })));
+    assert!(matches!(Bound::new(session, 0, &[]), Err(Error::Invalid { .. })));
+}
+
+#[test]
+fn free_sides_need_a_size_by_their_symbol() {
+    let Some(session) = open("any_size.onnx") else { return };
+    let error = Bound::new(session.clone(), 1, &[("height", 6)]).unwrap_err().to_string();
+    assert!(error.contains("dimension width is free"), "{error}");
+    assert!(error.contains("image float32[N, 3, height, width]"), "{error}");
+    let mut bound = Bound::new(session, 2, &[("height", 6), ("width", 10)]).unwrap();
+    assert_eq!(bound.input(0).row_shape(), [3, 6, 10]);
+    check(&mut bound, 2);
+}
+
+#[test]
+fn an_output_without_a_row_per_picture_is_refused() {
+    let Some(session) = open("no_rows.onnx") else { return };
+    let error = Bound::new(session, 2, &[]).unwrap_err().to_string();
+    assert!(error.contains("output scores is [3, 1] for a batch of 2"), "{error}");
+}
+
+#[test]
+fn the_memory_of_rows_stays_where_it_is() {
+    let Some(session) = open("dynamic.onnx") else { return };
+    let mut bound = Bound::new(session, 3, &[]).unwrap();
+    let before = bound.input(0).as_ptr();
+    assert_eq!(before as usize % 64, 0);
+    let first = bound.run(3).unwrap().tensor(0).as_ptr();
+    assert_eq!(bound.run(1).unwrap().tensor(0).as_ptr(), first);
+    assert_eq!(bound.input(0).as_ptr(), before);
+}
+
+/// A million rounds take seconds; the other thread waits until the run is in progress, not for a
+/// time.
+#[test]
+fn a_watchdog_ends_the_run_that_it_means_and_no_other() {
+    let Some(session) = open("slow.onnx") else { return };
+    let mut bound = Bound::new(session, 1, &[]).unwrap();
+    let watchdog = bound.terminator();
+    assert_eq!(watchdog.running(), None);
+    paint(&mut bound, 0, 1000.0);
+    let arm = thread::spawn(move || {
+        loop {
+            if let Some(number) = watchdog.running() {
+                assert!(!watchdog.terminate(number + 1));
+                assert!(watchdog.terminate(number));
+                return (watchdog, number);
+            }
+            thread::yield_now();
+        }
+    });
+    let error = bound.run(1).unwrap_err();
+    assert!(matches!(&error, Error::Model { model, .. } if model.ends_with("slow.onnx")));
+    assert!(error.to_string().contains("terminate"), "{error}");
+    let (watchdog, number) = arm.join().unwrap();
+    // Too late for that run: the next one is not touched.
+    assert!(!watchdog.terminate(number));
+    paint(&mut bound, 0, 0.001);
+    let outputs = bound.run(1).unwrap();
+    assert!((outputs.tensor(0).row_as_f32(0).next().unwrap() - 0.001).abs() < 1e-6);
+}
