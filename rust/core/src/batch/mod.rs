@@ -7,4 +7,4 @@ mod queue;
 mod tensor;
 
 pub use queue::{BatchQueue, Job};
-pub use tensor::{Element, ElementType, F16, RowMut, Tensor};
+pub use tensor::{Element, ElementType, F16, Tensor};

@@ -100,17 +100,6 @@ macro_rules! element {
 }
 element!(f32 => Float32, F16 => Float16, f64 => Float64, u8 => Uint8, i32 => Int32, i64 => Int64);
 
-/// One row to be filled, in the element type of the model's input.
-#[derive(Debug)]
-pub enum RowMut<'a> {
-    /// float32.
-    Float32(&'a mut [f32]),
-    /// float16.
-    Float16(&'a mut [F16]),
-    /// uint8.
-    Uint8(&'a mut [u8]),
-}
-
 /// `rows` rows of equal shape in one allocation, zeroed, aligned to 64 bytes, no gap between rows.
 pub struct Tensor {
     memory: NonNull<u8>,
@@ -191,17 +180,16 @@ impl Tensor {
             .then(|| unsafe { slice::from_raw_parts_mut(start.cast::<E>(), self.row_elements) })
     }
 
-    /// A row to be filled; `None` when it is of a type that no picture is prepared in.
+    /// A row's bytes, in the machine's byte order, writable.
     ///
     /// # Panics
     /// When there is no such row.
-    pub fn row_mut(&mut self, row: usize) -> Option<RowMut<'_>> {
-        match self.element {
-            ElementType::Float32 => self.row_of(row).map(RowMut::Float32),
-            ElementType::Float16 => self.row_of(row).map(RowMut::Float16),
-            ElementType::Uint8 => self.row_of(row).map(RowMut::Uint8),
-            _ => None,
-        }
+    pub fn row_bytes_mut(&mut self, row: usize) -> &mut [u8] {
+        let start = self.row_start(row);
+        let bytes = self.row_elements * self.element.bytes();
+        // SAFETY: the row lies inside the allocation; any bytes are a value of every element type,
+        // since a bool is read as a byte too; `self` is borrowed mutably.
+        unsafe { slice::from_raw_parts_mut(start, bytes) }
     }
 
     /// A row's elements as float32, one after the other, whatever their type; bool is 0 or 1.
@@ -283,8 +271,17 @@ mod tests {
     fn a_row_is_shown_in_its_own_type_only() {
         let mut tensor = Tensor::zeroed(ElementType::Uint8, 1, &[4]).unwrap();
         assert!(tensor.row::<f32>(0).is_none());
-        assert!(matches!(tensor.row_mut(0), Some(RowMut::Uint8(row)) if row.len() == 4));
-        assert!(Tensor::zeroed(ElementType::Int64, 1, &[]).unwrap().row_mut(0).is_none());
+        assert!(tensor.row_of::<F16>(0).is_none());
+        assert_eq!(tensor.row::<u8>(0), Some(&[0; 4][..]));
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_elements() {
+        let mut tensor = Tensor::zeroed(ElementType::Float32, 2, &[2]).unwrap();
+        assert_eq!(tensor.row_bytes_mut(1).len(), 8);
+        tensor.row_bytes_mut(1)[4..].copy_from_slice(&1.5_f32.to_ne_bytes());
+        assert_eq!(tensor.row::<f32>(1), Some(&[0.0, 1.5][..]));
+        assert_eq!(tensor.row::<f32>(0), Some(&[0.0, 0.0][..]));
     }
 
     #[test]

@@ -14,8 +14,11 @@ use ort_sys::OrtValue;
 use super::runtime::Runtime;
 use super::session::{Dim, Session, TensorInfo, from_onnx, to_onnx};
 use super::terminate::{RunFlag, Terminator};
-use crate::batch::{RowMut, Tensor};
+use crate::batch::{ElementType, Tensor};
 use crate::error::{Error, Result};
+
+/// What pictures are prepared as.
+const PREPARED: [ElementType; 3] = [ElementType::Float32, ElementType::Float16, ElementType::Uint8];
 
 /// Input and output tensors of one session, for one worker.
 pub struct Bound {
@@ -179,12 +182,12 @@ impl Bound {
         &mut self.inputs[index]
     }
 
-    /// One row of an input, to be filled.
+    /// The bytes of one row of an input, to be filled.
     ///
     /// # Panics
     /// When there is no such input or row.
-    pub fn row_mut(&mut self, input: usize, row: usize) -> RowMut<'_> {
-        self.inputs[input].row_mut(row).expect("inputs are bound with a type that has rows to fill")
+    pub fn row_bytes_mut(&mut self, input: usize, row: usize) -> &mut [u8] {
+        self.inputs[input].row_bytes_mut(row)
     }
 
     /// The arm of a watchdog.
@@ -331,16 +334,15 @@ fn tensor(session: &Session, info: &TensorInfo, rows: usize, row: &[usize]) -> R
     let element = info.element.ok_or_else(|| {
         session.refuse(format!("{} has an element type that is not handled", info.name))
     })?;
-    let mut tensor = Tensor::zeroed(element, rows, row)
-        .ok_or_else(|| session.refuse(format!("{} cannot be {rows} x {row:?}", info.name)))?;
-    let is_input = session.inputs().iter().any(|input| std::ptr::eq(input, info));
-    if is_input && tensor.row_mut(0).is_none() {
+    let is_input = session.inputs().iter().any(|input| ptr::eq(input, info));
+    if is_input && !PREPARED.contains(&element) {
         return Err(session.refuse(format!(
             "input {} is {element}; float32, float16 and uint8 can be prepared",
             info.name
         )));
     }
-    Ok(tensor)
+    Tensor::zeroed(element, rows, row)
+        .ok_or_else(|| session.refuse(format!("{} cannot be {rows} x {row:?}", info.name)))
 }
 
 /// An `OrtValue` over the first `rows` rows of our memory.

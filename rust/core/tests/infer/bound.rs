@@ -1,16 +1,15 @@
 use std::thread;
 
-use smartqc_core::batch::RowMut;
 use smartqc_core::error::Error;
 use smartqc_core::infer::Bound;
 
 use crate::{expected, open};
 
 fn paint(bound: &mut Bound, row: usize, brightness: f32) {
-    match bound.row_mut(0, row) {
-        RowMut::Float32(row) => row.fill(brightness),
-        RowMut::Uint8(row) => row.fill((brightness * 255.0).round() as u8),
-        RowMut::Float16(_) => panic!("none of the small models takes half floats"),
+    let input = bound.input(0);
+    match input.row_of::<f32>(row) {
+        Some(row) => row.fill(brightness),
+        None => input.row_bytes_mut(row).fill((brightness * 255.0).round() as u8),
     }
 }
 

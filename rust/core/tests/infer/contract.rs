@@ -152,3 +152,14 @@ fn a_row_that_is_no_number_leaves_its_neighbours_their_verdict() {
     assert_eq!(verdicts[1], ViewVerdict::Unjudged(Reason::ModelError));
     assert!(matches!(verdicts[2], ViewVerdict::Reject { class: 1, .. }), "{verdicts:?}");
 }
+
+#[test]
+fn the_model_of_the_demo_says_everything_itself() {
+    let Some(session) = open("../../python/smartqc/models/screws.onnx") else { return };
+    let contract = Contract::resolve(&session, &Wishes::default()).unwrap();
+    assert_eq!(contract.kind, ScoreKind::Probabilities);
+    assert!(contract.classes[contract.class("good").unwrap()].good);
+    assert_eq!(contract.classes.iter().filter(|class| !class.good).count(), 1);
+    assert!(contract.prepare.resize.is_some());
+    assert!(contract.bind(session, 4).unwrap().run(4).is_ok());
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Class, Contract, Image, Layout, PrepareHint, ScoreKind, Wishes};
-use crate::batch::{ElementType, RowMut};
+use crate::batch::{ElementType, F16, Tensor};
 use crate::error::Result;
 use crate::infer::{Bound, Dim, Session};
 
@@ -179,7 +179,7 @@ fn score_output(session: &Session, written: Option<&Written>) -> Result<(usize, 
 fn probe(bound: &mut Bound, input: usize, output: usize) -> Result<(ScoreKind, String)> {
     let (mut unit, mut sums_to_one) = (true, true);
     for pattern in 0..4 {
-        fill(bound.row_mut(input, 0), pattern);
+        fill(bound.input(input), pattern);
         let scores = bound.run(1)?.tensor(output);
         let sum: f32 = scores.row_as_f32(0).sum();
         unit &= scores.row_as_f32(0).all(|score| (0.0..=1.0).contains(&score));
@@ -198,28 +198,23 @@ fn probe(bound: &mut Bound, input: usize, output: usize) -> Result<(ScoreKind, S
     }
 }
 
-/// Zeros, full scale, a ramp and a coarse chequer.
-fn fill(row: RowMut<'_>, pattern: usize) {
-    let value = |index: usize, count: usize| match pattern {
+/// Fills the first row with zeros, full scale, a ramp or a coarse chequer.
+fn fill(tensor: &mut Tensor, pattern: usize) {
+    let count = tensor.row_elements();
+    let value = |index: usize| match pattern {
         0 => 0.0,
         1 => 1.0,
         2 => index as f32 / count as f32,
         _ => f32::from(u8::from((index / 7).is_multiple_of(2))),
     };
-    match row {
-        RowMut::Float32(row) => {
-            let count = row.len();
-            row.iter_mut().enumerate().for_each(|(index, v)| *v = value(index, count));
-        }
-        RowMut::Float16(row) => {
-            let count = row.len();
-            let bits = |v: f32| if v >= 0.5 { 0x3C00 } else { 0 };
-            row.iter_mut().enumerate().for_each(|(index, v)| v.0 = bits(value(index, count)));
-        }
-        RowMut::Uint8(row) => {
-            let count = row.len();
-            row.iter_mut().enumerate().for_each(|(i, v)| *v = (value(i, count) * 255.0) as u8);
-        }
+    if let Some(row) = tensor.row_of::<f32>(0) {
+        row.iter_mut().enumerate().for_each(|(index, v)| *v = value(index));
+    } else if let Some(row) = tensor.row_of::<u8>(0) {
+        row.iter_mut().enumerate().for_each(|(index, v)| *v = (value(index) * 255.0) as u8);
+    } else if let Some(row) = tensor.row_of::<F16>(0) {
+        // 0 or 1: the ramp becomes a step.
+        let bits = |value: f32| if value < 0.5 { 0 } else { 0x3C00 };
+        row.iter_mut().enumerate().for_each(|(index, v)| v.0 = bits(value(index)));
     }
 }
 
