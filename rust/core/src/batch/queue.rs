@@ -1,8 +1,10 @@
-//! Who is next: the earliest deadline, and a fair share for each camera when not all can be served.
+//! Who is next: the earliest deadline, and turn by turn for each camera when not all can be served.
 //!
 //! While everything can be served in time, the order is earliest deadline first and nothing else.
-//! In overload that order alone would starve the camera whose deadlines are later, for ever; so a
-//! camera that lost a job (expired, or refused at the door) is owed the next turn.
+//! In overload that order would starve the camera whose deadlines are later, and a camera that
+//! floods would take its neighbours along. So from the first job that is lost (expired, or refused
+//! at the door) until nothing waits any more, cameras with work take turns, the earliest deadline
+//! first within each: a camera that asks for less than its share loses nothing.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -37,14 +39,17 @@ pub struct BatchQueue<T> {
 struct State<T> {
     cameras: Box<[Waiting<T>]>,
     pushed: u64,
+    turns: u64,
+    /// A job was lost, and something has waited ever since.
+    overloaded: bool,
     closed: bool,
 }
 
 #[derive(Debug)]
 struct Waiting<T> {
     jobs: BinaryHeap<Reverse<Entry<T>>>,
-    /// It lost a job since it was last served.
-    owed: bool,
+    /// When it was last served.
+    turn: u64,
 }
 
 #[derive(Debug)]
@@ -80,9 +85,9 @@ impl<T> BatchQueue<T> {
     /// Room for `per_camera` jobs of each of `cameras` cameras: as many as the camera has slots,
     /// and the queue is never full.
     pub fn new(cameras: usize, per_camera: usize) -> Self {
-        let waiting = || Waiting { jobs: BinaryHeap::with_capacity(per_camera), owed: false };
+        let waiting = || Waiting { jobs: BinaryHeap::with_capacity(per_camera), turn: 0 };
         let cameras = (0..cameras).map(|_| waiting()).collect();
-        let state = State { cameras, pushed: 0, closed: false };
+        let state = State { cameras, pushed: 0, turns: 0, overloaded: false, closed: false };
         Self { state: Mutex::new(state), work: Condvar::new(), per_camera }
     }
 
@@ -108,8 +113,11 @@ impl<T> BatchQueue<T> {
         let order = state.pushed;
         let closed = state.closed;
         let Some(camera) = state.cameras.get_mut(usize::from(job.view)) else { return Err(job) };
-        if closed || camera.jobs.len() == self.per_camera {
-            camera.owed = true;
+        if closed {
+            return Err(job);
+        }
+        if camera.jobs.len() == self.per_camera {
+            state.overloaded = true;
             return Err(job);
         }
         camera.jobs.push(Reverse(Entry { job, order }));
@@ -132,7 +140,7 @@ impl<T> BatchQueue<T> {
         expired: &mut Vec<Job<T>>,
     ) -> bool {
         let mut state = self.lock();
-        while state.cameras.iter().all(|camera| camera.jobs.is_empty()) {
+        while state.is_empty() {
             if state.closed {
                 return false;
             }
@@ -142,6 +150,9 @@ impl<T> BatchQueue<T> {
         for _ in 0..max {
             let Some(job) = state.next() else { break };
             batch.push(job);
+        }
+        if state.is_empty() {
+            state.overloaded = false;
         }
         true
     }
@@ -158,21 +169,29 @@ impl<T> BatchQueue<T> {
 }
 
 impl<T> State<T> {
+    fn is_empty(&self) -> bool {
+        self.cameras.iter().all(|camera| camera.jobs.is_empty())
+    }
+
     fn expire(&mut self, now_ns: i64, expired: &mut Vec<Job<T>>) {
         for camera in &mut self.cameras {
             while camera.jobs.peek().is_some_and(|entry| entry.0.job.due_ns <= now_ns) {
                 expired.extend(camera.jobs.pop().map(|entry| entry.0.job));
-                camera.owed = true;
+                self.overloaded = true;
             }
         }
     }
 
     fn next(&mut self) -> Option<Job<T>> {
-        let camera =
-            self.cameras.iter_mut().filter(|camera| !camera.jobs.is_empty()).min_by_key(
-                |camera| (!camera.owed, camera.jobs.peek().map(|entry| entry.0.key())),
-            )?;
-        camera.owed = false;
+        let overloaded = self.overloaded;
+        let camera = self.cameras.iter_mut().filter(|camera| !camera.jobs.is_empty()).min_by_key(
+            |camera| {
+                let turn = if overloaded { camera.turn } else { 0 };
+                (turn, camera.jobs.peek().map(|entry| entry.0.key()))
+            },
+        )?;
+        self.turns += 1;
+        camera.turn = self.turns;
         camera.jobs.pop().map(|entry| entry.0.job)
     }
 }
@@ -242,6 +261,39 @@ mod tests {
             }
         }
         assert!(served.iter().all(|n| (450..=550).contains(n)), "{served:?}");
+    }
+
+    #[test]
+    fn a_camera_that_floods_leaves_its_neighbours_their_share() {
+        let queue = BatchQueue::new(2, 16);
+        let (mut asked, mut lost) = (0, 0);
+        for tick in 0..1000_i64 {
+            for _ in 0..10 {
+                let _ = queue.push(job(1, 0, tick + 4));
+            }
+            if tick % 3 == 0 {
+                asked += 1;
+                queue.push(job(2, 1, tick + 6)).unwrap();
+            }
+            lost += take(&queue, 1, tick).1.iter().filter(|part| **part == 2).count();
+        }
+        assert_eq!((asked, lost), (334, 0));
+    }
+
+    #[test]
+    fn after_an_overload_the_earliest_deadline_counts_again() {
+        let queue = BatchQueue::new(2, 8);
+        let push = |part, view, due| queue.push(job(part, view, due)).unwrap();
+        push(1, 0, 10);
+        push(2, 0, 50);
+        push(3, 0, 60);
+        push(4, 1, 90);
+        assert_eq!(take(&queue, 2, 20), (vec![2, 4], vec![1]), "in turns, since a job was lost");
+        assert_eq!(take(&queue, 2, 20), (vec![3], vec![]));
+        push(5, 0, 50);
+        push(6, 0, 60);
+        push(7, 1, 90);
+        assert_eq!(take(&queue, 3, 20), (vec![5, 6, 7], vec![]));
     }
 
     #[test]
