@@ -150,6 +150,19 @@ def main() -> None:
         constants={"last": np.array([1], np.int64), "one": np.array([[1.0]], np.float32)},
         metadata=contract("probabilities"),
     )
+    # 0 / 0: a black picture has no answer, and nothing tells what the scores are.
+    save(
+        "black_nan",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Div", ["mean", "mean"], ["quotient"]),
+            helper.make_node("Unsqueeze", ["quotient", "last"], ["column"]),
+            helper.make_node("Concat", ["column", "column"], ["scores"], axis=1),
+        ],
+        shape=nchw,
+        out=["N", CLASSES],
+        constants={"last": np.array([1], np.int64)},
+    )
     # A map where a classifier has a row.
     save(
         "rank4",

@@ -118,8 +118,10 @@ impl Runtime {
         }
         // SAFETY: returns a static table of at least this version, or NULL.
         let api = unsafe { (base.GetApi)(ORT_API_VERSION).as_ref() }.ok_or_else(too_old)?;
+        // From here on the library stays: its threads and our function pointers point into it.
+        std::mem::forget(library);
 
-        let checked = |status| check(api, status).map_err(|message| problem(message.to_string()));
+        let checked = |status| check(api, status).map_err(problem);
         let mut env = ptr::null_mut();
         let mut allocator = ptr::null_mut();
         let mut cpu_memory = ptr::null_mut();
@@ -140,8 +142,6 @@ impl Runtime {
             ))?;
         }
         let providers = providers(api).map_err(problem)?;
-        // From here on the library stays: its thread pools and our function pointers point into it.
-        std::mem::forget(library);
         Ok(Self { path, version, providers, api, env, allocator, cpu_memory })
     }
 

@@ -67,6 +67,13 @@ fn scores_that_show_nothing_must_be_named_by_the_recipe() {
 }
 
 #[test]
+fn answers_that_are_no_numbers_show_nothing() {
+    let Some(session) = open("black_nan.onnx") else { return };
+    let error = Contract::resolve(&session, &good_first()).unwrap_err().to_string();
+    assert!(error.contains("what is no number"), "{error}");
+}
+
+#[test]
 fn which_class_is_good_is_never_guessed() {
     let Some(session) = open("logits.onnx") else { return };
     let refused = |wishes: Wishes, what: &str| {

@@ -182,6 +182,9 @@ fn probe(bound: &mut Bound, input: usize, output: usize) -> Result<(ScoreKind, S
         fill(bound.input(input), pattern);
         let scores = bound.run(1)?.tensor(output);
         let sum: f32 = scores.row_as_f32(0).sum();
+        if !sum.is_finite() {
+            return Err(bound.session().refuse("it answers a test picture with what is no number"));
+        }
         unit &= scores.row_as_f32(0).all(|score| (0.0..=1.0).contains(&score));
         // Half floats sum to 1 within a few thousandths.
         sums_to_one &= (sum - 1.0).abs() < 4e-3;
