@@ -45,9 +45,12 @@ pub struct Command {
     pub latest_ns: i64,
     /// How long the output is held.
     pub pulse_ns: i64,
-    /// Why, for devices that sort by class.
+    /// Why, for devices that sort by class; [`UNJUDGED_CLASS`] for a part that was not judged.
     pub class: ClassId,
 }
+
+/// The class in the command of a part that is removed because it was not judged.
+pub const UNJUDGED_CLASS: ClassId = ClassId::MAX;
 
 /// What the device calls an accepted command.
 pub type Ticket = u64;

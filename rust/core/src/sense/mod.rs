@@ -15,6 +15,8 @@ pub enum Latch {
     Sampled {
         /// Time between polls.
         period_ns: i64,
+        /// How wrong the instant of a reading may be: half a round trip and the clocks' difference.
+        error_ns: i64,
     },
 }
 

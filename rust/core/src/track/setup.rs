@@ -260,3 +260,49 @@ impl Default for Limits {
         Self { unjudged_share: 0.05, reject_share: 0.5, rejects_in_row: 10, lost_ns: 2 * SEC }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The pusher of the example configuration.
+    pub(in crate::track) fn pusher() -> Ejector {
+        Ejector {
+            at_mm: 700.0,
+            face_mm: 50.0,
+            dead_ns: 12 * MS,
+            hit_ns: 15 * MS,
+            occupied_ns: 60 * MS,
+            recover_ns: 40 * MS,
+            pulse_ns: 20 * MS,
+            confirm_ns: SEC / 2,
+            device: Capabilities {
+                lead_ns: MS,
+                queue: 8,
+                jitter_ns: 0,
+                can_cancel: true,
+                confirms: true,
+            },
+        }
+    }
+
+    /// 100 mm parts, 60 mm apart, at up to 1 m/s; eye, one camera at 120 mm, pusher at 700 mm.
+    pub(in crate::track) fn boards() -> Setup {
+        let latch = Latch::Hardware;
+        Setup {
+            session: 7,
+            belt: Some(Belt {
+                motion: Motion::Encoder { mm_per_count: 0.1, count_bits: 32, latch },
+                max_speed_mm_s: 1000.0,
+                part_mm: 100.0,
+                least_gap_mm: 60.0,
+                slip: 0.0,
+            }),
+            announced_by: AnnouncedBy::Sensor,
+            views: vec![View { at_mm: 120.0, ..View::default() }],
+            ejectors: vec![pusher()],
+            decision_ns: 60 * MS,
+            ..Setup::camera_only()
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Whose a frame is: the part that must have been before the camera when it was exposed. Never by
+//! counting frames.
+
+use super::Tracker;
+use super::event::{Action, Judge, Seen};
+use super::part::View;
+use super::setup::AnnouncedBy;
+use crate::clock::SEC;
+use crate::outcome::{PartId, Reason, ViewVerdict};
+
+/// What the parts say to a frame.
+enum Found {
+    None,
+    One(usize),
+    /// The nearest of several.
+    Several(usize),
+}
+
+impl Tracker {
+    pub(super) fn frame(&mut self, seen: Seen, now_ns: i64, actions: &mut Vec<Action>) {
+        let view = usize::from(seen.view);
+        let before = actions.len();
+        if view >= self.setup.views.len() {
+            self.stray(seen.view, actions);
+            return;
+        }
+        let at_mm = match seen.encoder_count {
+            Some(count) => self.position.of_count(count),
+            None => self.position.at(seen.captured_ns),
+        };
+        let announces = self.setup.announced_by == AnnouncedBy::Frame && view == self.first_view;
+        // A camera without a belt may well be given two pictures of one instant.
+        let found = match at_mm {
+            Some(at_mm) if !announces || self.setup.belt.is_some() => self.find(seen, at_mm),
+            _ => Found::None,
+        };
+        match found {
+            Found::None if announces => {
+                match self.announce_by_frame(seen, at_mm, now_ns, actions) {
+                    Some(index) => self.take(index, seen, now_ns, actions),
+                    None => self.untaken(seen, before, actions),
+                }
+            }
+            Found::None => self.stray(seen.view, actions),
+            Found::One(index) => {
+                self.explain_missing(index, view);
+                self.take(index, seen, now_ns, actions);
+            }
+            Found::Several(nearest) => {
+                self.explain_missing(nearest, view);
+                self.unjudged(nearest, seen.view, Reason::Ambiguous, actions);
+            }
+        }
+        let stray = matches!(actions.last(), Some(Action::Stray { .. }));
+        if self.setup.ejectors.is_empty() || self.ready(now_ns) {
+            self.alarms.frame(stray, actions);
+        }
+    }
+
+    /// The parts in the window; of several, each is ambiguous.
+    fn find(&mut self, seen: Seen, at_mm: f64) -> Found {
+        let view = usize::from(seen.view);
+        let error_ns = if seen.encoder_count.is_some() { 0 } else { seen.error_ns };
+        let window_ns = self.setup.views[view].window_ns + error_ns;
+        let window_mm = self.max_speed_mm_s * window_ns as f64 / SEC as f64;
+        let off_mm = |origin_mm: f64| (at_mm - origin_mm - self.seen_mm[view]).abs();
+        let (mut nearest, mut fitting) = (None, 0);
+        for index in 0..self.parts.len() {
+            let Some(off) = self.parts.get(index).origin_mm.map(off_mm) else {
+                continue;
+            };
+            if off <= window_mm {
+                fitting += 1;
+                if nearest.is_none_or(|(_, least)| off < least) {
+                    nearest = Some((index, off));
+                }
+            }
+        }
+        match (nearest, fitting) {
+            (None, _) => Found::None,
+            (Some((index, _)), 1) => Found::One(index),
+            (Some((index, _)), _) => {
+                for index in 0..self.parts.len() {
+                    let part = self.parts.get_mut(index);
+                    let fits = part.origin_mm.is_some_and(|origin| {
+                        (at_mm - origin - self.seen_mm[view]).abs() <= window_mm
+                    });
+                    if fits && part.open() {
+                        part.ambiguous = true;
+                    }
+                }
+                Found::Several(index)
+            }
+        }
+    }
+
+    /// The frame is this part's.
+    fn take(&mut self, index: usize, seen: Seen, now_ns: i64, actions: &mut Vec<Action>) {
+        let part = self.parts.get_mut(index);
+        let open = part.open();
+        let view = &mut part.views[usize::from(seen.view)];
+        let reason = if !open {
+            Reason::Late
+        } else if !matches!(view, View::Waiting(_)) {
+            part.ambiguous = true;
+            Reason::Ambiguous
+        } else if part.ambiguous {
+            Reason::Ambiguous
+        } else if seen.incomplete {
+            *view = View::Said(ViewVerdict::Unjudged(Reason::Incomplete));
+            Reason::Incomplete
+        } else {
+            *view = View::Judging;
+            let part = part.id;
+            let (due_ns, live_due_ns) = self.work_due_ns(index, now_ns);
+            actions.push(Action::Judge(Judge { part, view: seen.view, due_ns, live_due_ns }));
+            return;
+        };
+        self.unjudged(index, seen.view, reason, actions);
+    }
+
+    /// Older parts that still wait for a frame of this camera had theirs lost, if it says that it
+    /// lost some: frames of one camera come in order.
+    fn explain_missing(&mut self, matched: usize, view: usize) {
+        let mut lost = std::mem::take(&mut self.cameras[view].lost_frames);
+        for index in (0..matched).rev() {
+            if lost == 0 {
+                return;
+            }
+            let part = self.parts.get_mut(index);
+            if !part.open() {
+                return;
+            }
+            if let View::Waiting(reason @ None) = &mut part.views[view] {
+                *reason = Some(Reason::LostFrame);
+                lost -= 1;
+            }
+        }
+    }
+
+    fn unjudged(&self, index: usize, view: u8, reason: Reason, actions: &mut Vec<Action>) {
+        actions.push(Action::Unjudged { part: self.parts.get(index).id, view, reason });
+    }
+
+    fn stray(&mut self, view: u8, actions: &mut Vec<Action>) {
+        self.stray_frames += 1;
+        actions.push(Action::Stray { view });
+    }
+
+    /// The frame announced a part that found no place, or came after the end.
+    fn untaken(&mut self, seen: Seen, before: usize, actions: &mut Vec<Action>) {
+        let announced = actions[before..].iter().find_map(|action| match action {
+            Action::Announced { part, .. } => Some(*part),
+            _ => None,
+        });
+        match announced {
+            Some(part) => {
+                let (view, reason) = (seen.view, Reason::Overload);
+                actions.push(Action::Unjudged { part, view, reason });
+            }
+            None => self.stray(seen.view, actions),
+        }
+    }
+
+    pub(super) fn verdict(
+        &mut self,
+        part: PartId,
+        view: u8,
+        verdict: ViewVerdict,
+        now_ns: i64,
+        actions: &mut Vec<Action>,
+    ) {
+        let found = self.parts.find(part).map(|index| self.parts.get_mut(index));
+        let awaited = found.filter(|part| {
+            part.open() && part.views.get(usize::from(view)) == Some(&View::Judging)
+        });
+        match awaited {
+            Some(part) => {
+                part.views[usize::from(view)] = View::Said(sound(verdict));
+                part.verdict_ns = Some(now_ns);
+            }
+            None => actions.push(Action::LateVerdict { part, view, verdict }),
+        }
+    }
+}
+
+/// A score that is no number is no verdict.
+fn sound(verdict: ViewVerdict) -> ViewVerdict {
+    match verdict {
+        ViewVerdict::Pass { score } | ViewVerdict::Reject { score, .. } if !score.is_finite() => {
+            ViewVerdict::Unjudged(Reason::ModelError)
+        }
+        sound => sound,
+    }
+}

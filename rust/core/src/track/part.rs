@@ -1,0 +1,171 @@
+//! Parts that the line remembers: a ring that never grows.
+
+use super::setup::MOST_VIEWS;
+use crate::outcome::{ClassId, PartId, Reason, ViewVerdict};
+
+/// One part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) id: PartId,
+    pub(super) announced_ns: i64,
+    /// The belt's position at which its leading edge was at the eye; `None` when nobody knows where
+    /// it is (a lost exposure announced it, or the encoder failed).
+    pub(super) origin_mm: Option<f64>,
+    pub(super) views: [View; MOST_VIEWS],
+    /// A frame fitted it and another part, or two frames fitted it.
+    pub(super) ambiguous: bool,
+    pub(super) verdict_ns: Option<i64>,
+    /// When it is committed, if no ejector's distance decides.
+    pub(super) budget_due_ns: Option<i64>,
+    /// An ejector took its command for this part.
+    pub(super) struck: bool,
+    /// A neighbour's stroke may hit it.
+    pub(super) collateral: bool,
+    /// When its ejector was free before it was struck.
+    pub(super) free_before_ns: i64,
+    pub(super) stage: Stage,
+}
+
+/// What is known of one view of a part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum View {
+    /// No frame yet; a better reason than "no frame", if there is one.
+    Waiting(Option<Reason>),
+    /// A frame is with a worker.
+    Judging,
+    /// This is what it says.
+    Said(ViewVerdict),
+}
+
+/// How far a part has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stage {
+    /// Its outcome may still change.
+    Open,
+    /// Committed, to be removed, and no command is out.
+    Firing { ejector: u8, class: ClassId },
+    /// A command is out.
+    Sent { ejector: u8, class: ClassId, fire_ns: i64, command: Sent },
+    /// Committed, and it stays on the belt until its end.
+    Passing,
+    /// Nothing more will happen to it, as far as the line can know.
+    Gone,
+}
+
+/// How far a command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Asked,
+    Accepted,
+    Cancelling,
+}
+
+impl Part {
+    pub(super) fn new(id: PartId, announced_ns: i64, origin_mm: Option<f64>) -> Self {
+        Self {
+            id,
+            announced_ns,
+            origin_mm,
+            views: [View::Waiting(None); MOST_VIEWS],
+            ambiguous: false,
+            verdict_ns: None,
+            budget_due_ns: None,
+            struck: false,
+            collateral: false,
+            free_before_ns: i64::MIN,
+            stage: Stage::Open,
+        }
+    }
+
+    pub(super) fn open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+}
+
+/// Parts in the order of their announcement. The oldest make room when nothing more can happen to
+/// them, so that a frame or a verdict that comes late still finds its part.
+#[derive(Debug)]
+pub(super) struct Parts {
+    ring: Box<[Part]>,
+    head: usize,
+    len: usize,
+    /// All parts before this one are gone.
+    first_live: usize,
+}
+
+impl Parts {
+    pub(super) fn new(capacity: usize) -> Self {
+        let ring = vec![Part { stage: Stage::Gone, ..Part::new(0, 0, None) }; capacity.max(1)];
+        Self { ring: ring.into(), head: 0, len: 0, first_live: 0 }
+    }
+
+    /// Remembers a part, unless every place is taken by one that is still needed.
+    pub(super) fn push(&mut self, part: &Part) -> Option<usize> {
+        if self.len == self.ring.len() {
+            if self.get(0).stage != Stage::Gone {
+                return None;
+            }
+            self.head = (self.head + 1) % self.ring.len();
+            self.len -= 1;
+            self.first_live = self.first_live.saturating_sub(1);
+        }
+        self.len += 1;
+        *self.get_mut(self.len - 1) = *part;
+        Some(self.len - 1)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The indices of all that are not yet gone (and perhaps some that are).
+    pub(super) fn live(&mut self) -> std::ops::Range<usize> {
+        while self.first_live < self.len && self.get(self.first_live).stage == Stage::Gone {
+            self.first_live += 1;
+        }
+        self.first_live..self.len
+    }
+
+    pub(super) fn get(&self, index: usize) -> &Part {
+        debug_assert!(index < self.len);
+        &self.ring[(self.head + index) % self.ring.len()]
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut Part {
+        debug_assert!(index < self.len);
+        let place = (self.head + index) % self.ring.len();
+        &mut self.ring[place]
+    }
+
+    pub(super) fn find(&self, id: PartId) -> Option<usize> {
+        // Numbers grow, but those of parts that found no place are missing.
+        let (mut low, mut high) = (0, self.len);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.get(middle).id < id { low = middle + 1 } else { high = middle }
+        }
+        (low < self.len && self.get(low).id == id).then_some(low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_ring_forgets_only_what_is_gone() {
+        let mut parts = Parts::new(2);
+        for id in [1, 2] {
+            parts.push(&Part::new(id, 0, None)).unwrap();
+        }
+        assert_eq!(parts.push(&Part::new(3, 0, None)), None);
+        parts.get_mut(0).stage = Stage::Gone;
+        assert_eq!(parts.live(), 1..2);
+        assert_eq!(parts.push(&Part::new(4, 0, None)).unwrap(), 1);
+        assert_eq!(parts.live(), 0..2);
+        assert_eq!(
+            (parts.find(1), parts.find(2), parts.find(3), parts.find(4)),
+            (None, Some(0), None, Some(1))
+        );
+    }
+}
