@@ -267,15 +267,15 @@ mod tests {
     fn a_camera_that_floods_leaves_its_neighbours_their_share() {
         let queue = BatchQueue::new(2, 16);
         let (mut asked, mut lost) = (0, 0);
-        for tick in 0..1000_i64 {
+        for now_ns in (0..10_000).step_by(10) {
             for _ in 0..10 {
-                let _ = queue.push(job(1, 0, tick + 4));
+                let _ = queue.push(job(1, 0, now_ns + 41));
             }
-            if tick % 3 == 0 {
+            if now_ns % 30 == 0 {
                 asked += 1;
-                queue.push(job(2, 1, tick + 6)).unwrap();
+                queue.push(job(2, 1, now_ns + 65)).unwrap();
             }
-            lost += take(&queue, 1, tick).1.iter().filter(|part| **part == 2).count();
+            lost += take(&queue, 1, now_ns).1.iter().filter(|part| **part == 2).count();
         }
         assert_eq!((asked, lost), (334, 0));
     }

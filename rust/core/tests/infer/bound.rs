@@ -41,6 +41,20 @@ fn every_batch_size_up_to_the_greatest_is_answered_row_by_row() {
 }
 
 #[test]
+fn a_run_touches_only_the_rows_that_are_asked_for() {
+    let Some(session) = open("dynamic.onnx") else { return };
+    let mut bound = Bound::new(session, 3, &[]).unwrap();
+    check(&mut bound, 3);
+    (0..3).for_each(|row| paint(&mut bound, row, 1.0));
+    let outputs = bound.run(1).unwrap();
+    let scores: Vec<f32> =
+        (0..3).filter_map(|row| outputs.tensor(0).row::<f32>(row)).map(|row| row[1]).collect();
+    for (score, brightness) in scores.into_iter().zip([1.0, 0.2, 0.4]) {
+        assert!((score - expected(brightness)).abs() < 1e-5, "{score} for {brightness}");
+    }
+}
+
+#[test]
 fn a_fixed_batch_is_padded_and_may_be_asked_for_less() {
     let Some(session) = open("fixed4.onnx") else { return };
     let mut bound = Bound::new(session.clone(), 16, &[]).unwrap();
