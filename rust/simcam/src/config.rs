@@ -126,7 +126,8 @@ fn load(path: &Path) -> Result<Vec<DeviceConfig>> {
     parse(&text, folder).map_err(|error| fault(&error.text))
 }
 
-fn parse(text: &str, folder: &Path) -> Result<Vec<DeviceConfig>> {
+/// Reads a configuration whose image folders are seen from `folder`.
+pub(crate) fn parse(text: &str, folder: &Path) -> Result<Vec<DeviceConfig>> {
     let file: File = toml::from_str(text)
         .map_err(|error| Fault::new(status::ERROR, error.to_string().trim_end().to_owned()))?;
     if file.schema != 1 {

@@ -24,3 +24,6 @@ mod registers;
 mod sensor;
 mod settings;
 mod stream;
+
+#[cfg(test)]
+mod tests;

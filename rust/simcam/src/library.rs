@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::status;
 use crate::camera::Camera;
-use crate::config;
+use crate::config::{self, DeviceConfig};
 use crate::error::{self, Fault, Result};
 use crate::event::Event;
 use crate::modules::{Device, Interface, System};
@@ -63,8 +63,13 @@ fn invalid_handle(handle: usize, wanted: &str) -> Fault {
     Fault::new(status::INVALID_HANDLE, format!("0x{handle:x} is no open {wanted}"))
 }
 
-/// Reads the configuration and makes its cameras.
+/// Makes the cameras that the environment asks for.
 pub(crate) fn init() -> Result<()> {
+    init_with(config::from_environment)
+}
+
+/// Makes the configured cameras, unless that has been done.
+pub(crate) fn init_with(configure: impl FnOnce() -> Result<Vec<DeviceConfig>>) -> Result<()> {
     let mut library = lock(&LIBRARY);
     if library.is_some() {
         return Err(Fault::new(
@@ -72,7 +77,7 @@ pub(crate) fn init() -> Result<()> {
             "GCInitLib has been called already in this process",
         ));
     }
-    let cameras = config::from_environment()?.into_iter().map(Camera::new).map(Arc::new).collect();
+    let cameras = configure()?.into_iter().map(Camera::new).map(Arc::new).collect();
     *library = Some(Library { cameras, entries: HashMap::new() });
     Ok(())
 }
