@@ -247,6 +247,7 @@ fn a_hundred_lives_leave_no_thread() {
         assert_eq!(threads(), 1);
         drop(rig);
         let _turn = lock(&TURN);
-        assert_eq!(threads(), 0);
+        // The kernel lists a joined thread for a moment longer.
+        eventually(|| threads() == 0);
     }
 }

@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use crate::abi::{Handle, INFINITE, NewBufferData, access_flag, buffer_info, event_type, status};
 use crate::exports::*;
@@ -64,6 +65,15 @@ fn opened(call: impl FnOnce(*mut Handle) -> i32) -> Handle {
     assert_eq!(call(&raw mut handle), status::SUCCESS, "{}", last_text());
     assert!(!handle.is_null());
     handle
+}
+
+/// Waits for what happens on another thread.
+fn eventually(mut is_so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < Duration::from_millis(PATIENCE_MS), "it never happened");
+        std::thread::yield_now();
+    }
 }
 
 fn last_text() -> String {
@@ -195,11 +205,9 @@ impl Rig {
         self.wait(PATIENCE_MS).unwrap_or_else(|code| panic!("{code}: {}", last_text())).buffer
     }
 
-    /// Waits until the numbers of the stream are as they should be.
+    /// Waits until a number of the stream is as it should be.
     fn until(&self, command: i32, wanted: usize) {
-        while self.stream_number(command) != wanted {
-            std::thread::yield_now();
-        }
+        eventually(|| self.stream_number(command) == wanted);
     }
 
     fn info<T: Copy + Default>(&self, buffer: Handle, command: i32) -> Result<T, i32> {
