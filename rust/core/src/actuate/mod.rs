@@ -4,7 +4,13 @@
 //! tests, and its arm of `open`; the conformance suite is the same for every one. This is no
 //! machine-safety function.
 
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod simulated;
+
+use crate::error::{Error, Result};
 use crate::outcome::{ClassId, PartId};
+use crate::plant::Plant;
 
 /// What a device can do, known before the line starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,8 +119,8 @@ pub trait Actuator: Send {
     /// Ready to fire from now on.
     ///
     /// # Errors
-    /// [`crate::error::Error::Device`] when it cannot be reached.
-    fn arm(&mut self) -> crate::error::Result<()>;
+    /// [`Error::Device`] when it cannot be reached.
+    fn arm(&mut self) -> Result<()>;
 
     /// Fires nothing any more; queued commands are dropped and told as such.
     fn disarm(&mut self);
@@ -133,4 +139,23 @@ pub trait Actuator: Send {
 
     /// The safe state, at once, for this reason.
     fn safe(&mut self, reason: &str);
+}
+
+/// Opens an actuator. `simulated:` is the ejector of `plant` with this `index` in the line,
+/// `simulated:2` another one.
+///
+/// # Errors
+/// [`Error::Uri`] for what is not understood.
+pub fn open(uri: &str, index: usize, plant: Option<&Plant>) -> Result<Box<dyn Actuator>> {
+    let wrong = |problem: String| Error::Uri { uri: uri.into(), problem, known: "simulated:" };
+    let Some(path) = uri.strip_prefix("simulated:") else {
+        return Err(wrong("no such kind of actuator".into()));
+    };
+    let plant = plant.ok_or_else(|| wrong("there is no simulated belt to act on".into()))?;
+    let index = match path {
+        "" => index,
+        number => number.parse().map_err(|_| wrong(format!("{number:?} is no number")))?,
+    };
+    let missing = || wrong(format!("the simulated belt has no ejector {index}"));
+    plant.ejector(index).ok_or_else(missing)
 }

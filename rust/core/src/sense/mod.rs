@@ -4,7 +4,10 @@
 //! its tests, and its arm of `open`. The line thread asks; nothing here blocks it: a networked
 //! backend has an I/O thread of its own and answers with what that thread saw last.
 
-use crate::error::Result;
+pub mod simulated;
+
+use crate::error::{Error, Result};
+use crate::plant::Plant;
 
 /// How a position is latched, which decides its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,4 +68,31 @@ pub trait PartSensor: Send {
 
     /// Gives the sensor a way to wake the line thread when an edge came, so that it need not poll.
     fn wake_with(&mut self, waker: Box<dyn Fn() + Send + Sync>);
+}
+
+const KNOWN: &str = "simulated:";
+
+/// Opens an encoder; `simulated:` ones are those of `plant`.
+///
+/// # Errors
+/// [`Error::Uri`] for what is not understood.
+pub fn open_encoder(uri: &str, plant: Option<&Plant>) -> Result<Box<dyn Encoder>> {
+    Ok(simulated(uri, plant)?.encoder())
+}
+
+/// Opens what announces parts; `simulated:` ones are the eye of `plant`.
+///
+/// # Errors
+/// [`Error::Uri`] for what is not understood.
+pub fn open_sensor(uri: &str, plant: Option<&Plant>) -> Result<Box<dyn PartSensor>> {
+    Ok(simulated(uri, plant)?.eye())
+}
+
+fn simulated<'a>(uri: &str, plant: Option<&'a Plant>) -> Result<&'a Plant> {
+    let problem = match (uri.strip_prefix("simulated:"), plant) {
+        (Some(_), Some(plant)) => return Ok(plant),
+        (Some(_), None) => "there is no simulated belt to read",
+        (None, _) => "no such kind of sensor",
+    };
+    Err(Error::Uri { uri: uri.into(), problem: problem.into(), known: KNOWN })
 }
