@@ -4,8 +4,8 @@
 //!
 //! - [`source`] waits for frames; their memory and life is [`frame`]'s.
 //! - [`sense`] tells where the belt is and when a part passes the photo-eye.
-//! - [`batch`] says whose turn it is, and holds the rows; [`infer`] runs the model on them;
-//!   [`decide`] turns its numbers into a verdict.
+//! - [`batch`] says whose turn it is, and holds the rows; [`prepare`] turns a frame into a row in
+//!   one pass; [`infer`] runs the model on them; [`decide`] turns its numbers into a verdict.
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
 //! - [`plant`] is the simulated world that stands in for belt, sensors and ejectors.
@@ -21,6 +21,7 @@ pub mod infer;
 pub mod line;
 pub mod outcome;
 pub mod plant;
+pub mod prepare;
 pub mod sense;
 pub mod source;
 pub mod track;

@@ -1,0 +1,131 @@
+//! Bilinear demosaicing, bit for bit as `cv2.cvtColor` with `COLOR_Bayer..2RGB` does it.
+//!
+//! A missing colour is the rounded mean of its two or four nearest neighbours. Pixels of the
+//! picture's outermost rows and columns repeat the finished pixel inside of them. PFNC names a
+//! filter by its first two colours, OpenCV 4's old constants by those of the second row and
+//! column: PFNC `BayerRG` is `COLOR_BayerRGGB2RGB`, formerly spelt `COLOR_BayerBG2RGB`.
+
+use crate::frame::Bayer;
+
+/// Least side of a picture: below it no pixel has all its neighbours.
+pub(super) const LEAST_SIDE: u32 = 3;
+
+/// A row of the mosaic with its neighbours, and which colours it holds.
+#[derive(Clone, Copy)]
+pub(super) struct Lines<'a> {
+    above: &'a [u8],
+    here: &'a [u8],
+    below: &'a [u8],
+    /// Whether this row holds red beside green; else blue.
+    red_row: bool,
+    /// Parity of the columns that are not green.
+    colored: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// Row `y` of a mosaic; `line` gives its rows, of which there are `height >= 3`.
+    pub(super) fn new(
+        bayer: Bayer,
+        y: usize,
+        height: usize,
+        line: impl Fn(usize) -> &'a [u8],
+    ) -> Self {
+        let y = y.clamp(1, height - 2);
+        let (red_x, red_y) = match bayer {
+            Bayer::RG => (0, 0),
+            Bayer::GR => (1, 0),
+            Bayer::GB => (0, 1),
+            Bayer::BG => (1, 1),
+        };
+        let red_row = y % 2 == red_y;
+        let colored = if red_row { red_x } else { 1 - red_x };
+        Self { above: line(y - 1), here: line(y), below: line(y + 1), red_row, colored }
+    }
+
+    /// Red, green and blue of column `x`.
+    #[inline]
+    pub(super) fn pixel(&self, x: usize) -> [u8; 3] {
+        let x = x.clamp(1, self.here.len() - 2);
+        let neighbours = |line: &'a [u8]| -> [u8; 3] {
+            line[x - 1..x + 2].try_into().expect("three columns were taken")
+        };
+        let (above, here, below) =
+            (neighbours(self.above), neighbours(self.here), neighbours(self.below));
+        let [of_row, green, of_column] = if x % 2 == self.colored {
+            at_color(above, here, below)
+        } else {
+            at_green(above, here, below)
+        };
+        if self.red_row { [of_row, green, of_column] } else { [of_column, green, of_row] }
+    }
+}
+
+/// At a red or blue pixel: its own colour, green, and the other one.
+#[inline]
+fn at_color(above: [u8; 3], here: [u8; 3], below: [u8; 3]) -> [u8; 3] {
+    let green = mean_4(above[1], here[0], here[2], below[1]);
+    [here[1], green, mean_4(above[0], above[2], below[0], below[2])]
+}
+
+/// At a green pixel: the colour of its row, green, and that of its column.
+#[inline]
+fn at_green(above: [u8; 3], here: [u8; 3], below: [u8; 3]) -> [u8; 3] {
+    [mean_2(here[0], here[2]), here[1], mean_2(above[1], below[1])]
+}
+
+#[inline]
+fn mean_2(a: u8, b: u8) -> u8 {
+    ((u16::from(a) + u16::from(b) + 1) >> 1) as u8
+}
+
+#[inline]
+fn mean_4(a: u8, b: u8, c: u8, d: u8) -> u8 {
+    ((u16::from(a) + u16::from(b) + u16::from(c) + u16::from(d) + 2) >> 2) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mosaic of one colour for red, green and blue each.
+    fn mosaic(bayer: Bayer, width: usize, height: usize, rgb: [u8; 3]) -> Vec<u8> {
+        let cell = match bayer {
+            Bayer::RG => [0, 1, 1, 2],
+            Bayer::GR => [1, 0, 2, 1],
+            Bayer::GB => [1, 2, 0, 1],
+            Bayer::BG => [2, 1, 1, 0],
+        };
+        (0..width * height).map(|at| rgb[cell[(at / width % 2) * 2 + at % width % 2]]).collect()
+    }
+
+    #[test]
+    fn one_colour_stays_one_colour_in_every_phase() {
+        for bayer in [Bayer::RG, Bayer::GR, Bayer::GB, Bayer::BG] {
+            for (width, height) in [(3, 3), (4, 3), (7, 6)] {
+                let picture = mosaic(bayer, width, height, [200, 90, 13]);
+                for y in 0..height {
+                    let lines = Lines::new(bayer, y, height, |y| &picture[y * width..][..width]);
+                    for x in 0..width {
+                        assert_eq!(lines.pixel(x), [200, 90, 13], "{bayer:?} {x} {y}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn means_round_half_up() {
+        assert_eq!(mean_2(1, 2), 2);
+        assert_eq!(mean_4(0, 0, 1, 1), 1);
+        assert_eq!(mean_4(0, 0, 0, 1), 0);
+        assert_eq!(mean_4(255, 255, 255, 255), 255);
+    }
+
+    #[test]
+    fn borders_repeat_the_pixel_inside() {
+        let picture: Vec<u8> = (0..30).map(|at| (at * 37 % 251) as u8).collect();
+        let lines = |y| Lines::new(Bayer::RG, y, 5, |y| &picture[y * 6..][..6]);
+        assert_eq!(lines(0).pixel(0), lines(1).pixel(1));
+        assert_eq!(lines(4).pixel(5), lines(3).pixel(4));
+    }
+}

@@ -1,0 +1,213 @@
+//! From a camera's bytes to a row of the model's input, in one pass.
+//!
+//! A [`Spec`] says what the model wants, a [`Plan`] is a spec made ready for one size and format of
+//! pictures. The order of the steps, and what their borders see:
+//!
+//! 1. *demosaic* ([`demosaic`]): neighbours are those of the whole picture, also outside the crop,
+//!    so a crop shows what the same place of the uncropped picture shows, whatever its Bayer phase;
+//! 2. *crop*; 3. *grey*, where the model wants one channel;
+//! 4. *resize* ([`resize_linear`], [`resize_area`], [`resize_antialias`], [`resize_nearest`]) of
+//!    bytes to bytes; it sees nothing outside the crop;
+//! 5. *pad or cut* ([`geometry`]); 6. *normalise and lay out* ([`write`]).
+//!
+//! Rows stream through: an output row pulls the input rows that it needs, and the only memory
+//! beside picture and tensor are a few rows of scratch, allocated with the plan. All of it is
+//! integer arithmetic up to the last step, which is a table, so other implementations of this pass
+//! can be held against this one bit for bit.
+
+mod demosaic;
+mod geometry;
+mod picture;
+mod resize_antialias;
+mod resize_area;
+mod resize_linear;
+mod resize_nearest;
+mod spec;
+mod write;
+
+use geometry::Geometry;
+use picture::{Picture, Reader};
+use resize_antialias::{Antialias, Filter};
+use resize_area::Area;
+use resize_linear::{Linear, Taps};
+use resize_nearest::{Nearest, Rule};
+use write::Writer;
+
+pub use spec::{Color, Dtype, Fit, Layout, Resize, Spec};
+
+use crate::error::Result;
+use crate::frame::{Frame, PixelFormat};
+
+/// A [`Spec`] made ready for pictures of one size and format, with all the scratch it needs.
+///
+/// One thread uses it at a time; each worker has its own.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    width: u32,
+    height: u32,
+    format: PixelFormat,
+    row_shape: [usize; 3],
+    row_bytes: usize,
+    geometry: Geometry,
+    reader: Reader,
+    resizer: Resizer,
+    /// One resized row.
+    line: Vec<u8>,
+    writer: Writer,
+}
+
+#[derive(Clone, Debug)]
+enum Resizer {
+    Nearest(Nearest),
+    Linear(Linear),
+    Area(Area),
+    Antialias(Antialias),
+}
+
+impl Plan {
+    /// For pictures of `width` x `height` pixels of `format`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that names the field of the spec, [`Error::UnsupportedFormat`].
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    /// [`Error::UnsupportedFormat`]: crate::error::Error::UnsupportedFormat
+    pub fn new(spec: &Spec, width: u32, height: u32, format: PixelFormat) -> Result<Self> {
+        spec.check()?;
+        let sides = 1..=spec::MAX_SIDE;
+        if !sides.contains(&width) || !sides.contains(&height) {
+            let problem = format!("{width} x {height}; sides of 1 to {} are handled", sides.end());
+            return Err(spec::invalid("picture", problem));
+        }
+        let reader = Reader::new(width, height, format, spec.color)?;
+        let geometry = Geometry::new(spec, width, height)?;
+        let channels = reader.channels();
+        let [out_width, out_height] = spec.size.map(|side| side as usize);
+        let out_channels = spec.color.channels();
+        Ok(Self {
+            width,
+            height,
+            format,
+            row_shape: match spec.layout {
+                Layout::Nchw => [out_channels, out_height, out_width],
+                Layout::Nhwc => [out_height, out_width, out_channels],
+            },
+            row_bytes: out_channels * out_height * out_width * spec.dtype.bytes(),
+            resizer: Resizer::new(spec.resize, &geometry, channels),
+            line: vec![0; geometry.x.shown as usize * channels],
+            writer: Writer::new(spec, &geometry, channels),
+            geometry,
+            reader,
+        })
+    }
+
+    /// Shape of a row in elements: (channels, height, width), or (height, width, channels) for
+    /// [`Layout::Nhwc`].
+    pub fn row_shape(&self) -> [usize; 3] {
+        self.row_shape
+    }
+
+    /// Bytes of a row.
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// Writes all of `row` from a picture whose rows lie `stride` bytes apart in `image`; the last
+    /// one may lack its padding. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `image`, `stride` or `row` are too short; `row` is then untouched.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    pub fn run(&mut self, image: &[u8], stride: usize, row: &mut [u8]) -> Result<()> {
+        let picture = self.reader.open(image, stride)?;
+        if row.len() != self.row_bytes {
+            let problem = format!("{} B, but a row has {}", row.len(), self.row_bytes);
+            return Err(spec::invalid("row", problem));
+        }
+        match self.reader.channels() {
+            1 => self.stream::<1>(&picture, row),
+            _ => self.stream::<3>(&picture, row),
+        }
+        Ok(())
+    }
+
+    /// [`Plan::run`] on a frame.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] also when the frame's size or format is not what the plan was made for,
+    /// as with a frame that was cut short.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    pub fn run_frame(&mut self, frame: &Frame, row: &mut [u8]) -> Result<()> {
+        let info = frame.info();
+        let found = (info.width, info.height, info.pixel_format);
+        if found != (self.width, self.height, self.format) {
+            let problem = format!(
+                "frame {} is {} x {} {}, expected {} x {} {}",
+                info.frame_id, found.0, found.1, found.2, self.width, self.height, self.format
+            );
+            return Err(spec::invalid("picture", problem));
+        }
+        self.run(frame.image(), info.stride, row)
+    }
+
+    /// The camera's coordinates of a point of the tensor, both in pixels from the outer corner of
+    /// pixel (0, 0). Not clipped: points on a letterbox's border lie outside the picture.
+    pub fn to_camera(&self, x: f32, y: f32) -> (f32, f32) {
+        self.geometry.to_camera(x, y)
+    }
+
+    fn stream<const C: usize>(&mut self, picture: &Picture<'_>, row: &mut [u8]) {
+        self.resizer.restart();
+        let axis = self.geometry.y;
+        for y in 0..axis.size {
+            let shown = y.checked_sub(axis.pad).filter(|&y| y < axis.shown);
+            let pixels = shown.map(|y| {
+                self.resizer.row::<C>(y as usize, picture, &mut self.line);
+                &self.line[..]
+            });
+            self.writer.line::<C>(y as usize, pixels, row);
+        }
+    }
+}
+
+impl Resizer {
+    fn new(resize: Resize, geometry: &Geometry, channels: usize) -> Self {
+        let Geometry { x, y } = geometry;
+        let linear = |taps| Self::Linear(Linear::new(geometry, taps, channels));
+        let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, channels));
+        if (x.source, y.source) == (x.resized, y.resized) {
+            return Self::Nearest(Nearest::new(geometry, Rule::Corner));
+        }
+        match resize {
+            Resize::Nearest => Self::Nearest(Nearest::new(geometry, Rule::Corner)),
+            Resize::NearestPil => Self::Nearest(Nearest::new(geometry, Rule::Centre)),
+            Resize::Linear => linear(Taps::Centres),
+            Resize::Area if x.source < x.resized || y.source < y.resized => linear(Taps::Edges),
+            Resize::Area => Self::Area(Area::new(geometry, channels)),
+            Resize::Antialias => antialias(Filter::Bilinear),
+            Resize::AntialiasCubic => antialias(Filter::Bicubic),
+        }
+    }
+
+    /// Forgets the rows of the picture before.
+    fn restart(&mut self) {
+        match self {
+            Self::Nearest(_) => {}
+            Self::Linear(linear) => linear.restart(),
+            Self::Area(area) => area.restart(),
+            Self::Antialias(antialias) => antialias.restart(),
+        }
+    }
+
+    /// Output row `y` of those shown; rows come in order.
+    fn row<const C: usize>(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+        match self {
+            Self::Nearest(nearest) => nearest.row(y, picture, out),
+            Self::Linear(linear) => linear.row::<C>(y, picture, out),
+            Self::Area(area) => area.row::<C>(y, picture, out),
+            Self::Antialias(antialias) => antialias.row::<C>(y, picture, out),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The mean of the area that an output pixel covers: `cv2.INTER_AREA` where it shrinks.
+//!
+//! In units of 1 / (output pixels) of a source pixel every overlap is a whole number, so the sums
+//! are exact and their order does not matter; only the mean is rounded. OpenCV sums in float32 and
+//! leaves out overlaps below a thousandth, hence its rare difference of one grey level where the
+//! mean lies beside a half.
+
+use super::geometry::{Axis, Geometry};
+use super::picture::{Columns, Picture};
+
+/// Source pixels that an output pixel covers, with whole-number weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    /// The first one.
+    first: u32,
+    /// The last one; may be the first.
+    last: u32,
+    first_weight: u32,
+    last_weight: u32,
+}
+
+/// One axis: the spans of what is shown, and what they share.
+#[derive(Clone, Debug)]
+struct Spans {
+    spans: Vec<Span>,
+    /// Weight of pixels between the first and the last.
+    whole: u32,
+    /// Sum of the weights of each span.
+    total: u32,
+}
+
+/// The resizer with its scratch.
+#[derive(Clone, Debug)]
+pub(super) struct Area {
+    across: Spans,
+    down: Spans,
+    columns: Columns,
+    /// The last row that was read, and which it is: two output rows may share one.
+    pixels: Vec<u8>,
+    held: Option<u32>,
+    /// Weighted sum down the rows of a span, for each column and channel: at most 255 * 65,535.
+    sums: Vec<u32>,
+    ties: Ties,
+}
+
+/// Where a mean just between two grey levels goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ties {
+    ToEven,
+    /// OpenCV's own path for halving both axes.
+    Up,
+}
+
+impl Area {
+    /// For axes that do not enlarge.
+    pub(super) fn new(geometry: &Geometry, channels: usize) -> Self {
+        let Geometry { x, y } = geometry;
+        let columns = Columns::Range { first: x.first as usize, count: x.source as usize };
+        let row = x.source as usize * channels;
+        let halved = x.source == 2 * x.resized && y.source == 2 * y.resized;
+        Self {
+            across: spans(x, 0),
+            down: spans(y, y.first),
+            columns,
+            pixels: vec![0; row],
+            held: None,
+            sums: vec![0; row],
+            ties: if halved { Ties::Up } else { Ties::ToEven },
+        }
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.held = None;
+    }
+
+    /// Output row `y`.
+    pub(super) fn row<const C: usize>(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+        let span = self.down.spans[y];
+        self.sums.fill(0);
+        for source in span.first..=span.last {
+            if self.held != Some(source) {
+                picture.read(source as usize, &self.columns, &mut self.pixels);
+                self.held = Some(source);
+            }
+            let weight = span.weight(source, self.down.whole);
+            for (sum, &level) in self.sums.iter_mut().zip(&self.pixels) {
+                *sum += weight * u32::from(level);
+            }
+        }
+        let total = u64::from(self.across.total) * u64::from(self.down.total);
+        let whole = u64::from(self.across.whole);
+        let (sums, _) = self.sums.as_chunks::<C>();
+        let (out, _) = out.as_chunks_mut::<C>();
+        for (out, span) in out.iter_mut().zip(&self.across.spans) {
+            let covered = &sums[span.first as usize..=span.last as usize];
+            *out = std::array::from_fn(|c| {
+                let all: u64 = covered.iter().map(|sum| u64::from(sum[c])).sum();
+                // All of it at full weight, less what the two ends lack.
+                let first = (whole - u64::from(span.first_weight)) * u64::from(covered[0][c]);
+                let last = covered.last().map_or(0, |sum| u64::from(sum[c]));
+                let last = (whole - u64::from(span.last_weight)) * last;
+                mean(whole * all - first - last, total, self.ties)
+            });
+        }
+    }
+}
+
+impl Span {
+    fn weight(&self, source: u32, whole: u32) -> u32 {
+        if source == self.first {
+            // A span of one pixel has it all in `first_weight`; see `spans`.
+            self.first_weight
+        } else if source == self.last {
+            self.last_weight
+        } else {
+            whole
+        }
+    }
+}
+
+/// Rounded quotient.
+fn mean(sum: u64, total: u64, ties: Ties) -> u8 {
+    let (quotient, rest) = (sum / total, sum % total);
+    let up = match (2 * rest).cmp(&total) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => ties == Ties::Up || quotient % 2 == 1,
+        std::cmp::Ordering::Greater => true,
+    };
+    (quotient + u64::from(up)) as u8
+}
+
+/// Spans of the pixels of an axis that are shown; source pixels count from `first` on.
+fn spans(axis: &Axis, first: u32) -> Spans {
+    let divisor = greatest_common_divisor(axis.source, axis.resized);
+    // An output pixel is `total` units long, a source pixel `whole`.
+    let (total, whole) = (axis.source / divisor, axis.resized / divisor);
+    let spans = (axis.skip..axis.skip + axis.shown)
+        .map(|index| {
+            let from = u64::from(index) * u64::from(total);
+            let to = from + u64::from(total);
+            let whole = u64::from(whole);
+            let (begin, end) = (from / whole, (to - 1) / whole);
+            let first_weight = ((begin + 1) * whole).min(to) - from;
+            // Of a span of one pixel the last weight is left whole, so that nothing is counted twice.
+            let last_weight = if begin == end { whole } else { to - end * whole };
+            Span {
+                first: begin as u32 + first,
+                last: end as u32 + first,
+                first_weight: first_weight as u32,
+                last_weight: last_weight as u32,
+            }
+        })
+        .collect();
+    Spans { spans, whole, total }
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(source: u32, resized: u32) -> Axis {
+        Axis { first: 0, source, resized, skip: 0, shown: resized, pad: 0, size: resized }
+    }
+
+    #[test]
+    fn every_source_pixel_is_counted_once() {
+        for (source, resized) in [(7, 7), (7, 3), (600, 160), (788, 208), (10, 1), (9, 8)] {
+            let spans = spans(&axis(source, resized), 0);
+            let mut counted = vec![0; source as usize];
+            for span in &spans.spans {
+                let mut total = 0;
+                for pixel in span.first..=span.last {
+                    let weight = span.weight(pixel, spans.whole);
+                    counted[pixel as usize] += weight;
+                    total += weight;
+                }
+                assert_eq!(total, spans.total);
+            }
+            assert!(counted.iter().all(|&weight| weight == spans.whole), "{source} {resized}");
+        }
+    }
+
+    #[test]
+    fn a_mean_rounds_to_nearest() {
+        assert_eq!(mean(5, 2, Ties::ToEven), 2);
+        assert_eq!(mean(5, 2, Ties::Up), 3);
+        assert_eq!(mean(7, 2, Ties::ToEven), 4);
+        assert_eq!(mean(8, 3, Ties::ToEven), 3);
+        assert_eq!(mean(7, 3, Ties::ToEven), 2);
+    }
+}

@@ -1,0 +1,142 @@
+//! `cv2.INTER_LINEAR` on bytes, and what `cv2.INTER_AREA` does where it enlarges: two taps an axis
+//! in OpenCV's fixed point, bit for bit.
+//!
+//! Coefficients have 11 bits. OpenCV rounds in two places, after the products of a row have lost
+//! four bits and after each row's product has lost sixteen; both are repeated here.
+
+use super::geometry::{Axis, Geometry};
+use super::picture::{Columns, Picture};
+
+const COEFFICIENT_ONE: f32 = 2048.0;
+
+/// Where the two taps of an output pixel lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taps {
+    /// Centres of pixels correspond: `INTER_LINEAR`.
+    Centres,
+    /// Corners correspond, and a pixel stays as it is unless an edge falls into it:
+    /// `INTER_AREA` where at least one axis enlarges.
+    Edges,
+}
+
+/// Two neighbours and their weights, which sum to about 2048.
+#[derive(Clone, Copy, Debug)]
+struct Tap {
+    at: [u32; 2],
+    weight: [i32; 2],
+}
+
+/// The resizer with its scratch.
+#[derive(Clone, Debug)]
+pub(super) struct Linear {
+    /// Taps of an output row, as indices into `columns`.
+    across: Vec<Tap>,
+    /// Taps of the rows, in rows of the picture.
+    down: Vec<Tap>,
+    columns: Columns,
+    /// The columns of one row.
+    pixels: Vec<u8>,
+    /// The last two rows, resized across, and which they are.
+    rows: [Vec<i32>; 2],
+    held: [Option<u32>; 2],
+}
+
+impl Linear {
+    pub(super) fn new(geometry: &Geometry, taps: Taps, channels: usize) -> Self {
+        let mut across = table(&geometry.x, taps, Border::KeepsTheEdge);
+        let down = table(&geometry.y, taps, Border::RepeatsTheEdge);
+        // Only columns that have a tap are read: few of a mosaic are demosaiced when it shrinks.
+        let mut picked: Vec<u32> = across.iter().flat_map(|tap| tap.at).collect();
+        picked.sort_unstable();
+        picked.dedup();
+        for tap in &mut across {
+            tap.at = tap.at.map(|x| picked.partition_point(|&column| column < x) as u32);
+        }
+        let columns = if picked.len() == geometry.x.source as usize {
+            Columns::Range { first: geometry.x.first as usize, count: picked.len() }
+        } else {
+            Columns::Picked(picked.into())
+        };
+        let pixels = vec![0; columns.count() * channels];
+        let row = vec![0; across.len() * channels];
+        Self { across, down, columns, pixels, rows: [row.clone(), row], held: [None; 2] }
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.held = [None; 2];
+    }
+
+    /// Output row `y`.
+    pub(super) fn row<const C: usize>(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+        let Tap { at: [upper, lower], weight: [of_upper, of_lower] } = self.down[y];
+        if self.held[1] == Some(upper) {
+            self.rows.swap(0, 1);
+            self.held.swap(0, 1);
+        }
+        self.hold::<C>(0, upper, picture);
+        if lower != upper {
+            self.hold::<C>(1, lower, picture);
+        }
+        let second = &self.rows[usize::from(lower != upper)];
+        for ((out, &upper), &lower) in out.iter_mut().zip(&self.rows[0]).zip(second) {
+            let sum = ((of_upper * (upper >> 4)) >> 16) + ((of_lower * (lower >> 4)) >> 16);
+            *out = ((sum + 2) >> 2).clamp(0, 255) as u8;
+        }
+    }
+
+    /// Makes `rows[slot]` the picture's row `y`.
+    fn hold<const C: usize>(&mut self, slot: usize, y: u32, picture: &Picture<'_>) {
+        if self.held[slot] == Some(y) {
+            return;
+        }
+        self.held[slot] = Some(y);
+        picture.read(y as usize, &self.columns, &mut self.pixels);
+        let (pixels, _) = self.pixels.as_chunks::<C>();
+        let (row, _) = self.rows[slot].as_chunks_mut::<C>();
+        for (out, tap) in row.iter_mut().zip(&self.across) {
+            let (left, right) = (pixels[tap.at[0] as usize], pixels[tap.at[1] as usize]);
+            *out = std::array::from_fn(|c| {
+                i32::from(left[c]) * tap.weight[0] + i32::from(right[c]) * tap.weight[1]
+            });
+        }
+    }
+}
+
+/// What becomes of taps outside: OpenCV treats the axes differently, which shows in a bit now and
+/// then since the weights are rounded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Border {
+    /// All weight goes to the edge's pixel (columns).
+    KeepsTheEdge,
+    /// Both taps are the edge's pixel, the weights stay (rows).
+    RepeatsTheEdge,
+}
+
+/// Taps of the pixels of an axis that are shown, in the picture's coordinates.
+fn table(axis: &Axis, taps: Taps, border: Border) -> Vec<Tap> {
+    // OpenCV has the inverse scale rounded first.
+    let inverse = f64::from(axis.resized) / f64::from(axis.source);
+    let scale = 1.0 / inverse;
+    let last = i64::from(axis.source) - 1;
+    (axis.skip..axis.skip + axis.shown)
+        .map(|index| {
+            let (mut at, mut share) = match taps {
+                Taps::Centres => {
+                    let position = ((f64::from(index) + 0.5) * scale - 0.5) as f32;
+                    (position.floor() as i64, position - position.floor())
+                }
+                Taps::Edges => {
+                    let at = (f64::from(index) * scale).floor();
+                    let over = (f64::from(index + 1) - (at + 1.0) * inverse) as f32;
+                    (at as i64, if over <= 0.0 { 0.0 } else { over - over.floor() })
+                }
+            };
+            if border == Border::KeepsTheEdge && (at < 0 || at >= last) {
+                (at, share) = (at.clamp(0, last), 0.0);
+            }
+            let place = |at: i64| at.clamp(0, last) as u32 + axis.first;
+            let weight = |share: f32| (share * COEFFICIENT_ONE).round_ties_even() as i32;
+            Tap { at: [place(at), place(at + 1)], weight: [weight(1.0 - share), weight(share)] }
+        })
+        .collect()
+}

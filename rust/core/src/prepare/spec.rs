@@ -1,0 +1,292 @@
+//! What a recipe says about preparing.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Longest side of a picture or a tensor: above it integer sums of the area mean might not fit.
+pub(super) const MAX_SIDE: u32 = 65_535;
+
+/// How pixels become a row of the model's input, in this order: crop, demosaic, grey or not,
+/// resize, pad or cut, normalise, lay out.
+///
+/// ```
+/// use smartqc_core::prepare::Spec;
+///
+/// let spec: Spec = serde_json::from_str(r#"{"resize": "antialias", "size": [224, 224]}"#)?;
+/// assert_eq!(spec.pad_value, 114);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Part of the camera's picture to look at: x, y, width, height in pixels; all of it unless
+    /// given. Demosaicing still sees the neighbours outside, resizing does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<[u32; 4]>,
+    /// How to resize: what the model saw in training, so it is never guessed.
+    pub resize: Resize,
+    /// Width and height of the model's input in pixels.
+    pub size: [u32; 2],
+    /// What to do about proportions.
+    #[serde(default)]
+    pub fit: Fit,
+    /// With `center_crop`: the shorter side in pixels before cutting (256 for a torchvision preset
+    /// of 256 -> 224); unless given, the picture just covers `size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shorter_side: Option<u32>,
+    /// Grey level of the letterbox's borders, in every channel, before normalising.
+    #[serde(default = "pad_value")]
+    pub pad_value: u8,
+    /// Channels of the model's input, in its order.
+    #[serde(default)]
+    pub color: Color,
+    /// Factor from grey levels to the model's numbers: 1/255 unless given. `uint8` rows are not
+    /// scaled.
+    #[serde(default = "scale")]
+    pub scale: f64,
+    /// Subtracted after scaling: one number, or one for each channel in the model's order.
+    #[serde(default = "mean")]
+    pub mean: Vec<f64>,
+    /// Divides after subtracting `mean`: one number, or one for each channel in the model's order.
+    #[serde(default = "std")]
+    pub std: Vec<f64>,
+    /// Where the channels stand.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Type of one element.
+    #[serde(default)]
+    pub dtype: Dtype,
+}
+
+/// How pixels are resized; each kind equals the one that training pipelines use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// `cv2.INTER_LINEAR`, bit for bit: two taps however much it shrinks (Ultralytics detectors).
+    Linear,
+    /// `cv2.INTER_AREA`: the mean of what an output pixel covers, exact and rounded to nearest
+    /// (cv2 sums in float32 and may differ by one grey level beside a half); where an axis
+    /// enlarges, cv2's own variant of linear, bit for bit.
+    Area,
+    /// `PIL.Image.BILINEAR`, bit for bit: a triangle as wide as the shrinking asks for
+    /// (torchvision, anomalib, Ultralytics classifiers).
+    Antialias,
+    /// `PIL.Image.BICUBIC`, bit for bit (timm).
+    AntialiasCubic,
+    /// `cv2.INTER_NEAREST`, which takes the pixel at an output pixel's corner.
+    Nearest,
+    /// `PIL.Image.NEAREST`, which takes the pixel at an output pixel's centre.
+    NearestPil,
+}
+
+/// What happens to the proportions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// Each axis is resized for itself.
+    #[default]
+    Stretch,
+    /// All of the picture, centred between borders of `pad_value`; rounded as Ultralytics does.
+    Letterbox,
+    /// Resized by the shorter side, then the middle is cut out; rounded as torchvision does.
+    CenterCrop,
+}
+
+/// Channels of the model's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Color {
+    /// Red, green, blue; a monochrome picture three times.
+    #[default]
+    Rgb,
+    /// Blue, green, red; a monochrome picture three times.
+    Bgr,
+    /// One channel: BT.601 luma as OpenCV rounds it, taken before resizing.
+    Gray,
+}
+
+impl Color {
+    /// How many channels.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Rgb | Self::Bgr => 3,
+            Self::Gray => 1,
+        }
+    }
+}
+
+/// Where the channels of a row stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Plane after plane: (channels, height, width).
+    #[default]
+    Nchw,
+    /// Pixel after pixel: (height, width, channels).
+    Nhwc,
+}
+
+/// Type of one element of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// Four bytes, this machine's order.
+    #[default]
+    Float32,
+    /// Two bytes, this machine's order, rounded to nearest even.
+    Float16,
+    /// One byte: the grey level itself.
+    Uint8,
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Float32 => 4,
+            Self::Float16 => 2,
+            Self::Uint8 => 1,
+        }
+    }
+}
+
+fn pad_value() -> u8 {
+    114
+}
+
+fn scale() -> f64 {
+    1.0 / 255.0
+}
+
+fn mean() -> Vec<f64> {
+    vec![0.0]
+}
+
+fn std() -> Vec<f64> {
+    vec![1.0]
+}
+
+impl Spec {
+    /// Stretched to `size` (width, height); everything else as a recipe that leaves it out.
+    pub fn new(resize: Resize, size: [u32; 2]) -> Self {
+        Self {
+            crop: None,
+            resize,
+            size,
+            fit: Fit::default(),
+            shorter_side: None,
+            pad_value: pad_value(),
+            color: Color::default(),
+            scale: scale(),
+            mean: mean(),
+            std: std(),
+            layout: Layout::default(),
+            dtype: Dtype::default(),
+        }
+    }
+
+    /// Refuses what can be refused without knowing the picture.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that names the field.
+    pub fn check(&self) -> Result<()> {
+        let channels = self.color.channels();
+        if self.size.iter().any(|&side| side == 0 || side > MAX_SIDE) {
+            return Err(invalid("size", format!("{:?}; each side is 1 to {MAX_SIDE}", self.size)));
+        }
+        for (name, values) in [("mean", &self.mean), ("std", &self.std)] {
+            if values.len() != 1 && values.len() != channels {
+                let problem = format!("{} numbers; this input has {channels}", values.len());
+                return Err(invalid(name, problem));
+            }
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(invalid(name, format!("{values:?}; numbers must be finite")));
+            }
+        }
+        if self.std.contains(&0.0) {
+            return Err(invalid("std", "0 divides nothing; leave it out for 1"));
+        }
+        if !self.scale.is_finite() {
+            return Err(invalid("scale", format!("{}; must be finite", self.scale)));
+        }
+        if self.dtype == Dtype::Uint8
+            && (self.mean.iter().any(|&m| m != 0.0) || self.std.iter().any(|&s| s != 1.0))
+        {
+            return Err(invalid("mean", "uint8 rows are grey levels: leave mean and std out"));
+        }
+        match (self.fit, self.shorter_side) {
+            (Fit::CenterCrop, Some(side)) if side < self.size[0].max(self.size[1]) => {
+                let problem = format!("{side} is less than size {:?}", self.size);
+                Err(invalid("shorter_side", problem))
+            }
+            (Fit::Stretch | Fit::Letterbox, Some(_)) => {
+                Err(invalid("shorter_side", "only fit = \"center_crop\" has one"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An error about a field of the spec.
+pub(super) fn invalid(field: &str, problem: impl Into<String>) -> Error {
+    Error::invalid(format!("prepare.{field}"), problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: &str) -> std::result::Result<Spec, String> {
+        serde_json::from_str::<Spec>(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn resize_and_size_are_never_guessed() {
+        assert!(parsed(r#"{"size": [8, 8]}"#).unwrap_err().contains("resize"));
+        assert!(parsed(r#"{"resize": "linear"}"#).unwrap_err().contains("size"));
+        let spec = parsed(r#"{"resize": "linear", "size": [8, 4]}"#).unwrap();
+        assert_eq!(spec, Spec::new(Resize::Linear, [8, 4]));
+    }
+
+    #[test]
+    fn an_unknown_key_or_kind_is_named_with_what_is_known() {
+        let error = parsed(r#"{"resize": "linear", "size": [8, 4], "sise": 1}"#).unwrap_err();
+        assert!(error.contains("sise") && error.contains("pad_value"), "{error}");
+        let error = parsed(r#"{"resize": "lanczos", "size": [8, 4]}"#).unwrap_err();
+        assert!(error.contains("lanczos") && error.contains("antialias"), "{error}");
+    }
+
+    #[test]
+    fn a_spec_survives_json() {
+        let mut spec = Spec::new(Resize::AntialiasCubic, [224, 96]);
+        spec.crop = Some([1, 2, 3, 4]);
+        spec.mean = vec![0.485, 0.456, 0.406];
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(parsed(&json).unwrap(), spec);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_field() {
+        let good = Spec::new(Resize::Linear, [8, 8]);
+        let wrong = |change: fn(&mut Spec)| {
+            let mut spec = good.clone();
+            change(&mut spec);
+            spec.check().unwrap_err().to_string()
+        };
+        assert!(good.check().is_ok());
+        assert!(wrong(|s| s.size = [0, 8]).starts_with("prepare.size"));
+        assert!(wrong(|s| s.mean = vec![0.5, 0.5]).starts_with("prepare.mean"));
+        assert!(wrong(|s| s.std = vec![0.0]).starts_with("prepare.std"));
+        assert!(wrong(|s| s.scale = f64::NAN).starts_with("prepare.scale"));
+        assert!(wrong(|s| s.shorter_side = Some(9)).starts_with("prepare.shorter_side"));
+        assert!(
+            wrong(|s| {
+                s.dtype = Dtype::Uint8;
+                s.mean = vec![0.5];
+            })
+            .contains("uint8")
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! Grey levels to elements of a tensor: normalised, in the model's layout and type.
+
+use super::geometry::Geometry;
+use super::spec::{Color, Dtype, Layout, Spec};
+
+/// Writes a tensor row line by line.
+#[derive(Clone, Debug)]
+pub(super) enum Writer {
+    Uint8(Typed<1>),
+    Float16(Typed<2>),
+    Float32(Typed<4>),
+}
+
+impl Writer {
+    /// `channels` is what a pixel has on its way in: 1 or 3.
+    pub(super) fn new(spec: &Spec, geometry: &Geometry, channels: usize) -> Self {
+        match spec.dtype {
+            Dtype::Uint8 => Self::Uint8(Typed::new(spec, geometry, channels, |_, level| [level])),
+            Dtype::Float16 => Self::Float16(Typed::new(spec, geometry, channels, |c, level| {
+                half_bits(normalised(spec, c, level)).to_ne_bytes()
+            })),
+            Dtype::Float32 => Self::Float32(Typed::new(spec, geometry, channels, |c, level| {
+                normalised(spec, c, level).to_ne_bytes()
+            })),
+        }
+    }
+
+    /// Line `y` of the tensor: `pixels` between borders, or all border.
+    pub(super) fn line<const C: usize>(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
+        match self {
+            Self::Uint8(typed) => typed.line::<C>(y, pixels, row),
+            Self::Float16(typed) => typed.line::<C>(y, pixels, row),
+            Self::Float32(typed) => typed.line::<C>(y, pixels, row),
+        }
+    }
+}
+
+/// For elements of `N` bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Typed<const N: usize> {
+    /// For each channel of the tensor, what each grey level becomes.
+    tables: Vec<[[u8; N]; 256]>,
+    /// For each channel of the tensor, the one of a pixel.
+    from: Vec<usize>,
+    layout: Layout,
+    width: usize,
+    height: usize,
+    left: usize,
+    pad_value: u8,
+}
+
+impl<const N: usize> Typed<N> {
+    fn new(
+        spec: &Spec,
+        geometry: &Geometry,
+        channels: usize,
+        element: impl Fn(usize, u8) -> [u8; N],
+    ) -> Self {
+        let tables: Vec<_> = (0..spec.color.channels())
+            .map(|c| std::array::from_fn(|level| element(c, level as u8)))
+            .collect();
+        let from = match (channels, spec.color) {
+            (1, _) => vec![0; tables.len()],
+            (_, Color::Bgr) => vec![2, 1, 0],
+            _ => vec![0, 1, 2],
+        };
+        Self {
+            tables,
+            from,
+            layout: spec.layout,
+            width: geometry.x.size as usize,
+            height: geometry.y.size as usize,
+            left: geometry.x.pad as usize,
+            pad_value: spec.pad_value,
+        }
+    }
+
+    fn line<const C: usize>(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
+        let (pixels, _) = pixels.unwrap_or_default().as_chunks::<C>();
+        let (elements, _) = row.as_chunks_mut::<N>();
+        let channels = self.tables.len();
+        for (c, (table, &from)) in self.tables.iter().zip(&self.from).enumerate() {
+            let border = table[usize::from(self.pad_value)];
+            match self.layout {
+                Layout::Nchw => {
+                    let line = &mut elements[(c * self.height + y) * self.width..][..self.width];
+                    let (left, rest) = line.split_at_mut(self.left);
+                    let (inside, right) = rest.split_at_mut(pixels.len());
+                    left.fill(border);
+                    for (element, pixel) in inside.iter_mut().zip(pixels) {
+                        *element = table[usize::from(pixel[from])];
+                    }
+                    right.fill(border);
+                }
+                Layout::Nhwc => {
+                    let line = &mut elements[y * self.width * channels..][..self.width * channels];
+                    let (left, rest) = line.split_at_mut(self.left * channels);
+                    let (inside, right) = rest.split_at_mut(pixels.len() * channels);
+                    let of_channel = |part: &mut [[u8; N]]| {
+                        part.iter_mut().skip(c).step_by(channels).for_each(|e| *e = border);
+                    };
+                    of_channel(left);
+                    for (element, pixel) in inside.iter_mut().skip(c).step_by(channels).zip(pixels)
+                    {
+                        *element = table[usize::from(pixel[from])];
+                    }
+                    of_channel(right);
+                }
+            }
+        }
+    }
+}
+
+/// The model's number for a grey level: scaled in float64 and rounded to float32, so that 1/255
+/// gives what dividing by 255 gives; mean and standard deviation in float32, as torch has them.
+fn normalised(spec: &Spec, channel: usize, level: u8) -> f32 {
+    let of_channel = |values: &[f64]| values[channel.min(values.len() - 1)] as f32;
+    let scaled = (f64::from(level) * spec.scale) as f32;
+    (scaled - of_channel(&spec.mean)) / of_channel(&spec.std)
+}
+
+/// IEEE 754 binary16, rounded to nearest even.
+fn half_bits(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = (bits >> 16) as u16 & 0x8000;
+    let magnitude = value.abs();
+    if value.is_nan() {
+        return sign | 0x7E00;
+    }
+    if magnitude >= 65_520.0 {
+        return sign | 0x7C00;
+    }
+    if magnitude < 2.0_f32.powi(-14) {
+        // Subnormal: counts of 2^-24; the multiplication is exact.
+        return sign | (magnitude * 2.0_f32.powi(24)).round_ties_even() as u16;
+    }
+    // Drop 13 bits of mantissa, rounding; a carry moves on into the exponent, as it should.
+    let magnitude = bits & 0x7FFF_FFFF;
+    let rounded = magnitude + 0x0FFF + ((magnitude >> 13) & 1);
+    sign | ((rounded >> 13) - ((127 - 15) << 10)) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::Resize;
+    use super::*;
+
+    #[test]
+    fn the_default_scale_is_division_by_255() {
+        let spec = Spec::new(Resize::Linear, [1, 1]);
+        for level in 0..=255 {
+            assert_eq!(normalised(&spec, 0, level), f32::from(level) / 255.0);
+        }
+    }
+
+    #[test]
+    fn each_channel_has_its_own_mean_and_deviation() {
+        let mut spec = Spec::new(Resize::Linear, [1, 1]);
+        spec.mean = vec![0.485, 0.456, 0.406];
+        spec.std = vec![0.229];
+        let expected = (128.0_f32 / 255.0 - 0.456) / 0.229;
+        assert_eq!(normalised(&spec, 1, 128), expected);
+    }
+
+    #[test]
+    fn halves_round_to_nearest_even() {
+        for (value, bits) in [
+            (0.0, 0x0000),
+            (-0.0, 0x8000),
+            (1.0, 0x3C00),
+            (-2.0, 0xC000),
+            (1.0 / 3.0, 0x3555),
+            (65_504.0, 0x7BFF),
+            (65_519.9, 0x7BFF),
+            (65_520.0, 0x7C00),
+            (f32::INFINITY, 0x7C00),
+            (1.0 + 1.0 / 2048.0, 0x3C00),
+            (1.0 + 3.0 / 2048.0, 0x3C02),
+            (2.0_f32.powi(-24), 0x0001),
+            (2.0_f32.powi(-25), 0x0000),
+            (2.0_f32.powi(-14), 0x0400),
+            (6.1e-5, 0x03FF),
+        ] {
+            assert_eq!(half_bits(value), bits, "{value}");
+        }
+        assert_eq!(half_bits(f32::NAN) & 0x7C00, 0x7C00);
+    }
+}
