@@ -3,6 +3,11 @@
 //! It owns the tracker, the sensors and the ejectors, waits only on its clock and its channel, and
 //! hands work out through an [`Outlet`].
 
+mod fifo;
+mod thread;
+
+pub use thread::{LineThread, Wake};
+
 use crossbeam_channel::Sender;
 
 use crate::frame::Frame;

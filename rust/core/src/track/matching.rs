@@ -185,7 +185,7 @@ impl Tracker {
 }
 
 /// A score that is no number is no verdict.
-fn sound(verdict: ViewVerdict) -> ViewVerdict {
+pub(crate) fn sound(verdict: ViewVerdict) -> ViewVerdict {
     match verdict {
         ViewVerdict::Pass { score } | ViewVerdict::Reject { score, .. } if !score.is_finite() => {
             ViewVerdict::Unjudged(Reason::ModelError)

@@ -24,6 +24,8 @@ mod position;
 mod schedule;
 mod setup;
 
+pub(crate) use matching::sound;
+
 pub use event::{Action, Cause, Committed, Event, Judge, Seen};
 pub use setup::{
     AnnouncedBy, Belt, Combine, Ejector, Limits, MOST_EJECTORS, MOST_VIEWS, Motion, OnCrowded,

@@ -1,0 +1,20 @@
+//! Asking the kernel to run this thread ahead of ordinary ones.
+#![allow(unsafe_code)]
+
+use super::Scheduling;
+
+/// Ahead of every ordinary thread is enough; the kernel's own threads that serve interrupts stay
+/// ahead of us.
+const PRIORITY: i32 = 10;
+
+/// Asks for `SCHED_FIFO` for the calling thread; refused without privilege, as in most containers.
+pub(super) fn ask() -> Scheduling {
+    let parameters = libc::sched_param { sched_priority: PRIORITY };
+    // SAFETY: pid 0 is the calling thread, and the parameters outlive the call.
+    let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) } != 0;
+    if refused {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        return Scheduling::Ordinary { errno };
+    }
+    Scheduling::Fifo
+}

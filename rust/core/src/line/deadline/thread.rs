@@ -1,0 +1,448 @@
+//! The thread itself: one step does all that is due, `run` waits between steps.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
+use hdrhistogram::Histogram;
+
+use super::{Job, Lateness, LineEvent, Message, Outlet, Report, Scheduling, fifo};
+use crate::actuate::{Actuator, ActuatorEvent, Answer, Command, Key, Ticket};
+use crate::clock::{Clock, MS, SEC};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::outcome::{Reason, ViewVerdict};
+use crate::sense::{Edge, Encoder, PartSensor};
+use crate::track::{self, Action, Event, Seen, Setup, Tracker};
+
+/// The encoder is read this often while parts are on their way ...
+const READ_BUSY_NS: i64 = 2 * MS;
+
+/// ... and this often while none are.
+const READ_IDLE_NS: i64 = 10 * MS;
+
+/// The last stretch before a deadline is spun: a sleep ends too late by about this.
+const SPIN_NS: i64 = MS / 10;
+
+/// Commands whose tickets are remembered, should the belt stop before they fire.
+const TICKETS: usize = 64;
+
+/// The line thread and all that it owns.
+pub struct LineThread<O: Outlet> {
+    tracker: Tracker,
+    clock: Clock,
+    encoder: Option<Box<dyn Encoder>>,
+    sensor: Option<Box<dyn PartSensor>>,
+    actuators: Vec<Box<dyn Actuator>>,
+    inbox: Receiver<Message<O::Detail>>,
+    wakes: Receiver<()>,
+    /// Without a sender the receiver would always be ready.
+    _wake: Sender<()>,
+    outlet: O,
+    actions: Vec<Action>,
+    edges: Vec<Edge>,
+    events: Vec<ActuatorEvent>,
+    tickets: [Option<(Key, Ticket)>; TICKETS],
+    next_ticket: usize,
+    lateness: Histogram<u64>,
+    scheduling: Scheduling,
+    read_ns: Option<i64>,
+    encoder_answers: bool,
+    sensor_answers: bool,
+    ready: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Stopping,
+    Ended,
+}
+
+/// When a step has to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// At this time.
+    pub at_ns: i64,
+    /// And not a tenth of a millisecond later: a part's deadline, and no mere reading of a sensor.
+    pub exact: bool,
+}
+
+impl<O: Outlet> LineThread<O> {
+    /// A line thread that has not begun; its ejectors are armed.
+    ///
+    /// # Errors
+    /// What [`Setup::check`] finds; [`Error::Invalid`] for sensors or actuators that do not fit the
+    /// setup; [`Error::Device`] for an actuator that cannot be armed.
+    pub fn new(
+        setup: Setup,
+        clock: Clock,
+        encoder: Option<Box<dyn Encoder>>,
+        mut sensor: Option<Box<dyn PartSensor>>,
+        mut actuators: Vec<Box<dyn Actuator>>,
+        inbox: Receiver<Message<O::Detail>>,
+        outlet: O,
+    ) -> Result<Self> {
+        fitting(&setup, encoder.is_some(), sensor.is_some(), actuators.len())?;
+        let tracker = Tracker::new(setup)?;
+        let (wake, wakes): (Sender<()>, _) = bounded(1);
+        if let Some(sensor) = &mut sensor {
+            let wake = wake.clone();
+            // Full means that the thread is about to wake anyhow.
+            sensor.wake_with(Box::new(move || wake.try_send(()).unwrap_or(())));
+        }
+        for actuator in &mut actuators {
+            actuator.arm()?;
+        }
+        Ok(Self {
+            tracker,
+            clock,
+            encoder,
+            sensor,
+            actuators,
+            inbox,
+            wakes,
+            _wake: wake,
+            outlet,
+            actions: Vec::with_capacity(64),
+            edges: Vec::with_capacity(64),
+            events: Vec::with_capacity(64),
+            tickets: [None; TICKETS],
+            next_ticket: 0,
+            lateness: Histogram::new_with_bounds(1, 10 * SEC as u64, 3)
+                .expect("the bounds and the digits are ones that a histogram can have"),
+            scheduling: Scheduling::Stepped,
+            read_ns: None,
+            encoder_answers: true,
+            sensor_answers: true,
+            ready: false,
+            state: State::Running,
+        })
+    }
+
+    /// Runs until a stop has drained, an abort, or until nobody can send any more. Call it on a
+    /// thread of its own: it asks for `SCHED_FIFO` for that thread.
+    pub fn run(&mut self) {
+        self.scheduling = fifo::ask();
+        while let Some(wake) = self.step() {
+            self.wait(wake);
+        }
+    }
+
+    /// Does all that is due now: reads the sensors, takes every message, fires. When to step again;
+    /// `None` when the line has ended.
+    pub fn step(&mut self) -> Option<Wake> {
+        if self.state == State::Ended {
+            return None;
+        }
+        let now_ns = self.clock.now_ns();
+        self.read_sensors(now_ns);
+        self.poll_actuators(now_ns);
+        loop {
+            match self.inbox.try_recv() {
+                Ok(message) => self.take(message),
+                Err(TryRecvError::Empty) => break,
+                // Nobody is left who could stop the line in order.
+                Err(TryRecvError::Disconnected) => {
+                    if self.state == State::Running {
+                        self.take(Message::Abort);
+                    }
+                    break;
+                }
+            }
+        }
+        let now_ns = self.clock.now_ns();
+        self.tell(Event::Tick, now_ns);
+        self.tell_ready(now_ns);
+        if self.state == State::Stopping && self.tracker.idle() {
+            self.end(now_ns);
+            return None;
+        }
+        Some(self.next_wake(now_ns))
+    }
+
+    /// How it goes.
+    pub fn report(&self) -> Report {
+        let lateness = &self.lateness;
+        Report {
+            counts: self.tracker.counts(),
+            ready: self.ready,
+            speed_mm_s: self.tracker.speed_mm_s(),
+            stray_frames: self.tracker.stray_frames(),
+            scheduling: self.scheduling,
+            lateness: Lateness {
+                count: lateness.len(),
+                p50_ns: lateness.value_at_quantile(0.5),
+                p99_ns: lateness.value_at_quantile(0.99),
+                p999_ns: lateness.value_at_quantile(0.999),
+                max_ns: lateness.max(),
+            },
+        }
+    }
+
+    /// What it hands things to.
+    pub fn outlet(&mut self) -> &mut O {
+        &mut self.outlet
+    }
+
+    fn take(&mut self, message: Message<O::Detail>) {
+        let now_ns = self.clock.now_ns();
+        match message {
+            Message::Frame { view, frame } => self.frame(view, frame, now_ns),
+            Message::Gap { view, lost } => self.tell(Event::Gap { view, lost }, now_ns),
+            Message::CameraLost { view } => self.tell(Event::CameraLost { view }, now_ns),
+            Message::CameraBack { view } => self.tell(Event::CameraBack { view }, now_ns),
+            Message::Verdict { part, view, verdict, detail } => {
+                let verdict = track::sound(verdict);
+                self.tracker.on(Event::Verdict { part, view, verdict }, now_ns, &mut self.actions);
+                let late = matches!(self.actions.first(), Some(Action::LateVerdict { .. }));
+                self.outlet.verdict(part, view, verdict, late, detail);
+                self.act(None, now_ns);
+            }
+            Message::Announce { at_ns } => self.tell(Event::Announce { at_ns }, now_ns),
+            Message::Policy(policy) => {
+                if let Err(error) = self.tracker.set_policy(*policy) {
+                    tracing::error!("the line keeps its policy: {error}");
+                }
+            }
+            Message::Report(answer) => {
+                // Whoever asked may have gone.
+                let _ = answer.try_send(self.report());
+            }
+            Message::Stop { drain_ns } => {
+                self.state = State::Stopping;
+                self.tell(Event::Stop { drain_ns }, now_ns);
+            }
+            Message::Abort => {
+                self.state = State::Stopping;
+                self.tell(Event::Abort, now_ns);
+            }
+            Message::Reset => self.tell(Event::Reset, now_ns),
+            Message::Wake => {}
+        }
+    }
+
+    fn frame(&mut self, view: u8, frame: Frame, now_ns: i64) {
+        let seen = Seen::of(view, frame.info());
+        self.tracker.on(Event::Frame(seen), now_ns, &mut self.actions);
+        self.act(Some(frame), now_ns);
+    }
+
+    fn tell(&mut self, event: Event, now_ns: i64) {
+        self.tracker.on(event, now_ns, &mut self.actions);
+        self.act(None, now_ns);
+    }
+
+    /// Does what the tracker wants done; answers may make it want more.
+    fn act(&mut self, mut frame: Option<Frame>, now_ns: i64) {
+        let mut next = 0;
+        while let Some(&action) = self.actions.get(next) {
+            next += 1;
+            match action {
+                Action::Announced { part, at_ns } => self.outlet.announced(part, at_ns),
+                Action::Judge(judge) => {
+                    if let Some(frame) = frame.take() {
+                        self.judge(judge, frame, now_ns);
+                    }
+                }
+                Action::Unjudged { part, view, reason } => {
+                    if let Some(frame) = frame.take() {
+                        self.outlet.unjudged(part, view, reason, frame);
+                    }
+                }
+                Action::Stray { view } => {
+                    if let Some(frame) = frame.take() {
+                        self.outlet.stray(view, frame);
+                    }
+                }
+                Action::Commit(committed) => self.outlet.committed(&committed),
+                // The outlet was told with the verdict's detail.
+                Action::LateVerdict { .. } => {}
+                Action::Fire { command, due_ns } => self.fire(command, due_ns),
+                Action::Cancel(key) => self.cancel(key, now_ns),
+                Action::Disposition { part, disposition } => {
+                    self.outlet.disposition(part, disposition, now_ns);
+                }
+                Action::Alarm(cause) => self.outlet.event(LineEvent::Alarm(cause), now_ns),
+                Action::StopRequest(cause) => {
+                    self.outlet.event(LineEvent::StopRequest(cause), now_ns);
+                }
+            }
+        }
+        self.actions.clear();
+        debug_assert!(frame.is_none(), "the tracker says of every frame whose it is");
+    }
+
+    fn judge(&mut self, judge: track::Judge, frame: Frame, now_ns: i64) {
+        let track::Judge { part, view, due_ns, live_due_ns } = judge;
+        let job = Job { part, view, due_ns, live_due_ns, frame };
+        if let Err(refused) = self.outlet.judge(job) {
+            self.outlet.unjudged(part, view, Reason::Overload, refused.frame);
+            let verdict = ViewVerdict::Unjudged(Reason::Overload);
+            self.tracker.on(Event::Verdict { part, view, verdict }, now_ns, &mut self.actions);
+        }
+    }
+
+    /// Gives a command to its ejector. The window is kept here: what a device does with a time that
+    /// is past differs from device to device.
+    fn fire(&mut self, mut command: Command, due_ns: i64) {
+        let now_ns = self.clock.now_ns();
+        self.lateness.saturating_record(now_ns.saturating_sub(due_ns).max(1) as u64);
+        let key = command.key;
+        let actuator = &mut self.actuators[usize::from(key.ejector)];
+        let soonest_ns = now_ns + actuator.capabilities().lead_ns;
+        command.fire_ns = command.fire_ns.max(soonest_ns);
+        let answer = if command.fire_ns > command.latest_ns {
+            Answer::TooLate
+        } else {
+            actuator.schedule(&command, now_ns)
+        };
+        if let Answer::Accepted(ticket) | Answer::Duplicate(ticket) = answer {
+            self.tickets[self.next_ticket % TICKETS] = Some((key, ticket));
+            self.next_ticket += 1;
+        }
+        self.tracker.on(Event::Answer { key, answer }, now_ns, &mut self.actions);
+    }
+
+    fn cancel(&mut self, key: Key, now_ns: i64) {
+        let ticket = self.tickets.iter().flatten().find(|(known, _)| *known == key);
+        let actuator = &mut self.actuators[usize::from(key.ejector)];
+        let done = ticket.is_some_and(|&(_, ticket)| actuator.cancel(ticket, now_ns));
+        if done {
+            self.tickets
+                .iter_mut()
+                .filter(|t| t.is_some_and(|(k, _)| k == key))
+                .for_each(|t| *t = None);
+        }
+        self.tracker.on(Event::Cancelled { key, done }, now_ns, &mut self.actions);
+    }
+
+    fn read_sensors(&mut self, now_ns: i64) {
+        let recent = self.read_ns.is_some_and(|read_ns| now_ns - read_ns < READ_BUSY_NS / 2);
+        if let (false, Some(encoder)) = (recent, &mut self.encoder) {
+            self.read_ns = Some(now_ns);
+            let reading = encoder.read(now_ns);
+            let answered = std::mem::replace(&mut self.encoder_answers, reading.is_ok());
+            match reading {
+                Ok(reading) => self.tell(Event::Encoder(reading), now_ns),
+                Err(error) if answered => {
+                    tracing::error!("{error}");
+                    self.tell(Event::EncoderLost, now_ns);
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(sensor) = &mut self.sensor {
+            let mut edges = std::mem::take(&mut self.edges);
+            let polled = sensor.poll(now_ns, &mut edges);
+            for edge in edges.drain(..) {
+                self.tell(Event::Edge(edge), now_ns);
+            }
+            self.edges = edges;
+            let answered = std::mem::replace(&mut self.sensor_answers, polled.is_ok());
+            if let (true, Err(error)) = (answered, polled) {
+                tracing::error!("{error}");
+                self.tell(Event::SensorLost, now_ns);
+            }
+        }
+    }
+
+    fn poll_actuators(&mut self, now_ns: i64) {
+        let mut events = std::mem::take(&mut self.events);
+        for ejector in 0..self.actuators.len() {
+            self.actuators[ejector].poll(now_ns, &mut events);
+            for event in events.drain(..) {
+                self.tell(Event::Actuator { ejector: ejector as u8, event }, now_ns);
+            }
+        }
+        self.events = events;
+    }
+
+    fn tell_ready(&mut self, now_ns: i64) {
+        let answers = self.encoder_answers && self.sensor_answers;
+        let ready = answers && self.tracker.ready(now_ns);
+        if ready != self.ready {
+            self.ready = ready;
+            self.outlet.event(LineEvent::Ready(ready), now_ns);
+        }
+    }
+
+    fn next_wake(&mut self, now_ns: i64) -> Wake {
+        let period_ns = if self.tracker.idle() { READ_IDLE_NS } else { READ_BUSY_NS };
+        let read_ns = match (&self.encoder, self.read_ns) {
+            (Some(_), Some(read_ns)) => read_ns + period_ns,
+            _ => now_ns + SEC,
+        };
+        let devices = self.actuators.iter().filter_map(|actuator| actuator.next_due_ns());
+        let soft_ns = devices.fold(read_ns, i64::min);
+        match self.tracker.next_due_ns() {
+            Some(due_ns) if due_ns <= soft_ns => Wake { at_ns: due_ns, exact: true },
+            _ => Wake { at_ns: soft_ns, exact: false },
+        }
+    }
+
+    /// Waits for a message, an edge, or the time; the last stretch before a deadline by spinning.
+    fn wait(&mut self, wake: Wake) {
+        let spin_from_ns = if wake.exact { wake.at_ns - SPIN_NS } else { wake.at_ns };
+        let sleep_ns = spin_from_ns - self.clock.now_ns();
+        if sleep_ns > 0 {
+            let sleep = Duration::from_nanos(sleep_ns as u64);
+            let message = select! {
+                recv(self.inbox) -> message => message.ok(),
+                recv(self.wakes) -> _ => None,
+                default(sleep) => None,
+            };
+            if let Some(message) = message {
+                self.take(message);
+            }
+            return;
+        }
+        while self.inbox.is_empty() && self.wakes.is_empty() && self.clock.now_ns() < wake.at_ns {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn end(&mut self, now_ns: i64) {
+        self.state = State::Ended;
+        for actuator in &mut self.actuators {
+            actuator.safe("the line has ended");
+        }
+        if self.ready {
+            self.ready = false;
+            self.outlet.event(LineEvent::Ready(false), now_ns);
+        }
+        self.outlet.event(LineEvent::Drained, now_ns);
+    }
+}
+
+impl<O: Outlet> Drop for LineThread<O> {
+    fn drop(&mut self) {
+        if self.state != State::Ended {
+            for actuator in &mut self.actuators {
+                actuator.safe("the line was dropped");
+            }
+        }
+    }
+}
+
+impl<O: Outlet> std::fmt::Debug for LineThread<O> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "LineThread({:?}, {:?})", self.state, self.tracker.counts())
+    }
+}
+
+/// Whether the devices are those that the setup speaks of.
+fn fitting(setup: &Setup, encoder: bool, sensor: bool, actuators: usize) -> Result<()> {
+    let motion = setup.belt.as_ref().map(|belt| belt.motion);
+    if matches!(motion, Some(track::Motion::Encoder { .. })) && !encoder {
+        return Err(Error::invalid("encoder", "the belt has one, and none was given"));
+    }
+    if setup.announced_by == track::AnnouncedBy::Sensor && !sensor {
+        return Err(Error::invalid("sensor", "it announces the parts, and none was given"));
+    }
+    if setup.ejectors.len() != actuators {
+        let problem = format!("{actuators} for {} ejectors", setup.ejectors.len());
+        return Err(Error::invalid("actuators", problem));
+    }
+    Ok(())
+}
