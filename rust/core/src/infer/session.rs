@@ -132,16 +132,24 @@ impl Session {
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let external = external_files(path, &bytes)?;
         let sha256 = hex(&bytes);
-        drop(bytes);
 
         let refused = |problem| Error::Model { model: path.display().to_string(), problem };
         let settings = Settings::new(runtime, options)?;
         let file = CString::new(path.as_os_str().as_encoded_bytes())
             .map_err(|_| Error::invalid("model", "its path contains a NUL"))?;
         let mut raw = ptr::null_mut();
-        // SAFETY: environment and settings are valid, the path is terminated, `raw` is writable.
+        // SAFETY: environment and settings are valid, the path is terminated, `raw` is writable; the
+        // bytes outlive the call, which copies what it needs.
         let status = unsafe {
-            (runtime.api.CreateSession)(runtime.env, file.as_ptr(), settings.raw, &raw mut raw)
+            let api = runtime.api;
+            if external.is_empty() {
+                // The very bytes that were hashed, even if the file is being replaced.
+                let (start, length) = (bytes.as_ptr().cast(), bytes.len());
+                let create = api.CreateSessionFromArray;
+                create(runtime.env, start, length, settings.raw, &raw mut raw)
+            } else {
+                (api.CreateSession)(runtime.env, file.as_ptr(), settings.raw, &raw mut raw)
+            }
         };
         runtime.check(status).map_err(refused)?;
         let mut session = Self {

@@ -27,6 +27,7 @@ fn our_own_metadata_says_everything() {
     let printed = contract.to_string();
     for line in [
         "input    image float32[N, 3, 8, 8]: NCHW 8x8, 3 channels, any batch",
+        "trained  resize area, RGB",
         "output   scores float32[N, 2]",
         "scores   probabilities (from metadata smartqc.contract)",
         "good     good (from metadata smartqc.contract)",

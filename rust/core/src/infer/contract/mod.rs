@@ -90,6 +90,19 @@ pub struct PrepareHint {
     pub std: Option<Vec<f32>>,
 }
 
+impl fmt::Display for PrepareHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            self.resize.as_ref().map(|kind| format!("resize {kind}")),
+            self.channels.clone(),
+            self.range.map(|[low, high]| format!("range {low}..{high}")),
+            self.mean.as_ref().map(|mean| format!("mean {mean:?}")),
+            self.std.as_ref().map(|std| format!("std {std:?}")),
+        ];
+        f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// What the recipe says about a model; everything else is found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
@@ -176,6 +189,9 @@ impl fmt::Display for Contract {
         match self.fixed_batch {
             Some(batch) => writeln!(f, "batch fixed at {batch}")?,
             None => writeln!(f, "any batch")?,
+        }
+        if self.prepare != PrepareHint::default() {
+            writeln!(f, "trained  {}", self.prepare)?;
         }
         writeln!(f, "output   {}", self.output)?;
         writeln!(f, "scores   {} (from {})", self.kind.as_str(), self.kind_from)?;

@@ -44,7 +44,8 @@ impl Contract {
     /// scores are.
     ///
     /// # Errors
-    /// [`Error::Model`], with its inputs and outputs, for what cannot be found out and for wishes
+    /// [`Error::Model`](crate::error::Error::Model), with its inputs and outputs, for what cannot
+    /// be found out and for wishes
     /// that contradict the model.
     pub fn resolve(session: &Arc<Session>, wishes: &Wishes) -> Result<Self> {
         let written = written(session)?;
