@@ -45,8 +45,7 @@ impl Contract {
     ///
     /// # Errors
     /// [`Error::Model`](crate::error::Error::Model), with its inputs and outputs, for what cannot
-    /// be found out and for wishes
-    /// that contradict the model.
+    /// be found out and for wishes that contradict the model.
     pub fn resolve(session: &Arc<Session>, wishes: &Wishes) -> Result<Self> {
         let written = written(session)?;
         let (input_index, image) = image_input(session, wishes, written.as_ref())?;
