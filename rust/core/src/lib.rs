@@ -8,7 +8,7 @@
 //!   one pass; [`infer`] runs the model on them; [`decide`] turns its numbers into a verdict.
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
-//! - [`plant`] is the simulated world that stands in for belt, sensors and ejectors.
+//! - [`world`] is the simulated world that stands in for belt, sensors and ejectors.
 //! - [`line`] is all of them together.
 
 pub mod actuate;
@@ -20,8 +20,8 @@ pub mod frame;
 pub mod infer;
 pub mod line;
 pub mod outcome;
-pub mod plant;
 pub mod prepare;
 pub mod sense;
 pub mod source;
 pub mod track;
+pub mod world;

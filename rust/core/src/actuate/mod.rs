@@ -4,13 +4,13 @@
 //! tests, and its arm of `open`; the conformance suite is the same for every one. This is no
 //! machine-safety function.
 
-#[cfg(test)]
-pub(crate) mod conformance;
-pub mod simulated;
+#[doc(hidden)]
+pub mod conformance;
+pub(crate) mod simulated;
 
 use crate::error::{Error, Result};
 use crate::outcome::{ClassId, PartId};
-use crate::plant::Plant;
+use crate::world::World;
 
 /// What a device can do, known before the line starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,21 +141,19 @@ pub trait Actuator: Send {
     fn safe(&mut self, reason: &str);
 }
 
-/// Opens an actuator. `simulated:` is the ejector of `plant` with this `index` in the line,
-/// `simulated:2` another one.
+/// Opens an actuator. `simulated:` is the ejector of `world` with the `index` it has in the line,
+/// `simulated:2` the one with that number.
 ///
 /// # Errors
-/// [`Error::Uri`] for what is not understood.
-pub fn open(uri: &str, index: usize, plant: Option<&Plant>) -> Result<Box<dyn Actuator>> {
-    let wrong = |problem: String| Error::Uri { uri: uri.into(), problem, known: "simulated:" };
-    let Some(path) = uri.strip_prefix("simulated:") else {
-        return Err(wrong("no such kind of actuator".into()));
+/// [`Error::Uri`] for what is not known here, or when there is no simulated world;
+/// [`Error::Invalid`] when that has fewer ejectors.
+pub fn open(uri: &str, world: Option<&World>, index: usize) -> Result<Box<dyn Actuator>> {
+    const KNOWN: &str = "simulated:, simulated:NUMBER";
+    let wrong = |problem: String| Error::Uri { uri: uri.into(), problem, known: KNOWN };
+    let number = match uri.strip_prefix("simulated:") {
+        None => return Err(wrong("no such actuator".into())),
+        Some("") => index,
+        Some(number) => number.parse().map_err(|_| wrong(format!("{number:?} is no number")))?,
     };
-    let plant = plant.ok_or_else(|| wrong("there is no simulated belt to act on".into()))?;
-    let index = match path {
-        "" => index,
-        number => number.parse().map_err(|_| wrong(format!("{number:?} is no number")))?,
-    };
-    let missing = || wrong(format!("the simulated belt has no ejector {index}"));
-    plant.ejector(index).ok_or_else(missing)
+    World::of(world, uri, KNOWN)?.ejector(number)
 }

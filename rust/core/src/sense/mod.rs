@@ -4,10 +4,10 @@
 //! its tests, and its arm of `open`. The line thread asks; nothing here blocks it: a networked
 //! backend has an I/O thread of its own and answers with what that thread saw last.
 
-pub mod simulated;
+pub(crate) mod simulated;
 
 use crate::error::{Error, Result};
-use crate::plant::Plant;
+use crate::world::World;
 
 /// How a position is latched, which decides its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,29 +70,26 @@ pub trait PartSensor: Send {
     fn wake_with(&mut self, waker: Box<dyn Fn() + Send + Sync>);
 }
 
-const KNOWN: &str = "simulated:";
-
-/// Opens an encoder; `simulated:` ones are those of `plant`.
+/// Opens an encoder; `simulated:` is that of `world`.
 ///
 /// # Errors
-/// [`Error::Uri`] for what is not understood.
-pub fn open_encoder(uri: &str, plant: Option<&Plant>) -> Result<Box<dyn Encoder>> {
-    Ok(simulated(uri, plant)?.encoder())
+/// [`Error::Uri`] for what is not known here, or when there is no simulated world.
+pub fn open_encoder(uri: &str, world: Option<&World>) -> Result<Box<dyn Encoder>> {
+    const KNOWN: &str = "simulated:";
+    match uri {
+        "simulated:" => Ok(World::of(world, uri, KNOWN)?.encoder()),
+        _ => Err(Error::Uri { uri: uri.into(), problem: "no such encoder".into(), known: KNOWN }),
+    }
 }
 
-/// Opens what announces parts; `simulated:` ones are the eye of `plant`.
+/// Opens what announces parts; `simulated:eye` is the photo-eye of `world`.
 ///
 /// # Errors
-/// [`Error::Uri`] for what is not understood.
-pub fn open_sensor(uri: &str, plant: Option<&Plant>) -> Result<Box<dyn PartSensor>> {
-    Ok(simulated(uri, plant)?.eye())
-}
-
-fn simulated<'a>(uri: &str, plant: Option<&'a Plant>) -> Result<&'a Plant> {
-    let problem = match (uri.strip_prefix("simulated:"), plant) {
-        (Some(_), Some(plant)) => return Ok(plant),
-        (Some(_), None) => "there is no simulated belt to read",
-        (None, _) => "no such kind of sensor",
-    };
-    Err(Error::Uri { uri: uri.into(), problem: problem.into(), known: KNOWN })
+/// [`Error::Uri`] for what is not known here, or when there is no simulated world.
+pub fn open_sensor(uri: &str, world: Option<&World>) -> Result<Box<dyn PartSensor>> {
+    const KNOWN: &str = "simulated:eye";
+    match uri {
+        "simulated:eye" | "simulated:" => Ok(World::of(world, uri, KNOWN)?.eye()),
+        _ => Err(Error::Uri { uri: uri.into(), problem: "no such sensor".into(), known: KNOWN }),
+    }
 }
