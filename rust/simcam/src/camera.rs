@@ -174,8 +174,12 @@ impl Camera {
         *lock(&self.stream) = Some(stream);
     }
 
-    pub(crate) fn detach(&self) {
-        *lock(&self.stream) = None;
+    /// Ends the deliveries to a stream, unless another has taken its place.
+    pub(crate) fn detach(&self, stream: &Stream) {
+        let mut attached = lock(&self.stream);
+        if attached.as_deref().is_some_and(|attached| std::ptr::eq(attached, stream)) {
+            *attached = None;
+        }
     }
 
     /// What losing its host does to a camera: it stops and unlocks, and keeps its settings.

@@ -17,6 +17,9 @@ use crate::settings::{self, AcquisitionMode, Delivery, SENSOR_SIDE, Settings, Tr
 const LINE0: u32 = 0;
 const LINE2: u32 = 2;
 
+/// Further ahead an edge is one of another clock, and would hold the sensor until then.
+const PULSE_AHEAD_MAX_NS: i64 = 60_000_000_000;
+
 /// The remote device's port of a camera.
 pub(crate) struct RemoteDevice(pub(crate) Arc<Camera>);
 
@@ -321,10 +324,15 @@ fn parse_pulse(bytes: &[u8]) -> Result<Line0Pulse> {
     };
     let picture = word(8)? as u32;
     let at_ns = word(24)? as i64;
-    if at_ns < 0 {
+    let latest_ns = clock::now_ns() + PULSE_AHEAD_MAX_NS;
+    if !(0..=latest_ns).contains(&at_ns) {
         return Err(Fault::new(
             status::INVALID_VALUE,
-            format!("SimLine0Pulse at {at_ns} ns: must be 0 or an instant of CLOCK_MONOTONIC"),
+            format!(
+                "SimLine0Pulse at {at_ns} ns: must be 0 or an instant of CLOCK_MONOTONIC, at most \
+                 {} s ahead",
+                PULSE_AHEAD_MAX_NS / 1_000_000_000
+            ),
         ));
     }
     Ok(Line0Pulse {

@@ -1,7 +1,19 @@
 //! A GenTL 1.6 producer that simulates cameras: build it, rename the library to `simcam.cti`.
 //!
 //! It is written from the standard's own numbering and shares nothing with the consumer in this
-//! workspace, so that a wrong belief of one is not confirmed by the other.
+//! workspace, so that a wrong belief of one is not confirmed by the other. From the outside in:
+//!
+//! - `exports` are the 64 functions of the C interface, with the numbers and layouts of `abi`.
+//!   `error` keeps panics inside and remembers each thread's last error; `info` packs answers.
+//! - `library` knows what each handle stands for: a module of `modules`, a `stream` with its
+//!   buffers' `memory`, or an `event`. `answers` has what they tell, `port` how their registers
+//!   and description files (`xml/`) are reached.
+//! - `camera` is the simulated device: `config` and `settings` say how it comes up, `registers`
+//!   where its features lie and what the belt's wire is, `features` what they do.
+//! - `sensor` decides when a frame is exposed and ready, stepped by the camera's pacing thread;
+//!   `pictures` is what it sees (`decode` reads the files), `frame` how that gets into a buffer.
+//!
+//! Every frame passes `Camera::deliver`: a fault on demand is a wrapper there.
 
 mod abi;
 mod answers;

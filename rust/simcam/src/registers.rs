@@ -11,7 +11,7 @@
 //! | 8  | u32 | picture of the folder to show, modulo their number; `0xFFFF_FFFF` = the next one |
 //! | 12 | u32 | reserved, 0 |
 //! | 16 | u64 | encoder count at the edge, returned in `ChunkEncoderValue` |
-//! | 24 | i64 | instant of the edge, ns of CLOCK_MONOTONIC; 0 = when the write arrives |
+//! | 24 | i64 | instant of the edge, ns of CLOCK_MONOTONIC, at most 60 s ahead; 0 = when the write arrives |
 //!
 //! With `TriggerMode` = On and `TriggerSource` = Line0 the edge exposes one frame, which is ready
 //! `ExposureTime` + `SimReadoutTime` after the edge's instant. An edge that comes while nothing is

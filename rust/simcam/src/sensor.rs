@@ -115,14 +115,15 @@ impl Sensor {
         if !self.pending.is_empty() || self.left == Some(0) {
             return;
         }
-        let ready_ns = self.next_start_ns + timing.exposure_ns + timing.readout_ns;
-        let lags = now_ns - ready_ns > LAG_MAX_NS;
-        // After a change of the timing the old exposure may still hold the sensor.
+        let in_flight_ns = timing.exposure_ns.saturating_add(timing.readout_ns);
+        let lag_ns = now_ns.saturating_sub(self.next_start_ns.saturating_add(in_flight_ns));
+        let asked_ns = if lag_ns > LAG_MAX_NS { now_ns } else { self.next_start_ns };
+        // After a change of the timing or of the trigger an old exposure may still hold the sensor.
         let free_ns =
             self.exposing_until_ns.max(self.reading_until_ns.saturating_sub(timing.exposure_ns));
-        let start_ns = if lags { now_ns } else { self.next_start_ns }.max(free_ns);
+        let start_ns = asked_ns.max(free_ns);
         if self.trigger(start_ns, timing, cause) {
-            self.next_start_ns = start_ns + timing.period_ns;
+            self.next_start_ns = start_ns.saturating_add(timing.period_ns);
         }
     }
 

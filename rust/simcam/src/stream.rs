@@ -260,7 +260,7 @@ impl Stream {
 
     /// Ends everything: the engine, the waits, the buffers.
     pub(crate) fn close(&self) {
-        self.camera.detach();
+        self.camera.detach(self);
         let mut state = self.lock_between_fills();
         state.started = false;
         state.gate.unregister();
