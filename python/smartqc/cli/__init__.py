@@ -1,21 +1,39 @@
-"""The ``smartqc`` command: one file a command."""
+"""The ``smartqc`` command: one file a command.
+
+A command imports what it needs when it runs, so that none pays for the others.
+"""
+
+import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from smartqc.cli import version
+from smartqc.cli import doctor, version
+from smartqc.errors import SmartqcError
+
+
+class _Commands(TyperGroup):
+    """Every command's last resort: what smartqc itself reports is a sentence, not a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (typer's own signature)
+        try:
+            return super().invoke(ctx)
+        except SmartqcError as error:
+            print(f"smartqc: {error}", file=sys.stderr)
+            raise typer.Exit(2) from error
+
 
 app = typer.Typer(
     name="smartqc",
+    cls=_Commands,
     help="Inspect parts on a belt: GenICam cameras, ONNX models, a reject in time.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
-
-
-@app.callback()
-def _root() -> None:
-    """Keeps ``smartqc version`` a subcommand while there is only one."""
 
 
 def main() -> None:
