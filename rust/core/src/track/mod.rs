@@ -128,6 +128,7 @@ impl Tracker {
     /// Takes in what happened by `now_ns`, does what is due and adds to `actions` what is to be done.
     pub fn on(&mut self, event: Event, now_ns: i64, actions: &mut Vec<Action>) {
         match event {
+            Event::Tick if self.nothing_due(now_ns) => return,
             Event::Tick => {}
             Event::Encoder(reading) => {
                 if self.position.read(reading) == Heard::Jumped {
@@ -234,6 +235,10 @@ impl Tracker {
         let travel_ns = distance_mm / speed_mm_s * SEC as f64;
         // Beyond a day it is as good as never, and the sum stays a number.
         (travel_ns.abs() < 86_400.0 * SEC as f64).then(|| now_ns + travel_ns as i64)
+    }
+
+    fn nothing_due(&self, now_ns: i64) -> bool {
+        self.known_from_mm.is_some() && self.next_due_ns.is_none_or(|due_ns| now_ns < due_ns)
     }
 
     /// Does what is due, and finds what is due next.

@@ -10,7 +10,7 @@ use crate::actuate::{Actuator, ActuatorEvent, Answer, Command, Key, Ticket};
 use crate::clock::{Clock, MS, SEC};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
-use crate::outcome::{Reason, ViewVerdict};
+use crate::outcome::{Counts, Reason, ViewVerdict};
 use crate::sense::{Edge, Encoder, PartSensor};
 use crate::track::{self, Action, Event, Seen, Setup, Tracker};
 
@@ -161,11 +161,16 @@ impl<O: Outlet> LineThread<O> {
         Some(self.next_wake(now_ns))
     }
 
+    /// The parts so far.
+    pub fn counts(&self) -> Counts {
+        self.tracker.counts()
+    }
+
     /// How it goes.
     pub fn report(&self) -> Report {
         let lateness = &self.lateness;
         Report {
-            counts: self.tracker.counts(),
+            counts: self.counts(),
             ready: self.ready,
             speed_mm_s: self.tracker.speed_mm_s(),
             stray_frames: self.tracker.stray_frames(),

@@ -1,0 +1,101 @@
+//! The line thread against a belt that is stepped: what the line says, held against what the
+//! belt's own ledger says, which shares no code with it.
+
+#![allow(clippy::unwrap_used, reason = "a test's own set-up")]
+
+mod bench;
+
+use bench::{Bench, Model, boards, line_for};
+use smartqc_belt as belt;
+use smartqc_core::outcome::Outcome;
+
+fn every_twentieth(part: u64) -> bool {
+    part % 20 == 7
+}
+
+/// Runs a world to its end and checks what must hold for every line.
+fn run(world: belt::Setup, setup: smartqc_core::track::Setup, model: Model) -> Bench {
+    let mut bench = Bench::new(world, setup, model, every_twentieth);
+    bench.run(|bench| assert!(bench.line.counts().reconcile()));
+    let counts = bench.line.counts();
+    assert_eq!(counts.in_flight, 0);
+    let book = bench.line.outlet();
+    assert_eq!(counts.announced as usize, book.parts.len());
+    assert!(book.parts.iter().all(|said| said.commits == 1), "each part has one commit");
+    bench
+}
+
+fn assert_no_fault_of_the_line(bench: &mut Bench, parts: u64) {
+    let tally = bench.tally();
+    assert_eq!(tally.total(), parts);
+    assert_eq!((tally.escape_tracking, tally.escape_late), (0, 0), "{tally:?}");
+    assert_eq!(tally.collateral, 0, "{tally:?}");
+    assert_eq!(tally.overkill_policy, 0, "{tally:?}");
+}
+
+#[test]
+fn a_hundred_thousand_boards_and_none_escapes() {
+    let parts = 100_000;
+    let (world, setup) = boards(parts);
+    let mut bench = run(world, setup, Model::default());
+    assert_no_fault_of_the_line(&mut bench, parts);
+    let tally = bench.tally();
+    assert_eq!((tally.removed, tally.kept), (parts / 20, parts - parts / 20), "{tally:?}");
+    assert_eq!(bench.slots.held(), 0, "every slot came home");
+    let book = bench.line.outlet();
+    assert_eq!((book.strays, book.late_verdicts), (0, 0));
+}
+
+#[test]
+fn small_tablets_are_hit_at_half_a_metre_a_second() {
+    let world = belt::Setup {
+        speed: bench::swinging_belt(450.0),
+        encoder: belt::EncoderModel { mm_per_count: 0.02, count_bits: 16, ..Default::default() },
+        parts: belt::PartsModel {
+            total: Some(5000),
+            first_mm: 300.0,
+            length_mm: 12.0,
+            gap: belt::Gap::Uniform { least_mm: 14.0, most_mm: 40.0 },
+            ..Default::default()
+        },
+        cameras: vec![belt::CameraModel { at_mm: 40.0, ..Default::default() }],
+        ejectors: vec![belt::EjectorModel {
+            at_mm: 120.0,
+            face_mm: 5.0,
+            dead_ms: 6.0,
+            hit_ms: 6.0,
+            occupied_ms: 10.0,
+            recover_ms: 10.0,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let setup = line_for(&world, 500.0);
+    let mut bench = run(world, setup, Model::default());
+    assert_no_fault_of_the_line(&mut bench, 5000);
+    assert_eq!(bench.tally().removed, 250);
+}
+
+#[test]
+fn each_view_of_two_cameras_finds_its_part() {
+    let (mut world, _) = boards(5000);
+    world.cameras.push(belt::CameraModel { at_mm: 300.0, ..Default::default() });
+    let setup = line_for(&world, 1000.0);
+    let mut bench = run(world, setup, Model::default());
+    assert_no_fault_of_the_line(&mut bench, 5000);
+    let passed =
+        bench.line.outlet().parts.iter().filter(|said| {
+            said.committed.is_some_and(|committed| committed.outcome == Outcome::Pass)
+        });
+    assert_eq!(passed.count(), 4750);
+}
+
+#[test]
+fn frames_alone_announce_parts_too() {
+    let (world, setup) = boards(5000);
+    let announced_by = smartqc_core::track::AnnouncedBy::Frame;
+    let setup = smartqc_core::track::Setup { announced_by, ..setup };
+    let mut bench = run(world, setup, Model::default());
+    assert_no_fault_of_the_line(&mut bench, 5000);
+    assert_eq!(bench.tally().removed, 250);
+}
