@@ -179,6 +179,42 @@ fn a_stroke_that_removes_nothing_is_unconfirmed_and_takes_nobody_elses_confirmat
 }
 
 #[test]
+fn two_parts_of_one_stroke_confirm_only_that_stroke() {
+    let mut setup = Setup::default();
+    (setup.parts.length_mm, setup.parts.gap) = (20.0, smartqc_belt::Gap::Fixed { mm: 20.0 });
+    let model = &mut setup.ejectors[0];
+    // Wide enough for two, a sensor so slow that the next stroke is out by then, and that one fails.
+    model.face_mm = 100.0;
+    model.confirm = Some(ConfirmModel { delay_ms: 400.0, ..ConfirmModel::default() });
+    model.faults = vec![EjectorFault { from_s: 1.1, to_s: 9.0, kind: EjectorFaultKind::Dead }];
+    let world = World::new(setup, 0).unwrap();
+    let told = told(&world, &[1, 2], 3 * SEC);
+    assert!(world.with_ledger(|ledger| ledger.strokes()[0].removed) >= 2);
+    assert_eq!(
+        told,
+        [(102, "executed"), (103, "executed"), (102, "confirmed"), (103, "unconfirmed")]
+    );
+}
+
+#[test]
+fn a_cut_cable_drops_what_the_device_had_queued() {
+    let world = parts(3, |_| {});
+    let mut ejector = world.ejector(0).unwrap();
+    ejector.arm().unwrap();
+    ejector.schedule(&command(1, hits(0)), 0);
+    world.cut_ejector(0, true);
+    world.cut_ejector(0, true);
+    let mut events = Vec::new();
+    ejector.poll(0, &mut events);
+    let key = command(1, 0).key;
+    assert_eq!(events, [ActuatorEvent::Fault, ActuatorEvent::Dropped { key }]);
+    world.cut_ejector(0, false);
+    assert_eq!(ejector.schedule(&command(2, hits(1)), 0), Answer::Disarmed);
+    world.advance_to(3 * SEC);
+    assert_eq!(world.with_ledger(|ledger| ledger.counts().kept), 3);
+}
+
+#[test]
 fn a_sensor_that_lies_is_believed() {
     let liar = |model: &mut EjectorModel| {
         model.confirm = Some(ConfirmModel { false_share: 1.0, ..ConfirmModel::default() });
