@@ -77,6 +77,7 @@ impl Tracker {
             Outcome::Pass | Outcome::Unjudged(_) => UNJUDGED_CLASS,
         };
         let located = part.origin_mm.is_some() && !self.setup.ejectors.is_empty();
+        self.parts.get_mut(index).unwanted = remove.is_some();
         self.parts.get_mut(index).stage = match remove {
             Some(ejector) if located && forced.is_none() => Stage::Firing { ejector, class },
             Some(_) => {

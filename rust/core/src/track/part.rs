@@ -17,6 +17,8 @@ pub(super) struct Part {
     pub(super) verdict_ns: Option<i64>,
     /// When it is committed, if no ejector's distance decides.
     pub(super) budget_due_ns: Option<i64>,
+    /// It is to be removed.
+    pub(super) unwanted: bool,
     /// An ejector took its command for this part.
     pub(super) struck: bool,
     /// A neighbour's stroke may hit it.
@@ -70,6 +72,7 @@ impl Part {
             ambiguous: false,
             verdict_ns: None,
             budget_due_ns: None,
+            unwanted: false,
             struck: false,
             collateral: false,
             free_before_ns: i64::MIN,

@@ -143,7 +143,7 @@ impl Tracker {
             let part = self.parts.get_mut(near);
             let before = std::mem::replace(&mut part.collateral, true);
             // What is open yet is told after its commit.
-            if part.stage == Stage::Passing && !before {
+            if part.stage == Stage::Passing && !part.unwanted && !before {
                 let (part, disposition) = (part.id, Disposition::Collateral);
                 actions.push(Action::Disposition { part, disposition });
             }

@@ -200,7 +200,7 @@ pub(crate) struct Bench {
     free: FreeList,
     pub(crate) slots: Slots,
     captured: BTreeMap<(usize, u64), Trigger>,
-    pub(crate) steps: u64,
+    pub(crate) camera_gone: bool,
     wake: Option<Wake>,
     bad: fn(u64) -> bool,
 }
@@ -265,7 +265,7 @@ impl Bench {
             free,
             slots,
             captured: BTreeMap::new(),
-            steps: 0,
+            camera_gone: false,
             wake: None,
             bad,
         }
@@ -293,7 +293,6 @@ impl Bench {
         while let Some((part, view, verdict, detail)) = self.line.outlet().finish(now_ns) {
             self.sender.try_send(Message::Verdict { part, view, verdict, detail }).unwrap();
         }
-        self.steps += 1;
         self.wake = around(&mut self.line);
         self.wake.is_some()
     }
@@ -304,6 +303,10 @@ impl Bench {
             let camera = &mut self.cameras[index];
             let frame_id = camera.exposures;
             camera.exposures += 1;
+            if self.camera_gone {
+                camera.delivered = camera.exposures;
+                continue;
+            }
             if self.model.lost_share > 0.0 && self.dice.roll() < self.model.lost_share {
                 continue;
             }

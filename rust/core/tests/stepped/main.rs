@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test's own set-up")]
 
 mod bench;
+mod faults;
+mod schedules;
 
 use bench::{Bench, Model, boards, line_for};
 use smartqc_belt as belt;
-use smartqc_core::outcome::Outcome;
+use smartqc_core::line::deadline::LineEvent;
+use smartqc_core::outcome::{Disposition as D, Outcome, Reason};
 
 fn every_twentieth(part: u64) -> bool {
     part % 20 == 7
@@ -17,12 +20,31 @@ fn every_twentieth(part: u64) -> bool {
 fn run(world: belt::Setup, setup: smartqc_core::track::Setup, model: Model) -> Bench {
     let mut bench = Bench::new(world, setup, model, every_twentieth);
     bench.run(|bench| assert!(bench.line.counts().reconcile()));
+    assert_accounts(&mut bench);
+    bench
+}
+
+/// What holds under every fault: nothing is left in flight, each part has one commit, every slot is
+/// home, and a part that should go and could not is never passed over in silence.
+fn assert_accounts(bench: &mut Bench) {
     let counts = bench.line.counts();
-    assert_eq!(counts.in_flight, 0);
+    assert!(counts.reconcile() && counts.in_flight == 0, "{counts:?}");
     let book = bench.line.outlet();
     assert_eq!(counts.announced as usize, book.parts.len());
-    assert!(book.parts.iter().all(|said| said.commits == 1), "each part has one commit");
-    bench
+    let mut stuck = false;
+    for said in &book.parts {
+        assert_eq!(said.commits, 1, "each part has one commit");
+        let committed = said.committed.unwrap();
+        let known = matches!(
+            said.disposition,
+            Some(D::Commanded | D::Confirmed | D::Unconfirmed | D::Refused)
+        );
+        assert!(committed.remove.is_none() || known, "{said:?}");
+        let stopped = committed.outcome == Outcome::Unjudged(Reason::Stopped);
+        stuck |= matches!(said.disposition, Some(D::Unconfirmed | D::Refused)) && !stopped;
+    }
+    let asked = book.events.iter().any(|event| matches!(event, LineEvent::StopRequest(_)));
+    assert!(asked || !stuck, "a part that could not be removed asks for a stop");
 }
 
 fn assert_no_fault_of_the_line(bench: &mut Bench, parts: u64) {
