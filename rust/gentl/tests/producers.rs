@@ -1,4 +1,4 @@
-//! The consumer against producers that others wrote; see `fetch_producers.py`.
+//! The consumer against producers that others wrote; see `tests/fetch_producers.py`.
 //!
 //! A producer is skipped, with a message, when its environment variable is not set.
 #![allow(unsafe_code, clippy::unwrap_used)]
