@@ -29,10 +29,7 @@ pub(crate) fn load(
     url: &str,
     read: impl FnOnce(u64, &mut [u8]) -> Result<()>,
 ) -> Result<Description> {
-    let wrong = |reason: String| Error::Description {
-        url: url.to_owned(),
-        reason,
-    };
+    let wrong = |reason: String| Error::Description { url: url.to_owned(), reason };
     let bytes = match place(url).map_err(&wrong)? {
         Place::Registers { address, length } if length <= MAX_BYTES => {
             let mut bytes = vec![0; length as usize];
@@ -40,42 +37,31 @@ pub(crate) fn load(
             bytes
         }
         Place::Registers { length, .. } => {
-            return Err(wrong(format!(
-                "{length} bytes are too many for a description"
-            )));
+            return Err(wrong(format!("{length} bytes are too many for a description")));
         }
         Place::File(path) => {
             std::fs::read(&path).map_err(|e| wrong(format!("{}: {e}", path.display())))?
         }
     };
     let xml = text(bytes).map_err(&wrong)?;
-    Ok(Description {
-        url: url.to_owned(),
-        xml,
-    })
+    Ok(Description { url: url.to_owned(), xml })
 }
 
 /// Parses `local:[///]name;ADDRESS;LENGTH[?SchemaVersion=x.y.z]` and `file:[//][/]path[?...]`.
 fn place(url: &str) -> Result<Place, String> {
     let (scheme, rest) = url.split_once(':').ok_or("has no scheme")?;
-    let rest = rest
-        .split_once("?SchemaVersion")
-        .map_or(rest, |(before, _)| before);
+    let rest = rest.split_once("?SchemaVersion").map_or(rest, |(before, _)| before);
     match scheme.to_ascii_lowercase().as_str() {
         "local" => {
             let mut fields = rest.split(';').skip(1).map(|field| {
-                let digits = field
-                    .trim()
-                    .trim_start_matches("0x")
-                    .trim_start_matches("0X");
+                let digits = field.trim().trim_start_matches("0x").trim_start_matches("0X");
                 u64::from_str_radix(digits, 16)
                     .map_err(|_| format!("{field:?} is no hexadecimal number"))
             });
             match (fields.next(), fields.next()) {
-                (Some(address), Some(length)) => Ok(Place::Registers {
-                    address: address?,
-                    length: length?,
-                }),
+                (Some(address), Some(length)) => {
+                    Ok(Place::Registers { address: address?, length: length? })
+                }
                 _ => Err("names no address and length".to_owned()),
             }
         }
@@ -83,9 +69,7 @@ fn place(url: &str) -> Result<Place, String> {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             Ok(Place::File(PathBuf::from(percent_decoded(path))))
         }
-        other => Err(format!(
-            "the scheme {other:?} is not supported, only local and file"
-        )),
+        other => Err(format!("the scheme {other:?} is not supported, only local and file")),
     }
 }
 
@@ -97,9 +81,7 @@ fn percent_decoded(path: &str) -> String {
         let escaped = match (first, tail) {
             (b'%', [high, low, ..]) => {
                 let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                digit(high)
-                    .zip(digit(low))
-                    .map(|(high, low)| (high * 16 + low) as u8)
+                digit(high).zip(digit(low)).map(|(high, low)| (high * 16 + low) as u8)
             }
             _ => None,
         };
@@ -111,18 +93,9 @@ fn percent_decoded(path: &str) -> String {
 
 /// The XML text of a file that may be zipped, with the 0 bytes that pad a register block removed.
 fn text(bytes: Vec<u8>) -> Result<String, String> {
-    let bytes = if bytes.starts_with(b"PK") {
-        unzipped(bytes)?
-    } else {
-        bytes
-    };
-    let end = bytes
-        .iter()
-        .rposition(|&byte| byte != 0)
-        .map_or(0, |last| last + 1);
-    let bytes = bytes[..end]
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(&bytes[..end]);
+    let bytes = if bytes.starts_with(b"PK") { unzipped(bytes)? } else { bytes };
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let bytes = bytes[..end].strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes[..end]);
     if bytes.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -138,9 +111,7 @@ fn unzipped(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
         .unwrap_or(0);
     let file = archive.by_index(index).map_err(|e| broken(&e))?;
     let mut xml = Vec::new();
-    file.take(MAX_BYTES + 1)
-        .read_to_end(&mut xml)
-        .map_err(|e| broken(&e))?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut xml).map_err(|e| broken(&e))?;
     if xml.len() as u64 > MAX_BYTES {
         return Err(format!("unzips to more than {MAX_BYTES} bytes"));
     }
@@ -158,24 +129,15 @@ mod tests {
 
     #[test]
     fn register_urls_are_read_in_every_spelling() {
-        assert_eq!(
-            place("local:a.xml;F0000000;1a0"),
-            Ok(at(0xf000_0000, 0x1a0))
-        );
-        assert_eq!(
-            place("Local:///a.zip;0x10;20?SchemaVersion=1.1.0"),
-            Ok(at(0x10, 0x20))
-        );
+        assert_eq!(place("local:a.xml;F0000000;1a0"), Ok(at(0xf000_0000, 0x1a0)));
+        assert_eq!(place("Local:///a.zip;0x10;20?SchemaVersion=1.1.0"), Ok(at(0x10, 0x20)));
         assert_eq!(place("LOCAL:a.xml;10;20\u{20}"), Ok(at(0x10, 0x20)));
     }
 
     #[test]
     fn file_urls_are_read_in_every_spelling() {
         let file = |path: &str| Ok(Place::File(path.into()));
-        assert_eq!(
-            place("file:///opt/my%20cam.xml?SchemaVersion=1.1.0"),
-            file("/opt/my cam.xml")
-        );
+        assert_eq!(place("file:///opt/my%20cam.xml?SchemaVersion=1.1.0"), file("/opt/my cam.xml"));
         assert_eq!(place("File:/opt/100%.xml"), file("/opt/100%.xml"));
     }
 
@@ -197,9 +159,7 @@ mod tests {
     #[test]
     fn descriptions_are_unzipped_and_stripped_of_padding() {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        writer
-            .start_file("a.xml", zip::write::SimpleFileOptions::default())
-            .unwrap();
+        writer.start_file("a.xml", zip::write::SimpleFileOptions::default()).unwrap();
         writer.write_all(b"<x/>\0\0").unwrap();
         let mut archive = writer.finish().unwrap().into_inner();
         archive.extend([0; 5]);
@@ -210,11 +170,7 @@ mod tests {
         });
         assert_eq!(loaded.unwrap().xml, "<x/>");
         assert_eq!(text(b"\xef\xbb\xbf<x/>\0".to_vec()).unwrap(), "<x/>");
-        assert!(
-            text(b"PK\x03\x04 broken".to_vec())
-                .unwrap_err()
-                .contains("zip")
-        );
+        assert!(text(b"PK\x03\x04 broken".to_vec()).unwrap_err().contains("zip"));
         assert!(text(vec![0; 8]).unwrap_err().contains("empty"));
     }
 }

@@ -104,12 +104,7 @@ impl Device {
             let _alone = interface.producer().list_access();
             // SAFETY: the interface is open, the id 0-terminated, the out pointer lives.
             library.call("IFOpenDevice", |f| unsafe {
-                (f.IFOpenDevice)(
-                    interface.handle.0,
-                    c_id.as_ptr(),
-                    access as i32,
-                    &mut handle,
-                )
+                (f.IFOpenDevice)(interface.handle.0, c_id.as_ptr(), access as i32, &mut handle)
             })?;
         }
         // Owned from here on, so that a failure below closes it.
@@ -197,16 +192,12 @@ impl Drop for Device {
     fn drop(&mut self) {
         let _alone = self.interface.producer().list_access();
         // SAFETY: the device is open and no stream, port or event of it lives.
-        let _ = self
-            .library()
-            .call("DevClose", |f| unsafe { (f.DevClose)(self.handle.0) });
+        let _ = self.library().call("DevClose", |f| unsafe { (f.DevClose)(self.handle.0) });
     }
 }
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Device")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Device").field("id", &self.id).finish_non_exhaustive()
     }
 }

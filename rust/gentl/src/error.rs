@@ -65,10 +65,7 @@ impl Status {
     ///
     /// The standard says NOT_IMPLEMENTED, NOT_AVAILABLE or NO_DATA; some producers say ERROR.
     pub(crate) fn is_no_answer(self) -> bool {
-        matches!(
-            self,
-            Self::NOT_IMPLEMENTED | Self::NOT_AVAILABLE | Self::NO_DATA | Self::ERROR
-        )
+        matches!(self, Self::NOT_IMPLEMENTED | Self::NOT_AVAILABLE | Self::NO_DATA | Self::ERROR)
     }
 }
 

@@ -130,9 +130,7 @@ impl Drop for Event {
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Event")
-            .field("kind", &self.raw.kind)
-            .finish_non_exhaustive()
+        f.debug_struct("Event").field("kind", &self.raw.kind).finish_non_exhaustive()
     }
 }
 
@@ -156,25 +154,16 @@ impl RawEvent {
         library.call("GCRegisterEvent", |f| unsafe {
             (f.GCRegisterEvent)(module, kind, &mut handle)
         })?;
-        Ok(Self {
-            library,
-            module: OwnedHandle(module),
-            handle: OwnedHandle(handle),
-            kind,
-        })
+        Ok(Self { library, module: OwnedHandle(module), handle: OwnedHandle(handle), kind })
     }
 
     pub(crate) fn kill(&self) {
         // SAFETY: the event is registered; a producer that can't wake a wait answers an error.
-        let _ = self
-            .library
-            .raw(|f| unsafe { (f.EventKill)(self.handle.0) });
+        let _ = self.library.raw(|f| unsafe { (f.EventKill)(self.handle.0) });
     }
 
     pub(crate) fn unregister(&self) {
         // SAFETY: the module is open and the event registered; nobody waits, since waiting borrows.
-        let _ = self
-            .library
-            .raw(|f| unsafe { (f.GCUnregisterEvent)(self.module.0, self.kind) });
+        let _ = self.library.raw(|f| unsafe { (f.GCUnregisterEvent)(self.module.0, self.kind) });
     }
 }

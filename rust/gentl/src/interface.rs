@@ -177,18 +177,14 @@ impl Drop for Interface {
         self.shared.close(|| {
             let _alone = self.producer.list_access();
             // SAFETY: the interface is open and no device below lives, since each holds it.
-            let _ = self
-                .producer
-                .library
-                .call("IFClose", |f| unsafe { (f.IFClose)(self.handle.0) });
+            let _ =
+                self.producer.library.call("IFClose", |f| unsafe { (f.IFClose)(self.handle.0) });
         });
     }
 }
 
 impl fmt::Debug for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interface")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Interface").field("id", &self.id).finish_non_exhaustive()
     }
 }

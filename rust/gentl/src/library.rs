@@ -32,14 +32,9 @@ static LOADED: Mutex<BTreeMap<(u64, u64), &'static Library>> = Mutex::new(BTreeM
 impl Library {
     /// Loads the library, or finds it among those that this process has loaded.
     pub(crate) fn load(path: &Path) -> Result<&'static Self> {
-        let unloadable = |reason: String| Error::Load {
-            path: path.to_owned(),
-            reason,
-        };
+        let unloadable = |reason: String| Error::Load { path: path.to_owned(), reason };
         let canonical = path.canonicalize().map_err(|e| unloadable(e.to_string()))?;
-        let file = canonical
-            .metadata()
-            .map_err(|e| unloadable(e.to_string()))?;
+        let file = canonical.metadata().map_err(|e| unloadable(e.to_string()))?;
         let key = (file.dev(), file.ino());
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = loaded.get(&key) {
@@ -50,17 +45,10 @@ impl Library {
         let handle = unsafe { Loaded::open(Some(&canonical), RTLD_NOW | RTLD_LOCAL) }
             .map_err(|e| unloadable(loader_words(&e)))?;
         // SAFETY: as above for the types; the handle is leaked below, so the library stays.
-        let functions =
-            unsafe { Functions::resolve(&handle) }.map_err(|symbol| Error::NotAProducer {
-                path: path.to_owned(),
-                symbol,
-            })?;
+        let functions = unsafe { Functions::resolve(&handle) }
+            .map_err(|symbol| Error::NotAProducer { path: path.to_owned(), symbol })?;
         std::mem::forget(handle);
-        let name = canonical
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = canonical.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let library = Box::leak(Box::new(Self {
             functions,
             path: canonical,
@@ -101,10 +89,7 @@ impl Library {
             return Ok(());
         }
         let opened_by = self.opened_by.load(Ordering::Relaxed);
-        Err(Error::Forked {
-            producer: self.name.clone(),
-            opened_by,
-        })
+        Err(Error::Forked { producer: self.name.clone(), opened_by })
     }
 
     /// Calls one function and returns its raw code, or says that the process has forked.
@@ -127,12 +112,7 @@ impl Library {
 
     /// The error for a code that was just returned on this thread.
     pub(crate) fn failed(&self, function: &'static str, status: Status) -> Error {
-        Error::Call {
-            producer: self.name.clone(),
-            function,
-            status,
-            text: self.last_error(status),
-        }
+        Error::Call { producer: self.name.clone(), function, status, text: self.last_error(status) }
     }
 
     /// The producer's words for `status`; empty when it remembers another error.
@@ -144,11 +124,7 @@ impl Library {
         let answer = unsafe {
             (self.functions.GCGetLastError)(&mut code, text.as_mut_ptr().cast(), &mut size)
         };
-        if answer == 0 && code == status.0 {
-            lossy(&text)
-        } else {
-            String::new()
-        }
+        if answer == 0 && code == status.0 { lossy(&text) } else { String::new() }
     }
 
     /// A text that is fetched by a call for its size and a second one for its bytes.
@@ -187,9 +163,9 @@ impl Library {
     ) -> Result<Option<u64>> {
         let mut scratch = 0_u64;
         let (mut data_type, mut size) = (0, size_of_val(&scratch));
-        answered(self.call(function, |f| {
-            ask(f, &mut data_type, (&raw mut scratch).cast(), &mut size)
-        }))
+        answered(
+            self.call(function, |f| ask(f, &mut data_type, (&raw mut scratch).cast(), &mut size)),
+        )
         .map(|answer| answer.map(|()| narrow(scratch, size)))
     }
 }
@@ -247,13 +223,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_library_is_an_error_with_the_loaders_words() {
-        let Err(error) = Library::load(Path::new("/etc/hostname")) else {
-            panic!("loaded")
-        };
+        let Err(error) = Library::load(Path::new("/etc/hostname")) else { panic!("loaded") };
         assert!(matches!(error, Error::Load { .. }), "{error}");
-        let Err(error) = Library::load(Path::new("/nowhere/cam.cti")) else {
-            panic!("loaded")
-        };
+        let Err(error) = Library::load(Path::new("/nowhere/cam.cti")) else { panic!("loaded") };
         assert!(error.to_string().contains("/nowhere/cam.cti"), "{error}");
     }
 
@@ -266,18 +238,7 @@ mod tests {
             eprintln!("skipped: no libm found to load");
             return;
         };
-        let Err(error) = Library::load(Path::new(libm)) else {
-            panic!("loaded")
-        };
-        assert!(
-            matches!(
-                error,
-                Error::NotAProducer {
-                    symbol: "GCInitLib",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        let Err(error) = Library::load(Path::new(libm)) else { panic!("loaded") };
+        assert!(matches!(error, Error::NotAProducer { symbol: "GCInitLib", .. }), "{error}");
     }
 }

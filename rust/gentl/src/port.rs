@@ -47,10 +47,7 @@ pub struct PortInfo {
 
 impl Port {
     pub(crate) fn new(module: Module, handle: Handle) -> Self {
-        Self {
-            module,
-            handle: OwnedHandle(handle),
-        }
+        Self { module, handle: OwnedHandle(handle) }
     }
 
     fn library(&self) -> &'static Library {
@@ -65,11 +62,7 @@ impl Port {
         let library = self.library();
         let wanted = data.len();
         let mut moved = wanted;
-        let _alone = self
-            .module
-            .port_access()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.module.port_access().lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the module is open; buffer and size belong together and live through the call.
         library.call("GCReadPort", |f| unsafe {
             (f.GCReadPort)(self.handle.0, address, data.as_mut_ptr().cast(), &mut moved)
@@ -85,11 +78,7 @@ impl Port {
         let library = self.library();
         let wanted = data.len();
         let mut moved = wanted;
-        let _alone = self
-            .module
-            .port_access()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.module.port_access().lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: as for reading.
         library.call("GCWritePort", |f| unsafe {
             (f.GCWritePort)(self.handle.0, address, data.as_ptr().cast(), &mut moved)
@@ -103,9 +92,7 @@ impl Port {
     /// As for [`Port::read`]; what was read before the failing place is filled.
     pub fn read_many(&self, places: &mut [(u64, &mut [u8])]) -> Result<()> {
         let Some(read) = self.library().functions().GCReadPortStacked else {
-            return places
-                .iter_mut()
-                .try_for_each(|(address, data)| self.read(*address, data));
+            return places.iter_mut().try_for_each(|(address, data)| self.read(*address, data));
         };
         let mut entries: Vec<RegisterEntry> = places
             .iter_mut()
@@ -116,11 +103,7 @@ impl Port {
             })
             .collect();
         let mut count = entries.len();
-        let _alone = self
-            .module
-            .port_access()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.module.port_access().lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the entries point into `places`, which is borrowed through the call.
         self.library().call("GCReadPortStacked", |_| unsafe {
             read(self.handle.0, entries.as_mut_ptr(), &mut count)
@@ -134,9 +117,7 @@ impl Port {
     /// As for [`Port::write`]; what stands before the failing place is written.
     pub fn write_many(&self, places: &[(u64, &[u8])]) -> Result<()> {
         let Some(write) = self.library().functions().GCWritePortStacked else {
-            return places
-                .iter()
-                .try_for_each(|(address, data)| self.write(*address, data));
+            return places.iter().try_for_each(|(address, data)| self.write(*address, data));
         };
         let mut entries: Vec<RegisterEntry> = places
             .iter()
@@ -147,11 +128,7 @@ impl Port {
             })
             .collect();
         let mut count = entries.len();
-        let _alone = self
-            .module
-            .port_access()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.module.port_access().lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the entries point into `places`; a producer only reads from what it is to write.
         self.library().call("GCWritePortStacked", |_| unsafe {
             write(self.handle.0, entries.as_mut_ptr(), &mut count)
@@ -179,11 +156,7 @@ impl Port {
     pub fn info(&self) -> Result<PortInfo> {
         let library = self.library();
         let Some(get_info) = library.functions().GCGetPortInfo else {
-            return Ok(PortInfo {
-                readable: true,
-                writable: true,
-                ..PortInfo::default()
-            });
+            return Ok(PortInfo { readable: true, writable: true, ..PortInfo::default() });
         };
         let text = |command| -> Result<String> {
             // SAFETY: the module is open; the tail comes from `info_text`.
@@ -253,10 +226,8 @@ impl Port {
     /// # Errors
     /// When the port names no description, or none of those that it names can be read.
     pub fn description(&self) -> Result<Description> {
-        let mut failure = Error::Description {
-            url: String::new(),
-            reason: "the port names none".to_owned(),
-        };
+        let mut failure =
+            Error::Description { url: String::new(), reason: "the port names none".to_owned() };
         for url in self.urls()? {
             match description::load(&url, |address, data| self.read(address, data)) {
                 Ok(description) => return Ok(description),
@@ -271,18 +242,11 @@ fn whole(library: &Library, address: u64, wanted: usize, moved: usize) -> Result
     if moved == wanted {
         return Ok(());
     }
-    Err(Error::ShortAccess {
-        producer: library.name().to_owned(),
-        address,
-        wanted,
-        moved,
-    })
+    Err(Error::ShortAccess { producer: library.name().to_owned(), address, wanted, moved })
 }
 
 impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Port")
-            .field("producer", &self.library().name())
-            .finish_non_exhaustive()
+        f.debug_struct("Port").field("producer", &self.library().name()).finish_non_exhaustive()
     }
 }

@@ -20,10 +20,7 @@ struct State<T> {
 impl<T> Shared<T> {
     pub(crate) fn new() -> Self {
         Self {
-            state: Mutex::new(State {
-                instance: Weak::new(),
-                open: false,
-            }),
+            state: Mutex::new(State { instance: Weak::new(), open: false }),
             closed: Condvar::new(),
         }
     }
@@ -38,16 +35,10 @@ impl<T> Shared<T> {
             if !state.open {
                 break;
             }
-            state = self
-                .closed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.closed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let instance = Arc::new(open()?);
-        *state = State {
-            instance: Arc::downgrade(&instance),
-            open: true,
-        };
+        *state = State { instance: Arc::downgrade(&instance), open: true };
         Ok(instance)
     }
 

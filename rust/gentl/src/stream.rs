@@ -126,9 +126,7 @@ impl Stream {
     /// # Errors
     /// When the producer fails.
     pub fn payload_size(&self) -> Result<Option<usize>> {
-        let defines = self
-            .number(abi::stream::DEFINES_PAYLOADSIZE)?
-            .is_some_and(|b| b != 0);
+        let defines = self.number(abi::stream::DEFINES_PAYLOADSIZE)?.is_some_and(|b| b != 0);
         if !defines {
             return Ok(None);
         }
@@ -142,10 +140,7 @@ impl Stream {
     /// When the producer fails.
     pub fn least_buffers(&self) -> Result<usize> {
         let least = self.number(abi::stream::BUF_ANNOUNCE_MIN)?;
-        Ok(least
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(1)
-            .max(1))
+        Ok(least.and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1))
     }
 
     /// The multiple of bytes at which buffers must begin.
@@ -154,10 +149,7 @@ impl Stream {
     /// When the producer fails.
     pub fn alignment(&self) -> Result<usize> {
         let multiple = self.number(abi::stream::BUF_ALIGNMENT)?;
-        Ok(multiple
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(1)
-            .max(1))
+        Ok(multiple.and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1))
     }
 
     /// Transport layer type of the stream, which decides how a buffer's chunks are laid out.
@@ -166,11 +158,9 @@ impl Stream {
     /// When the producer fails.
     pub fn tl_type(&self) -> Result<String> {
         // SAFETY: the stream is open; the tail comes from `info_text`.
-        let answer = self
-            .library()
-            .info_text("DSGetInfo", |f, t, buffer, size| unsafe {
-                (f.DSGetInfo)(self.handle.0, abi::stream::TLTYPE, t, buffer, size)
-            })?;
+        let answer = self.library().info_text("DSGetInfo", |f, t, buffer, size| unsafe {
+            (f.DSGetInfo)(self.handle.0, abi::stream::TLTYPE, t, buffer, size)
+        })?;
         Ok(answer.unwrap_or_default())
     }
 
@@ -187,20 +177,14 @@ impl Stream {
     pub unsafe fn announce(&self, memory: *mut u8, size: usize, user: usize) -> Result<usize> {
         let mut handle: Handle = null_mut();
         let mut buffers = self.write_buffers();
-        let index = buffers
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(buffers.len());
+        let index = buffers.iter().position(Option::is_none).unwrap_or(buffers.len());
         // The pointer that comes back with an event is only a hint where to look.
         let hint = std::ptr::without_provenance_mut::<c_void>(index);
         // SAFETY: the caller vouches for the memory; stream and out pointer are valid.
         self.library().call("DSAnnounceBuffer", |f| unsafe {
             (f.DSAnnounceBuffer)(self.handle.0, memory.cast(), size, hint, &mut handle)
         })?;
-        let announced = Some(Announced {
-            handle: OwnedHandle(handle),
-            user,
-        });
+        let announced = Some(Announced { handle: OwnedHandle(handle), user });
         match buffers.get_mut(index) {
             Some(place) => *place = announced,
             None => buffers.push(announced),
@@ -216,9 +200,8 @@ impl Stream {
         let buffers = self.read_buffers();
         let buffer = handle_of(&buffers, index)?;
         // SAFETY: the stream is open and the buffer announced while the lock is held.
-        self.library().call("DSQueueBuffer", |f| unsafe {
-            (f.DSQueueBuffer)(self.handle.0, buffer)
-        })
+        self.library()
+            .call("DSQueueBuffer", |f| unsafe { (f.DSQueueBuffer)(self.handle.0, buffer) })
     }
 
     /// Takes the memory back. The buffer must not be queued: flush first.
@@ -288,9 +271,8 @@ impl Stream {
     pub fn flush(&self, what: Flush) -> Result<()> {
         // SAFETY: the stream is open; memory that gets queued is the caller's promise at
         // `announce`.
-        self.library().call("DSFlushQueue", |f| unsafe {
-            (f.DSFlushQueue)(self.handle.0, what as i32)
-        })
+        self.library()
+            .call("DSFlushQueue", |f| unsafe { (f.DSFlushQueue)(self.handle.0, what as i32) })
     }
 
     /// Waits for at most `timeout` for a buffer, and returns `None` when none came or when
@@ -307,10 +289,7 @@ impl Stream {
                 return Ok(None);
             }
             let left = deadline.map_or(SLICE, |at| at.saturating_duration_since(Instant::now()));
-            let mut came = NewBuffer {
-                buffer: null_mut(),
-                user: null_mut(),
-            };
+            let mut came = NewBuffer { buffer: null_mut(), user: null_mut() };
             let mut size = size_of::<NewBuffer>();
             // SAFETY: the event is registered while the stream is open; `came` belongs to `size`.
             let status = library.raw(|f| unsafe {
@@ -339,9 +318,7 @@ impl Stream {
     fn delivered(&self, buffer: Handle, hint: *mut c_void) -> Result<Option<Delivered>> {
         let buffers = self.read_buffers();
         let is_it = |place: &Option<Announced>| {
-            place
-                .as_ref()
-                .is_some_and(|announced| announced.handle.0 == buffer)
+            place.as_ref().is_some_and(|announced| announced.handle.0 == buffer)
         };
         let hinted = hint.addr();
         let index = if buffers.get(hinted).is_some_and(is_it) {
@@ -351,9 +328,7 @@ impl Stream {
         } else {
             return Ok(None);
         };
-        let user = buffers[index]
-            .as_ref()
-            .map_or(0, |announced| announced.user);
+        let user = buffers[index].as_ref().map_or(0, |announced| announced.user);
         let info = self.questions.ask(self.library(), self.handle.0, buffer)?;
         Ok(Some(Delivered { index, user, info }))
     }
@@ -422,10 +397,9 @@ impl Stream {
 
     fn number(&self, command: i32) -> Result<Option<u64>> {
         // SAFETY: the stream is open; the tail comes from `info_number`.
-        self.library()
-            .info_number("DSGetInfo", |f, t, buffer, size| unsafe {
-                (f.DSGetInfo)(self.handle.0, command, t, buffer, size)
-            })
+        self.library().info_number("DSGetInfo", |f, t, buffer, size| unsafe {
+            (f.DSGetInfo)(self.handle.0, command, t, buffer, size)
+        })
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -458,16 +432,12 @@ impl Drop for Stream {
         let _ = self.revoke_all();
         self.new_buffer.unregister();
         // SAFETY: the stream is open and nothing else uses it any more. Closing revokes what is left.
-        let _ = self
-            .library()
-            .raw(|f| unsafe { (f.DSClose)(self.handle.0) });
+        let _ = self.library().raw(|f| unsafe { (f.DSClose)(self.handle.0) });
     }
 }
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Stream").field("id", &self.id).finish_non_exhaustive()
     }
 }

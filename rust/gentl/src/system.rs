@@ -106,20 +106,16 @@ impl Producer {
     pub fn info(&self) -> Result<ProducerInfo> {
         let text = |command| -> Result<String> {
             // SAFETY: the system handle is open; the tail comes from `info_text`.
-            let answer = self
-                .library
-                .info_text("TLGetInfo", |f, t, buffer, size| unsafe {
-                    (f.TLGetInfo)(self.handle.0, command, t, buffer, size)
-                })?;
+            let answer = self.library.info_text("TLGetInfo", |f, t, buffer, size| unsafe {
+                (f.TLGetInfo)(self.handle.0, command, t, buffer, size)
+            })?;
             Ok(answer.unwrap_or_default())
         };
         let number = |command| -> Result<Option<u32>> {
             // SAFETY: as above.
-            let answer = self
-                .library
-                .info_number("TLGetInfo", |f, t, buffer, size| unsafe {
-                    (f.TLGetInfo)(self.handle.0, command, t, buffer, size)
-                })?;
+            let answer = self.library.info_number("TLGetInfo", |f, t, buffer, size| unsafe {
+                (f.TLGetInfo)(self.handle.0, command, t, buffer, size)
+            })?;
             Ok(answer.map(|n| n as u32))
         };
         Ok(ProducerInfo {
@@ -150,9 +146,7 @@ impl Producer {
         library.call("TLGetNumInterfaces", |f| unsafe {
             (f.TLGetNumInterfaces)(self.handle.0, &mut count)
         })?;
-        (0..count)
-            .map(|index| InterfaceInfo::read(self, index))
-            .collect()
+        (0..count).map(|index| InterfaceInfo::read(self, index)).collect()
     }
 
     /// Opens the interface, or shares the one that is open.
@@ -161,15 +155,8 @@ impl Producer {
     /// When there is no such interface or the producer refuses.
     pub fn interface(self: &Arc<Self>, id: &str) -> Result<Arc<Interface>> {
         let shared = {
-            let mut interfaces = self
-                .interfaces
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(
-                interfaces
-                    .entry(id.to_owned())
-                    .or_insert_with(|| Arc::new(Shared::new())),
-            )
+            let mut interfaces = self.interfaces.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(interfaces.entry(id.to_owned()).or_insert_with(|| Arc::new(Shared::new())))
         };
         shared.get(|| Interface::open(self, id, Arc::clone(&shared)))
     }
@@ -214,9 +201,7 @@ impl Drop for Producer {
 
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer")
-            .field("path", &self.path())
-            .finish_non_exhaustive()
+        f.debug_struct("Producer").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
@@ -239,21 +224,14 @@ pub fn producers() -> Vec<Found> {
 pub fn producers_in(folders: impl IntoIterator<Item = PathBuf>) -> Vec<Found> {
     cti_files(folders)
         .into_iter()
-        .map(|path| Found {
-            opened: Producer::open(&path),
-            path,
-        })
+        .map(|path| Found { opened: Producer::open(&path), path })
         .collect()
 }
 
 /// The folders that `GENICAM_GENTL64_PATH` names, in its order.
 pub fn search_folders() -> Vec<PathBuf> {
     std::env::var_os(SEARCH_VARIABLE)
-        .map(|value| {
-            std::env::split_paths(&value)
-                .filter(|p| !p.as_os_str().is_empty())
-                .collect()
-        })
+        .map(|value| std::env::split_paths(&value).filter(|p| !p.as_os_str().is_empty()).collect())
         .unwrap_or_default()
 }
 
@@ -266,10 +244,7 @@ pub fn cti_files(folders: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
             .flatten()
             .flatten()
             .map(|entry| entry.path())
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|e| e.eq_ignore_ascii_case("cti"))
-            })
+            .filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("cti")))
             .collect();
         found.sort();
         files.extend(found);

@@ -37,38 +37,23 @@ fn waiting_and_queueing_allocate_nothing() {
         return;
     };
     let producer = Producer::open(path).unwrap();
-    let interface = producer
-        .interface(&producer.interfaces(second).unwrap()[0].id)
-        .unwrap();
+    let interface = producer.interface(&producer.interfaces(second).unwrap()[0].id).unwrap();
     let device = interface.devices(second).unwrap().remove(0);
-    let device = interface
-        .open_device(&device.id, Access::Exclusive)
-        .unwrap();
+    let device = interface.open_device(&device.id, Access::Exclusive).unwrap();
     let mut memory = vec![vec![0_u64; 2 << 20]; 4];
-    let stream = device
-        .open_stream(&device.stream_ids().unwrap()[0])
-        .unwrap();
+    let stream = device.open_stream(&device.stream_ids().unwrap()[0]).unwrap();
     for block in &mut memory {
         // SAFETY: the stream, declared later, is dropped before the memory, which nobody reads.
         let index = unsafe { stream.announce(block.as_mut_ptr().cast(), 16 << 20, 0) }.unwrap();
         stream.queue(index).unwrap();
     }
     stream.start(None).unwrap();
-    device
-        .remote_port()
-        .write(0x5000_0010, &1_u32.to_le_bytes())
-        .unwrap();
+    device.remote_port().write(0x5000_0010, &1_u32.to_le_bytes()).unwrap();
     let before = TAKEN.get();
     for _ in 0..30 {
         let delivered = stream.wait(5 * second).unwrap().expect("a frame");
         stream.queue(delivered.index).unwrap();
     }
-    assert_eq!(
-        stream
-            .wait(Duration::ZERO)
-            .unwrap()
-            .map(|delivered| delivered.user),
-        None
-    );
+    assert_eq!(stream.wait(Duration::ZERO).unwrap().map(|delivered| delivered.user), None);
     assert_eq!(TAKEN.get(), before);
 }

@@ -26,29 +26,17 @@ const PRODUCERS: [(&str, &str, Registers); 3] = [
     (
         "viky",
         "SMARTQC_CTI_VIKY",
-        Registers {
-            width: 0x5000_0000,
-            start: (0x5000_0010, 1),
-            stop: (0x5000_0014, 1),
-        },
+        Registers { width: 0x5000_0000, start: (0x5000_0010, 1), stop: (0x5000_0014, 1) },
     ),
     (
         "TLSimu",
         "SMARTQC_CTI_TLSIMU",
-        Registers {
-            width: 0x104,
-            start: (0x100, 1),
-            stop: (0x100, 2),
-        },
+        Registers { width: 0x104, start: (0x100, 1), stop: (0x100, 2) },
     ),
     (
         "simcam",
         "SMARTQC_CTI_SIMCAM",
-        Registers {
-            width: 0x1010,
-            start: (0x2008, 1),
-            stop: (0x200C, 1),
-        },
+        Registers { width: 0x1010, start: (0x2008, 1), stop: (0x200C, 1) },
     ),
 ];
 
@@ -70,12 +58,7 @@ fn each(test: impl Fn(&Bench)) {
         };
         eprintln!("--- {name}");
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        test(&Bench {
-            name,
-            path: path.into(),
-            registers,
-            _alone,
-        });
+        test(&Bench { name, path: path.into(), registers, _alone });
     }
 }
 
@@ -89,9 +72,7 @@ impl Bench {
         for interface in producer.interfaces(SECOND).unwrap() {
             let interface = producer.interface(&interface.id).unwrap();
             if let Some(device) = interface.devices(SECOND).unwrap().first() {
-                return interface
-                    .open_device(&device.id, Access::Exclusive)
-                    .unwrap();
+                return interface.open_device(&device.id, Access::Exclusive).unwrap();
             }
         }
         panic!("{}: no device", self.name);
@@ -99,18 +80,12 @@ impl Bench {
 
     fn start_camera(&self, device: &Arc<Device>) {
         let (address, value) = self.registers.start;
-        device
-            .remote_port()
-            .write(address, &value.to_le_bytes())
-            .unwrap();
+        device.remote_port().write(address, &value.to_le_bytes()).unwrap();
     }
 
     fn stop_camera(&self, device: &Arc<Device>) {
         let (address, value) = self.registers.stop;
-        device
-            .remote_port()
-            .write(address, &value.to_le_bytes())
-            .unwrap();
+        device.remote_port().write(address, &value.to_le_bytes()).unwrap();
     }
 }
 
@@ -136,10 +111,7 @@ impl Ring {
             assert_eq!(index, slot);
             stream.queue(index).unwrap();
         }
-        Self {
-            stream: Some(stream),
-            memory,
-        }
+        Self { stream: Some(stream), memory }
     }
 
     fn stream(&self) -> &Arc<Stream> {
@@ -150,10 +122,7 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         let stream = self.stream.take().unwrap();
-        assert!(
-            Arc::into_inner(stream).is_some(),
-            "nobody else holds the stream"
-        );
+        assert!(Arc::into_inner(stream).is_some(), "nobody else holds the stream");
         self.memory.clear();
     }
 }
@@ -179,10 +148,7 @@ fn a_link_is_the_same_producer() {
         let link = std::env::temp_dir().join(format!("{}-{}.cti", bench.name, std::process::id()));
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(&bench.path, &link).unwrap();
-        assert!(Arc::ptr_eq(
-            &bench.producer(),
-            &Producer::open(&link).unwrap()
-        ));
+        assert!(Arc::ptr_eq(&bench.producer(), &Producer::open(&link).unwrap()));
         std::fs::remove_file(&link).unwrap();
     });
 }
@@ -195,10 +161,7 @@ fn devices_are_listed_also_while_one_is_open() {
         let rows = interface.devices(SECOND).unwrap();
         eprintln!("{rows:#?}");
         assert!(rows.iter().any(|row| row.id == device.id()));
-        assert!(
-            rows.iter()
-                .all(|row| !row.vendor.is_empty() && !row.tl_type.is_empty())
-        );
+        assert!(rows.iter().all(|row| !row.vendor.is_empty() && !row.tl_type.is_empty()));
     });
 }
 
@@ -206,10 +169,7 @@ fn devices_are_listed_also_while_one_is_open() {
 fn a_second_opening_of_a_device_is_refused() {
     each(|bench| {
         let device = bench.first_device();
-        let again = device
-            .interface()
-            .open_device(device.id(), Access::Exclusive)
-            .unwrap_err();
+        let again = device.interface().open_device(device.id(), Access::Exclusive).unwrap_err();
         eprintln!("{again}");
         assert_eq!(again.status(), Some(Status::RESOURCE_IN_USE));
     });
@@ -219,9 +179,7 @@ fn a_second_opening_of_a_device_is_refused() {
 fn every_port_describes_itself() {
     each(|bench| {
         let device = bench.first_device();
-        let stream = device
-            .open_stream(&device.stream_ids().unwrap()[0])
-            .unwrap();
+        let stream = device.open_stream(&device.stream_ids().unwrap()[0]).unwrap();
         let interface = device.interface();
         let ports: [(&str, Port); 5] = [
             ("TLSystem", interface.producer().port()),
@@ -233,21 +191,11 @@ fn every_port_describes_itself() {
         for (module, port) in ports {
             let info = port.info().unwrap();
             let description = port.description().unwrap();
-            eprintln!(
-                "{module}: {} {} {info:?}",
-                description.url,
-                description.xml.len()
-            );
+            eprintln!("{module}: {} {} {info:?}", description.url, description.xml.len());
             assert_eq!(info.module, module);
             assert!(!info.port_name.is_empty());
             assert!(description.xml.contains("<RegisterDescription"), "{module}");
-            assert!(
-                description
-                    .xml
-                    .trim_end()
-                    .ends_with("</RegisterDescription>"),
-                "{module}"
-            );
+            assert!(description.xml.trim_end().ends_with("</RegisterDescription>"), "{module}");
         }
     });
 }
@@ -286,10 +234,7 @@ fn frames_arrive_in_our_memory_and_go_round() {
             assert_eq!(delivered.user, 100 + delivered.index);
             assert!(delivered.info.is_new);
             assert!(delivered.info.width.is_some() && delivered.info.height.is_some());
-            assert!(
-                ring.memory[delivered.index].iter().any(|&word| word != 0),
-                "pixels came"
-            );
+            assert!(ring.memory[delivered.index].iter().any(|&word| word != 0), "pixels came");
             let mut chunks = [Chunk::default(); 16];
             if delivered.info.contains_chunks {
                 assert!(stream.chunks(delivered.index, &mut chunks).unwrap() > 0);
@@ -302,10 +247,7 @@ fn frames_arrive_in_our_memory_and_go_round() {
         bench.stop_camera(&device);
         stream.stop().unwrap();
         stream.revoke_all().unwrap();
-        assert!(matches!(
-            stream.queue(0),
-            Err(Error::NotAnnounced { index: 0 })
-        ));
+        assert!(matches!(stream.queue(0), Err(Error::NotAnnounced { index: 0 })));
     });
 }
 
@@ -428,10 +370,7 @@ fn a_failing_library_is_a_row_of_the_scan() {
     each(|bench| {
         let found = producers_in([folder.clone(), bench.path.parent().unwrap().to_owned()]);
         assert!(found[0].opened.is_err());
-        assert!(
-            found.len() > 1 && found[1..].iter().all(|row| row.opened.is_ok()),
-            "{found:?}"
-        );
+        assert!(found.len() > 1 && found[1..].iter().all(|row| row.opened.is_ok()), "{found:?}");
     });
     std::fs::remove_dir_all(&folder).unwrap();
 }
