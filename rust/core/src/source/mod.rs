@@ -3,6 +3,11 @@
 //! To add a transport, write one file here with a type that implements [`Source`], its fake, its
 //! tests, and its arm of `open`.
 
+mod chunks;
+pub mod discover;
+pub mod features;
+pub mod gentl;
+
 use std::time::Duration;
 
 use crate::error::Result;

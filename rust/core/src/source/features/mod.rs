@@ -1,0 +1,402 @@
+//! A camera's features by name: values, limits, entries, and the tree in which they are listed.
+//!
+//! The evaluation of the camera's description (GenApi) is a crate's for now and stays behind the
+//! types of this file. A description is input that may be wrong in every way: a node that can't be
+//! evaluated is listed with its problem, never a panic.
+
+mod evaluate;
+#[cfg(test)]
+mod tests;
+mod vetting;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use viva_genapi::{Node, NodeMap};
+
+use self::evaluate::{Wire, declared, evaluate, guarded, set, told, value};
+use super::chunks::{self, ChunkField};
+use crate::error::{Error, Result};
+
+/// Result with the problem in words, which becomes an [`Error::Feature`] with its name.
+type Told<T> = std::result::Result<T, String>;
+
+/// Access to a camera's registers, by address.
+pub trait Registers: Send + Sync {
+    /// Fills `data` from `address`; the error is the transport's words.
+    ///
+    /// # Errors
+    /// When not all bytes could be read.
+    fn read(&self, address: u64, data: &mut [u8]) -> std::result::Result<(), String>;
+
+    /// Writes `data` to `address`; the error is the transport's words.
+    ///
+    /// # Errors
+    /// When not all bytes could be written.
+    fn write(&self, address: u64, data: &[u8]) -> std::result::Result<(), String>;
+}
+
+/// A feature's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Of an integer.
+    Int(i64),
+    /// Of a float.
+    Float(f64),
+    /// Of a boolean.
+    Bool(bool),
+    /// Of a string, or the name of an enumeration's entry.
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(number) => write!(out, "{number}"),
+            Self::Float(number) => write!(out, "{number}"),
+            Self::Bool(on) => write!(out, "{on}"),
+            Self::Text(text) => out.write_str(text),
+        }
+    }
+}
+
+/// What a feature is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Value::Int`].
+    Integer,
+    /// [`Value::Float`].
+    Float,
+    /// [`Value::Bool`].
+    Boolean,
+    /// [`Value::Text`]: one of its entries.
+    Enumeration,
+    /// [`Value::Text`].
+    String,
+    /// No value: executed.
+    Command,
+    /// Bytes without a meaning; not read or written here.
+    Register,
+}
+
+/// What can be done with a feature now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// This camera does not have it.
+    NotImplemented,
+    /// It depends on something that is not so now.
+    NotAvailable,
+    /// It can be read; a locked feature is one of these.
+    ReadOnly,
+    /// It can be written or executed.
+    WriteOnly,
+    /// It can be read and written.
+    ReadWrite,
+}
+
+/// For whom a feature is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Visibility {
+    /// Everybody.
+    Beginner,
+    /// Those who know cameras.
+    Expert,
+    /// Those who know this camera.
+    Guru,
+    /// Programs.
+    Invisible,
+}
+
+/// All that is known of a feature now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// Name to get and set it by.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Names of the categories above it, the outermost first.
+    pub category: Vec<String>,
+    /// Name for people.
+    pub display_name: String,
+    /// What it does.
+    pub description: String,
+    /// For whom it is.
+    pub visibility: Visibility,
+    /// What can be done with it.
+    pub access: Access,
+    /// Its value, where it has one that can be read.
+    pub value: Option<Value>,
+    /// Least value of a number.
+    pub min: Option<f64>,
+    /// Greatest value of a number.
+    pub max: Option<f64>,
+    /// Step between the values of an integer.
+    pub increment: Option<f64>,
+    /// Unit of a number, such as `us`.
+    pub unit: Option<String>,
+    /// Entries that an enumeration accepts now.
+    pub entries: Vec<String>,
+    /// Features that select which of several values this one shows.
+    pub selectors: Vec<String>,
+    /// Why it could not be evaluated.
+    pub problem: Option<String>,
+}
+
+/// The features of one camera. All methods are thread safe, and one after another.
+pub struct Features {
+    uri: String,
+    registers: Arc<dyn Registers>,
+    map: Mutex<NodeMap>,
+    chunks: BTreeMap<String, ChunkField>,
+    unusable: Vec<(String, String)>,
+}
+
+impl Features {
+    /// Reads a camera's description; `uri` is part of every message.
+    ///
+    /// # Errors
+    /// [`Error::Camera`] when the text is no description at all.
+    pub fn parse(uri: &str, xml: &str, registers: Arc<dyn Registers>) -> Result<Self> {
+        let wrong = |problem: String| Error::Camera {
+            uri: uri.into(),
+            problem: format!("its description can't be used: {problem}"),
+        };
+        let (map, chunks, mut unusable) = guarded(|| {
+            let mut model = viva_genapi_xml::parse(xml).map_err(|e| told(&e))?;
+            let unusable = vetting::remove_unsound(&mut model);
+            let chunks = chunks::fields(&model);
+            let map = NodeMap::try_from_xml(model).map_err(|e| told(&e))?;
+            Ok((map, chunks, unusable))
+        })
+        .and_then(|parsed| parsed)
+        .map_err(wrong)?;
+        unusable.extend(
+            map.skipped().iter().map(|n| (n.name.clone().unwrap_or_default(), n.error.clone())),
+        );
+        Ok(Self { uri: uri.into(), registers, map: Mutex::new(map), chunks, unusable })
+    }
+
+    /// The feature's value.
+    ///
+    /// `Gain[Red]` sets the selector to `Red` for this one access; with several selectors their
+    /// values are separated by commas, in the order of [`Feature::selectors`].
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when there is no such feature, it has no value, or it can't be read now.
+    pub fn get(&self, name: &str) -> Result<Value> {
+        self.selected(name, |map, name, wire| value(map, name, wire))
+    }
+
+    /// Sets the feature; see [`Features::get`] for names. A text is read as the feature's type
+    /// wants it, and a command is executed by `true`.
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when there is no such feature, it is locked, or it does not take the
+    /// value; the message says what it takes.
+    pub fn set(&self, name: &str, value: &Value) -> Result<()> {
+        self.selected(name, |map, name, wire| set(map, name, value, wire))
+    }
+
+    /// Executes a command.
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when it is no command or the camera refuses.
+    pub fn execute(&self, name: &str) -> Result<()> {
+        self.set(name, &Value::Bool(true))
+    }
+
+    /// Whether an executed command has been carried out.
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when it is no command.
+    pub fn is_done(&self, name: &str) -> Result<bool> {
+        self.with(name, |map, wire| map.is_done(name, wire).map_err(|e| told(&e)))
+    }
+
+    /// Whether the description has a node of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.lock().node(base(name)).is_some()
+    }
+
+    /// All that is known of one feature now.
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when there is no such feature; one that can't be evaluated is described
+    /// with its problem.
+    pub fn describe(&self, name: &str) -> Result<Feature> {
+        let category = self
+            .listing()
+            .into_iter()
+            .find_map(|(path, listed)| (listed == name).then_some(path))
+            .unwrap_or_default();
+        self.described(name, category)
+    }
+
+    /// Names of all listed features in the order of the tree.
+    pub fn names(&self) -> Vec<String> {
+        self.listing().into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// All features in the order of the tree, each with the categories above it. Reads the camera:
+    /// takes seconds on one with hundreds of features.
+    pub fn tree(&self) -> Vec<Feature> {
+        let listing = self.listing().into_iter();
+        listing.filter_map(|(category, name)| self.described(&name, category).ok()).collect()
+    }
+
+    /// Nodes that the description declares in a way that can't be used, each with the reason.
+    pub fn unusable(&self) -> &[(String, String)] {
+        &self.unusable
+    }
+
+    /// Forgets all cached values: the camera's registers were written past this tree.
+    pub fn forget(&self) {
+        self.lock().invalidate_all();
+    }
+
+    /// Where a feature's value lies in a frame's chunks, when it lies at a fixed place.
+    pub(crate) fn chunk(&self, name: &str) -> Option<ChunkField> {
+        self.chunks.get(name).copied()
+    }
+
+    /// The register behind a feature, for reading it without evaluation.
+    pub(crate) fn register_of(&self, name: &str) -> Option<(u64, usize)> {
+        let mut name = name.to_owned();
+        for _ in 0..16 {
+            let found = self.with(&name, |map, wire| {
+                if let Ok((address, bytes)) = map.register_address(&name, wire) {
+                    return Ok(Ok((address, bytes as usize)));
+                }
+                let next = match map.node(&name) {
+                    Some(Node::Integer(node)) => node.pvalue.clone(),
+                    _ => None,
+                };
+                next.map(Err).ok_or_else(String::new)
+            });
+            match found.ok()? {
+                Ok(register) => return Some(register),
+                Err(next) => name = next,
+            }
+        }
+        None
+    }
+
+    fn described(&self, name: &str, category: Vec<String>) -> Result<Feature> {
+        let mut feature = declared(&self.lock(), name, category).map_err(|problem| {
+            Error::Feature { uri: self.uri.clone(), feature: name.to_owned(), problem }
+        })?;
+        let known = feature.clone();
+        let evaluated = self.with(name, |map, wire| {
+            evaluate(map, &mut feature, wire);
+            Ok(())
+        });
+        match evaluated {
+            Ok(()) => Ok(feature),
+            // The evaluator broke: what the description says is still worth a row.
+            Err(error) => Ok(Feature { problem: Some(error.to_string()), ..known }),
+        }
+    }
+
+    /// The features below `Root`, each with its categories' names; each category once.
+    fn listing(&self) -> Vec<(Vec<String>, String)> {
+        let map = self.lock();
+        let mut listed = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![(Vec::new(), "Root".to_owned())];
+        while let Some((path, name)) = open.pop() {
+            match map.node(&name) {
+                Some(Node::Category(category)) => {
+                    if !seen.insert(name.clone()) {
+                        continue;
+                    }
+                    let mut below = path.clone();
+                    if name != "Root" {
+                        below.push(name);
+                    }
+                    let children = category.children.iter().rev();
+                    open.extend(children.map(|child| (below.clone(), child.clone())));
+                }
+                Some(_) if !seen.insert(name.clone()) => {}
+                Some(_) => listed.push((path, name)),
+                None => {}
+            }
+        }
+        listed
+    }
+
+    /// Splits the selectors' values off the name, sets them, works, and puts them back.
+    fn selected<T: Send>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&mut NodeMap, &str, &Wire<'_>) -> Told<T> + Send,
+    ) -> Result<T> {
+        let feature = base(name);
+        let Some(values) = name[feature.len()..].strip_prefix('[') else {
+            return self.with(name, |map, wire| work(map, feature, wire));
+        };
+        self.with(name, |map, wire| {
+            let values = values.strip_suffix(']').ok_or("the bracket is not closed")?;
+            let values: Vec<&str> = values.split(',').map(str::trim).collect();
+            let selectors: Vec<String> =
+                map.selectors_of(feature).into_iter().map(str::to_owned).collect();
+            if values.len() != selectors.len() {
+                return Err(if selectors.is_empty() {
+                    "it has no selector, leave the brackets out".to_owned()
+                } else {
+                    format!("it is selected by {}, one value for each", selectors.join(", "))
+                });
+            }
+            let mut before = Vec::new();
+            let outcome = (|| -> Told<T> {
+                for (selector, wanted) in selectors.iter().zip(&values) {
+                    before.push((selector, value(map, selector, wire)?));
+                    set(map, selector, &Value::Text((*wanted).to_owned()), wire)
+                        .map_err(|why| format!("its selector {selector}: {why}"))?;
+                }
+                work(map, feature, wire)
+            })();
+            for (selector, was) in before.into_iter().rev() {
+                let restored = set(map, selector, &was, wire);
+                if let (Ok(_), Err(why)) = (&outcome, restored) {
+                    return Err(format!("its selector {selector} can't be put back: {why}"));
+                }
+            }
+            outcome
+        })
+    }
+
+    /// Runs an evaluation where neither a panic nor a deep recursion ends the process.
+    fn with<T: Send>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&mut NodeMap, &Wire<'_>) -> Told<T> + Send,
+    ) -> Result<T> {
+        guarded(|| {
+            let mut map = self.lock();
+            let wire = Wire::new(&*self.registers);
+            work(&mut map, &wire)
+        })
+        .and_then(|outcome| outcome)
+        .map_err(|problem| Error::Feature {
+            uri: self.uri.clone(),
+            feature: name.to_owned(),
+            problem,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, NodeMap> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Features {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Features").field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+/// The name without the selectors' values.
+fn base(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(feature, _)| feature)
+}

@@ -1,0 +1,180 @@
+//! From a camera's clock to the host's.
+//!
+//! A frame arrives some time after its exposure, never before: the least difference between arrival
+//! and timestamp is the clocks' offset plus the least latency. Where the camera's clock can be
+//! latched, that offset is measured between two readings of the host's clock, and the least
+//! differences only follow the drift; else the latency is what the user says it is.
+
+use crate::clock::{MS, SEC};
+
+/// How long the least difference is looked for before a new search replaces the one before.
+const SPAN_NS: i64 = 10 * SEC;
+/// Oscillators of cameras and hosts agree within this many parts in a million.
+const DRIFT_PPM: i64 = 200;
+/// Frames out of order go back in time, but less far than a clock that was set anew (or one that
+/// shows only the fraction of a second: TLSimu's).
+const BACK_NS: i64 = 200 * MS;
+/// A latch that is further than this from the first frame measured something else.
+const ABSURD_NS: i64 = 60 * SEC;
+/// How wrong a capture time may be while nothing is known of the latency: 45 ms is a 5 MP image over
+/// GigE.
+const UNKNOWN_LATENCY_NS: i64 = 50 * MS;
+
+/// Maps timestamps of one camera, from its start on.
+#[derive(Clone, Debug)]
+pub(crate) struct ClockMap {
+    /// Measured by a latch: offset of the clocks and how wrong it may be.
+    latched: Option<(i64, i64)>,
+    latency_ns: Option<i64>,
+    /// Beginning of the present search, its least difference, and that of the one before.
+    since_ns: i64,
+    least_ns: Option<i64>,
+    former_ns: Option<i64>,
+    /// The least difference of the first search, at the time of the latch.
+    first_ns: Option<i64>,
+    /// The latest timestamp.
+    device_ns: i64,
+}
+
+/// When a frame was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Captured {
+    pub(crate) at_ns: i64,
+    pub(crate) error_ns: i64,
+}
+
+impl ClockMap {
+    /// `latched` is the host's clock less the camera's, and its error; `latency_ns` from the
+    /// capture to the arrival is what the user says.
+    pub(crate) fn new(latched: Option<(i64, i64)>, latency_ns: Option<i64>) -> Self {
+        Self {
+            latched,
+            latency_ns,
+            since_ns: 0,
+            least_ns: None,
+            former_ns: None,
+            first_ns: None,
+            device_ns: i64::MIN,
+        }
+    }
+
+    /// Maps one frame; `device_ns` is its timestamp, where it has one.
+    pub(crate) fn map(&mut self, device_ns: Option<i64>, arrived_ns: i64) -> Captured {
+        let latency_ns = self.latency_ns.unwrap_or(0);
+        // A user's figure is believed to a tenth.
+        let latency_error_ns = self.latency_ns.map_or(UNKNOWN_LATENCY_NS, |ns| ns / 10 + MS);
+        let Some(device_ns) = device_ns else {
+            return Captured { at_ns: arrived_ns - latency_ns, error_ns: latency_error_ns };
+        };
+        if device_ns < self.device_ns.saturating_sub(BACK_NS) {
+            *self = Self::new(None, self.latency_ns);
+        }
+        self.device_ns = self.device_ns.max(device_ns);
+        let difference_ns = arrived_ns.saturating_sub(device_ns);
+        self.look(difference_ns, arrived_ns);
+        let least_ns = self.least_ns.unwrap_or(difference_ns);
+        let least_ns = self.former_ns.map_or(least_ns, |former| former.min(least_ns));
+        let drift_error_ns = (arrived_ns - self.since_ns).max(0) / 1_000_000 * DRIFT_PPM;
+        let captured = match self.latched {
+            Some((offset_ns, error_ns)) => {
+                let drift_ns = least_ns - self.first_ns.unwrap_or(least_ns);
+                Captured {
+                    at_ns: device_ns.saturating_add(offset_ns).saturating_add(drift_ns),
+                    error_ns: error_ns + drift_error_ns,
+                }
+            }
+            None => Captured {
+                at_ns: device_ns.saturating_add(least_ns) - latency_ns,
+                error_ns: latency_error_ns + drift_error_ns,
+            },
+        };
+        // A picture can't arrive before it was taken.
+        Captured { at_ns: captured.at_ns.min(arrived_ns), ..captured }
+    }
+
+    fn look(&mut self, difference_ns: i64, arrived_ns: i64) {
+        match self.least_ns {
+            None => {
+                self.since_ns = arrived_ns;
+                self.least_ns = Some(difference_ns);
+                // A latch in other units than the frames' timestamps measured nothing.
+                self.latched
+                    .take_if(|(offset_ns, _)| (difference_ns - *offset_ns).abs() > ABSURD_NS);
+            }
+            Some(_) if arrived_ns - self.since_ns > SPAN_NS => {
+                self.first_ns = self.first_ns.or(self.least_ns);
+                self.former_ns = self.least_ns;
+                self.since_ns = arrived_ns;
+                self.least_ns = Some(difference_ns);
+            }
+            Some(least) => self.least_ns = Some(least.min(difference_ns)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_timestamp_the_arrival_counts_less_the_latency() {
+        let mut map = ClockMap::new(None, Some(45 * MS));
+        let captured = map.map(None, SEC);
+        assert_eq!(captured.at_ns, SEC - 45 * MS);
+        assert!(captured.error_ns < 6 * MS);
+        assert_eq!(ClockMap::new(None, None).map(None, SEC).error_ns, UNKNOWN_LATENCY_NS);
+    }
+
+    #[test]
+    fn a_late_arrival_does_not_move_the_capture() {
+        let mut map = ClockMap::new(None, Some(10 * MS));
+        let offset = 777 * SEC;
+        for (frame, jitter) in [0, 3, 9, 1, 30, 0, 14].into_iter().enumerate() {
+            let device = frame as i64 * 100 * MS;
+            let captured = map.map(Some(device), device + offset + (10 + jitter) * MS);
+            assert_eq!(captured.at_ns, device + offset, "frame {frame}");
+        }
+    }
+
+    #[test]
+    fn a_latched_clock_needs_no_latency() {
+        let offset = -5 * SEC;
+        let mut map = ClockMap::new(Some((offset, 2_000)), None);
+        let captured = map.map(Some(9 * SEC), 9 * SEC + offset + 45 * MS);
+        assert_eq!(captured, Captured { at_ns: 9 * SEC + offset, error_ns: 2_000 });
+    }
+
+    #[test]
+    fn a_latch_in_other_units_is_not_believed() {
+        let mut map = ClockMap::new(Some((0, 1_000)), None);
+        let captured = map.map(Some(SEC), 5_000 * SEC);
+        assert_eq!(captured, Captured { at_ns: 5_000 * SEC, error_ns: UNKNOWN_LATENCY_NS });
+    }
+
+    #[test]
+    fn a_drifting_clock_is_followed() {
+        let mut map = ClockMap::new(Some((0, 1_000)), None);
+        let mut worst = 0;
+        for frame in 0..6_000_i64 {
+            let host = frame * 100 * MS;
+            // The camera's clock runs 50 parts in a million slow.
+            let device = host - host / 1_000_000 * 50;
+            let latency = 5 * MS + frame % 7 * MS;
+            let captured = map.map(Some(device), host + latency);
+            worst = worst.max((captured.at_ns - host).abs());
+            assert!((captured.at_ns - host).abs() <= captured.error_ns + 2 * MS);
+        }
+        assert!(worst < 2 * MS, "{worst} ns after ten minutes, which alone would be 30 ms");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_is_measured_anew() {
+        let mut map = ClockMap::new(Some((1_000 * SEC, 1_000)), None);
+        map.map(Some(500 * SEC), 1_500 * SEC);
+        let early = map.map(Some(500 * SEC - 100 * MS), 1_500 * SEC);
+        assert_eq!(early.at_ns, 1_500 * SEC - 100 * MS, "a frame out of order resets nothing");
+        let captured = map.map(Some(1), 1_600 * SEC);
+        assert_eq!(captured.at_ns, 1_600 * SEC);
+        assert!(captured.error_ns >= UNKNOWN_LATENCY_NS);
+    }
+}
