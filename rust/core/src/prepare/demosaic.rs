@@ -58,6 +58,54 @@ impl<'a> Lines<'a> {
         };
         if self.red_row { [of_row, green, of_column] } else { [of_column, green, of_row] }
     }
+
+    /// Planes of red, green and blue, from column `first` on.
+    pub(super) fn fill(&self, first: usize, planes: [&mut [u8]; 3]) {
+        let (end, width) = (first + planes[0].len(), self.here.len());
+        // What lies between the outermost columns goes in one sweep.
+        let (begin, last) = (first.max(1), end.min(width - 1));
+        let [reds, greens, blues] = planes;
+        if begin < last {
+            let inside = begin - first..last - first;
+            let (of_row, of_column) = if self.red_row {
+                (&mut reds[inside.clone()], &mut blues[inside.clone()])
+            } else {
+                (&mut blues[inside.clone()], &mut reds[inside.clone()])
+            };
+            let near = |line: &'a [u8]| &line[begin - 1..last + 1];
+            let lines = [near(self.above), near(self.here), near(self.below)];
+            sweep(lines, begin % 2 == self.colored, [of_row, &mut greens[inside], of_column]);
+        }
+        for x in [first, end - 1] {
+            if x < begin || x >= last {
+                [reds[x - first], greens[x - first], blues[x - first]] = self.pixel(x);
+            }
+        }
+    }
+}
+
+/// Fills planes of the row's own colour, green and the other colour. `lines` hold one column more
+/// on either side; `colored` says whether the first pixel is not green.
+fn sweep(lines: [&[u8]; 3], colored: bool, planes: [&mut [u8]; 3]) {
+    let [above, here, below] = lines;
+    let [of_row, green, of_column] = planes;
+    let count = of_row.len();
+    let (above, here, below) = (&above[..count + 2], &here[..count + 2], &below[..count + 2]);
+    let (green, of_column) = (&mut green[..count], &mut of_column[..count]);
+    for x in 0..count {
+        let at_color = at_color(
+            [above[x], above[x + 1], above[x + 2]],
+            [here[x], here[x + 1], here[x + 2]],
+            [below[x], below[x + 1], below[x + 2]],
+        );
+        let at_green = at_green(
+            [above[x], above[x + 1], above[x + 2]],
+            [here[x], here[x + 1], here[x + 2]],
+            [below[x], below[x + 1], below[x + 2]],
+        );
+        let pixel = if (x % 2 == 0) == colored { at_color } else { at_green };
+        [of_row[x], green[x], of_column[x]] = pixel;
+    }
 }
 
 /// At a red or blue pixel: its own colour, green, and the other one.
@@ -127,5 +175,26 @@ mod tests {
         let lines = |y| Lines::new(Bayer::RG, y, 5, |y| &picture[y * 6..][..6]);
         assert_eq!(lines(0).pixel(0), lines(1).pixel(1));
         assert_eq!(lines(4).pixel(5), lines(3).pixel(4));
+    }
+
+    #[test]
+    fn a_sweep_equals_its_pixels_wherever_it_begins() {
+        let picture: Vec<u8> = (0..55).map(|at| (at * 97 % 256) as u8).collect();
+        for bayer in [Bayer::RG, Bayer::GR, Bayer::GB, Bayer::BG] {
+            for y in 0..5 {
+                let lines = Lines::new(bayer, y, 5, |y| &picture[y * 11..][..11]);
+                for first in 0..11 {
+                    for end in first + 1..=11 {
+                        let [mut reds, mut greens, mut blues] =
+                            [0; 3].map(|_| vec![0; end - first]);
+                        lines.fill(first, [&mut reds, &mut greens, &mut blues]);
+                        for (index, x) in (first..end).enumerate() {
+                            let swept = [reds[index], greens[index], blues[index]];
+                            assert_eq!(swept, lines.pixel(x), "{bayer:?} {y} {first}..{end} {x}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

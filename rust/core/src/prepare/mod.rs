@@ -10,8 +10,8 @@
 //!    bytes to bytes; it sees nothing outside the crop;
 //! 5. *pad or cut* ([`geometry`]); 6. *normalise and lay out* ([`write`]).
 //!
-//! Rows stream through: an output row pulls the input rows that it needs, and the only memory
-//! beside picture and tensor are a few rows of scratch, allocated with the plan. All of it is
+//! Rows stream through as planes: an output row pulls the input rows that it needs, and the only
+//! memory beside picture and tensor are a few rows of scratch, allocated with the plan. All of it is
 //! integer arithmetic up to the last step, which is a table, so other implementations of this pass
 //! can be held against this one bit for bit.
 
@@ -51,7 +51,7 @@ pub struct Plan {
     geometry: Geometry,
     reader: Reader,
     resizer: Resizer,
-    /// One resized row.
+    /// One resized row, plane after plane.
     line: Vec<u8>,
     writer: Writer,
 }
@@ -125,10 +125,7 @@ impl Plan {
             let problem = format!("{} B, but a row has {}", row.len(), self.row_bytes);
             return Err(spec::invalid("row", problem));
         }
-        match self.reader.channels() {
-            1 => self.stream::<1>(&picture, row),
-            _ => self.stream::<3>(&picture, row),
-        }
+        self.stream(&picture, row);
         Ok(())
     }
 
@@ -158,16 +155,16 @@ impl Plan {
         self.geometry.to_camera(x, y)
     }
 
-    fn stream<const C: usize>(&mut self, picture: &Picture<'_>, row: &mut [u8]) {
+    fn stream(&mut self, picture: &Picture<'_>, row: &mut [u8]) {
         self.resizer.restart();
         let axis = self.geometry.y;
         for y in 0..axis.size {
             let shown = y.checked_sub(axis.pad).filter(|&y| y < axis.shown);
             let pixels = shown.map(|y| {
-                self.resizer.row::<C>(y as usize, picture, &mut self.line);
+                self.resizer.row(y as usize, picture, &mut self.line);
                 &self.line[..]
             });
-            self.writer.line::<C>(y as usize, pixels, row);
+            self.writer.line(y as usize, pixels, row);
         }
     }
 }
@@ -202,12 +199,12 @@ impl Resizer {
     }
 
     /// Output row `y` of those shown; rows come in order.
-    fn row<const C: usize>(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
         match self {
             Self::Nearest(nearest) => nearest.row(y, picture, out),
-            Self::Linear(linear) => linear.row::<C>(y, picture, out),
-            Self::Area(area) => area.row::<C>(y, picture, out),
-            Self::Antialias(antialias) => antialias.row::<C>(y, picture, out),
+            Self::Linear(linear) => linear.row(y, picture, out),
+            Self::Area(area) => area.row(y, picture, out),
+            Self::Antialias(antialias) => antialias.row(y, picture, out),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A camera's picture as rows of grey or red-green-blue pixels.
+//! A camera's picture as rows of planes: all the reds of a row, all its greens, all its blues; or
+//! one plane of grey.
 
 use super::demosaic::{self, Lines};
 use super::spec::{Color, invalid};
@@ -106,6 +107,14 @@ impl Columns {
             Self::Picked(columns) => columns.len(),
         }
     }
+
+    #[inline]
+    fn at(&self, index: usize) -> usize {
+        match self {
+            Self::Range { first, .. } => first + index,
+            Self::Picked(columns) => columns[index] as usize,
+        }
+    }
 }
 
 /// A picture in somebody's memory.
@@ -121,7 +130,8 @@ impl<'a> Picture<'a> {
         &self.bytes[y * self.stride..][..self.reader.row_bytes()]
     }
 
-    /// Writes those columns of row `y` to `out`: `Reader::channels` bytes each, red first.
+    /// Writes those columns of row `y` to `out`: `Reader::channels` planes as long as there are
+    /// columns, red first.
     pub(super) fn read(&self, y: usize, columns: &Columns, out: &mut [u8]) {
         match self.reader.pixels {
             Pixels::Mono => {
@@ -150,32 +160,36 @@ impl<'a> Picture<'a> {
             }
             Pixels::Bayer(bayer) => {
                 let lines = Lines::new(bayer, y, self.reader.height, |y| self.line(y));
-                self.convert(columns, out, |x| lines.pixel(x));
+                match columns {
+                    Columns::Range { first, .. } if !self.reader.gray => {
+                        lines.fill(*first, planes(out, columns.count()));
+                    }
+                    _ => self.convert(columns, out, |x| lines.pixel(x)),
+                }
             }
         }
     }
 
-    #[inline]
     fn convert(&self, columns: &Columns, out: &mut [u8], rgb: impl Fn(usize) -> [u8; 3]) {
         if self.reader.gray {
-            each(columns, out.iter_mut(), |x, out| *out = luma(rgb(x)));
+            for (index, out) in out.iter_mut().enumerate() {
+                *out = luma(rgb(columns.at(index)));
+            }
         } else {
-            each(columns, out.as_chunks_mut::<3>().0.iter_mut(), |x, out| *out = rgb(x));
+            let count = columns.count();
+            let [reds, greens, blues] = planes(out, count);
+            for index in 0..count {
+                [reds[index], greens[index], blues[index]] = rgb(columns.at(index));
+            }
         }
     }
 }
 
-/// Calls `put` with each column and its place.
-#[inline]
-fn each<T>(columns: &Columns, out: impl Iterator<Item = T>, put: impl Fn(usize, T)) {
-    match columns {
-        Columns::Range { first, count } => {
-            (*first..first + count).zip(out).for_each(|(x, out)| put(x, out));
-        }
-        Columns::Picked(columns) => {
-            columns.iter().zip(out).for_each(|(&x, out)| put(x as usize, out));
-        }
-    }
+/// Three planes of `count` bytes each.
+fn planes(row: &mut [u8], count: usize) -> [&mut [u8]; 3] {
+    let (reds, rest) = row.split_at_mut(count);
+    let (greens, blues) = rest.split_at_mut(count);
+    [reds, greens, blues]
 }
 
 /// BT.601 luma in 15-bit fixed point, as `cv2.cvtColor` to grey has it.
@@ -229,8 +243,9 @@ mod tests {
                 let (mut row, mut picked) = (vec![0; 5 * channels], vec![0; 2 * channels]);
                 picture.read(2, &Columns::Range { first: 0, count: 5 }, &mut row);
                 picture.read(2, &Columns::Picked([1, 4].into()), &mut picked);
-                assert_eq!(picked[..channels], row[channels..2 * channels]);
-                assert_eq!(picked[channels..], row[4 * channels..]);
+                for (picked, row) in picked.chunks(2).zip(row.chunks(5)) {
+                    assert_eq!(picked, [row[1], row[4]]);
+                }
             }
         }
     }

@@ -121,7 +121,7 @@ impl Antialias {
     }
 
     /// Output row `y`; rows must come in order.
-    pub(super) fn row<const C: usize>(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    pub(super) fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
         let (first, weights) = self.down.of(y);
         self.next = self.next.max(first);
         while self.next < first + weights.len() {
@@ -130,7 +130,7 @@ impl Antialias {
             match self.order {
                 Order::AcrossFirst => {
                     picture.read(source, &self.columns, &mut self.wide);
-                    across::<C>(&self.across, &self.wide, held);
+                    across(&self.across, &self.wide, self.columns.count(), held);
                 }
                 Order::DownFirst => picture.read(source, &self.columns, held),
             }
@@ -147,7 +147,7 @@ impl Antialias {
             Order::AcrossFirst => to_bytes(&self.sums, out),
             Order::DownFirst => {
                 to_bytes(&self.sums, &mut self.wide);
-                across::<C>(&self.across, &self.wide, out);
+                across(&self.across, &self.wide, self.columns.count(), out);
             }
         }
     }
@@ -159,18 +159,16 @@ fn to_bytes(sums: &[i32], out: &mut [u8]) {
     }
 }
 
-fn across<const C: usize>(windows: &Windows, pixels: &[u8], out: &mut [u8]) {
-    let (pixels, _) = pixels.as_chunks::<C>();
-    let (out, _) = out.as_chunks_mut::<C>();
-    for (index, out) in out.iter_mut().enumerate() {
-        let (first, weights) = windows.of(index);
-        let mut sums = [HALF; C];
-        for (pixel, &weight) in pixels[first..first + weights.len()].iter().zip(weights) {
-            for (sum, &level) in sums.iter_mut().zip(pixel) {
-                *sum += weight * i32::from(level);
-            }
+/// Resizes the planes of `pixels` across.
+fn across(windows: &Windows, pixels: &[u8], width: usize, out: &mut [u8]) {
+    let planes = pixels.chunks_exact(width);
+    for (out, plane) in out.chunks_exact_mut(windows.windows.len()).zip(planes) {
+        for (index, out) in out.iter_mut().enumerate() {
+            let (first, weights) = windows.of(index);
+            let covered = &plane[first..first + weights.len()];
+            let products = covered.iter().zip(weights).map(|(&level, &w)| w * i32::from(level));
+            *out = to_byte(HALF + products.sum::<i32>());
         }
-        *out = sums.map(to_byte);
     }
 }
 
@@ -228,7 +226,7 @@ mod tests {
         let windows = windows(&axis(9, 9), Filter::Bicubic);
         let pixels: Vec<u8> = (0..9).map(|at| at * 28).collect();
         let mut out = vec![0; 9];
-        across::<1>(&windows, &pixels, &mut out);
+        across(&windows, &pixels, 9, &mut out);
         assert_eq!(out, pixels);
     }
 }

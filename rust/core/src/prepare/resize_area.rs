@@ -74,7 +74,7 @@ impl Area {
     }
 
     /// Output row `y`.
-    pub(super) fn row<const C: usize>(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    pub(super) fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
         let span = self.down.spans[y];
         self.sums.fill(0);
         for source in span.first..=span.last {
@@ -89,18 +89,17 @@ impl Area {
         }
         let total = u64::from(self.across.total) * u64::from(self.down.total);
         let whole = u64::from(self.across.whole);
-        let (sums, _) = self.sums.as_chunks::<C>();
-        let (out, _) = out.as_chunks_mut::<C>();
-        for (out, span) in out.iter_mut().zip(&self.across.spans) {
-            let covered = &sums[span.first as usize..=span.last as usize];
-            *out = std::array::from_fn(|c| {
-                let all: u64 = covered.iter().map(|sum| u64::from(sum[c])).sum();
+        let planes = self.sums.chunks_exact(self.columns.count());
+        for (out, plane) in out.chunks_exact_mut(self.across.spans.len()).zip(planes) {
+            for (out, span) in out.iter_mut().zip(&self.across.spans) {
+                let (first, last) = (span.first as usize, span.last as usize);
                 // All of it at full weight, less what the two ends lack.
-                let first = (whole - u64::from(span.first_weight)) * u64::from(covered[0][c]);
-                let last = covered.last().map_or(0, |sum| u64::from(sum[c]));
-                let last = (whole - u64::from(span.last_weight)) * last;
-                mean(whole * all - first - last, total, self.ties)
-            });
+                let all: u64 = plane[first..=last].iter().map(|&sum| u64::from(sum)).sum();
+                let lack =
+                    |at: usize, weight: u32| (whole - u64::from(weight)) * u64::from(plane[at]);
+                let ends = lack(first, span.first_weight) + lack(last, span.last_weight);
+                *out = mean(whole * all - ends, total, self.ties);
+            }
         }
     }
 }
@@ -118,7 +117,7 @@ impl Span {
     }
 }
 
-/// Rounded quotient.
+/// Rounded quotient, which is at most 255.
 fn mean(sum: u64, total: u64, ties: Ties) -> u8 {
     let (quotient, rest) = (sum / total, sum % total);
     let up = match (2 * rest).cmp(&total) {
@@ -191,5 +190,9 @@ mod tests {
         assert_eq!(mean(7, 2, Ties::ToEven), 4);
         assert_eq!(mean(8, 3, Ties::ToEven), 3);
         assert_eq!(mean(7, 3, Ties::ToEven), 2);
+        let most = u64::from(u32::MAX);
+        assert_eq!(mean(255 * most, most, Ties::Up), 255);
+        assert_eq!(mean(254 * most + most / 2, most, Ties::Up), 254);
+        assert_eq!(mean(254 * most + most / 2 + 1, most, Ties::Up), 255);
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Linear {
     /// Taps of the rows, in rows of the picture.
     down: Vec<Tap>,
     columns: Columns,
-    /// The columns of one row.
+    /// The columns of one row, plane after plane, as everywhere.
     pixels: Vec<u8>,
     /// The last two rows, resized across, and which they are.
     rows: [Vec<i32>; 2],
@@ -45,17 +45,22 @@ impl Linear {
     pub(super) fn new(geometry: &Geometry, taps: Taps, channels: usize) -> Self {
         let mut across = table(&geometry.x, taps, Border::KeepsTheEdge);
         let down = table(&geometry.y, taps, Border::RepeatsTheEdge);
-        // Only columns that have a tap are read: few of a mosaic are demosaiced when it shrinks.
+        let (first, count) = (geometry.x.first, geometry.x.source as usize);
         let mut picked: Vec<u32> = across.iter().flat_map(|tap| tap.at).collect();
         picked.sort_unstable();
         picked.dedup();
-        for tap in &mut across {
-            tap.at = tap.at.map(|x| picked.partition_point(|&column| column < x) as u32);
-        }
-        let columns = if picked.len() == geometry.x.source as usize {
-            Columns::Range { first: geometry.x.first as usize, count: picked.len() }
-        } else {
+        // Where it shrinks a lot only the columns that have a tap are read, and demosaiced; one by
+        // one, which costs several times what a column of a sweep does.
+        let columns = if 4 * picked.len() < count {
+            for tap in &mut across {
+                tap.at = tap.at.map(|x| picked.partition_point(|&column| column < x) as u32);
+            }
             Columns::Picked(picked.into())
+        } else {
+            for tap in &mut across {
+                tap.at = tap.at.map(|x| x - first);
+            }
+            Columns::Range { first: first as usize, count }
         };
         let pixels = vec![0; columns.count() * channels];
         let row = vec![0; across.len() * channels];
@@ -67,15 +72,15 @@ impl Linear {
     }
 
     /// Output row `y`.
-    pub(super) fn row<const C: usize>(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    pub(super) fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
         let Tap { at: [upper, lower], weight: [of_upper, of_lower] } = self.down[y];
         if self.held[1] == Some(upper) {
             self.rows.swap(0, 1);
             self.held.swap(0, 1);
         }
-        self.hold::<C>(0, upper, picture);
+        self.hold(0, upper, picture);
         if lower != upper {
-            self.hold::<C>(1, lower, picture);
+            self.hold(1, lower, picture);
         }
         let second = &self.rows[usize::from(lower != upper)];
         for ((out, &upper), &lower) in out.iter_mut().zip(&self.rows[0]).zip(second) {
@@ -85,19 +90,18 @@ impl Linear {
     }
 
     /// Makes `rows[slot]` the picture's row `y`.
-    fn hold<const C: usize>(&mut self, slot: usize, y: u32, picture: &Picture<'_>) {
+    fn hold(&mut self, slot: usize, y: u32, picture: &Picture<'_>) {
         if self.held[slot] == Some(y) {
             return;
         }
         self.held[slot] = Some(y);
         picture.read(y as usize, &self.columns, &mut self.pixels);
-        let (pixels, _) = self.pixels.as_chunks::<C>();
-        let (row, _) = self.rows[slot].as_chunks_mut::<C>();
-        for (out, tap) in row.iter_mut().zip(&self.across) {
-            let (left, right) = (pixels[tap.at[0] as usize], pixels[tap.at[1] as usize]);
-            *out = std::array::from_fn(|c| {
-                i32::from(left[c]) * tap.weight[0] + i32::from(right[c]) * tap.weight[1]
-            });
+        let planes = self.pixels.chunks_exact(self.columns.count());
+        for (out, plane) in self.rows[slot].chunks_exact_mut(self.across.len()).zip(planes) {
+            for (out, &Tap { at: [left, right], weight }) in out.iter_mut().zip(&self.across) {
+                let (left, right) = (plane[left as usize], plane[right as usize]);
+                *out = i32::from(left) * weight[0] + i32::from(right) * weight[1];
+            }
         }
     }
 }

@@ -25,12 +25,12 @@ impl Writer {
         }
     }
 
-    /// Line `y` of the tensor: `pixels` between borders, or all border.
-    pub(super) fn line<const C: usize>(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
+    /// Line `y` of the tensor: `pixels` (plane after plane) between borders, or all border.
+    pub(super) fn line(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
         match self {
-            Self::Uint8(typed) => typed.line::<C>(y, pixels, row),
-            Self::Float16(typed) => typed.line::<C>(y, pixels, row),
-            Self::Float32(typed) => typed.line::<C>(y, pixels, row),
+            Self::Uint8(typed) => typed.line(y, pixels, row),
+            Self::Float16(typed) => typed.line(y, pixels, row),
+            Self::Float32(typed) => typed.line(y, pixels, row),
         }
     }
 }
@@ -46,6 +46,7 @@ pub(super) struct Typed<const N: usize> {
     width: usize,
     height: usize,
     left: usize,
+    shown: usize,
     pad_value: u8,
 }
 
@@ -71,40 +72,38 @@ impl<const N: usize> Typed<N> {
             width: geometry.x.size as usize,
             height: geometry.y.size as usize,
             left: geometry.x.pad as usize,
+            shown: geometry.x.shown as usize,
             pad_value: spec.pad_value,
         }
     }
 
-    fn line<const C: usize>(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
-        let (pixels, _) = pixels.unwrap_or_default().as_chunks::<C>();
+    fn line(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
         let (elements, _) = row.as_chunks_mut::<N>();
         let channels = self.tables.len();
         for (c, (table, &from)) in self.tables.iter().zip(&self.from).enumerate() {
             let border = table[usize::from(self.pad_value)];
+            let plane = match pixels {
+                Some(pixels) => &pixels[from * self.shown..][..self.shown],
+                None => &[],
+            };
             match self.layout {
                 Layout::Nchw => {
                     let line = &mut elements[(c * self.height + y) * self.width..][..self.width];
                     let (left, rest) = line.split_at_mut(self.left);
-                    let (inside, right) = rest.split_at_mut(pixels.len());
+                    let (inside, right) = rest.split_at_mut(plane.len());
                     left.fill(border);
-                    for (element, pixel) in inside.iter_mut().zip(pixels) {
-                        *element = table[usize::from(pixel[from])];
+                    for (element, &level) in inside.iter_mut().zip(plane) {
+                        *element = table[usize::from(level)];
                     }
                     right.fill(border);
                 }
                 Layout::Nhwc => {
-                    let line = &mut elements[y * self.width * channels..][..self.width * channels];
-                    let (left, rest) = line.split_at_mut(self.left * channels);
-                    let (inside, right) = rest.split_at_mut(pixels.len() * channels);
-                    let of_channel = |part: &mut [[u8; N]]| {
-                        part.iter_mut().skip(c).step_by(channels).for_each(|e| *e = border);
-                    };
-                    of_channel(left);
-                    for (element, pixel) in inside.iter_mut().skip(c).step_by(channels).zip(pixels)
-                    {
-                        *element = table[usize::from(pixel[from])];
+                    let line = self.width * channels;
+                    let line = elements[y * line..][..line].chunks_exact_mut(channels);
+                    for (x, pixel) in line.enumerate() {
+                        let level = x.checked_sub(self.left).and_then(|x| plane.get(x));
+                        pixel[c] = level.map_or(border, |&level| table[usize::from(level)]);
                     }
-                    of_channel(right);
                 }
             }
         }
