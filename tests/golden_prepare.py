@@ -69,7 +69,9 @@ def placed(width: int, height: int, spec: dict[str, Any]) -> tuple[tuple[int, in
         new_x, new_y = size_x, int(size_x * height / width)
     else:
         new_x, new_y = int(size_y * width / height), size_y
-    left, top = (round((new - size) / 2.0) for new, size in zip((new_x, new_y), spec["size"]))
+    left, top = (
+        round((new - size) / 2.0) for new, size in zip((new_x, new_y), spec["size"], strict=True)
+    )
     right, bottom = new_x - left - spec["size"][0], new_y - top - spec["size"][1]
     return (new_x, new_y), [-left, -top, -right, -bottom]
 
@@ -109,9 +111,13 @@ def normalised(image: U8, spec: dict[str, Any]) -> NDArray[Any]:
     dtype = spec.get("dtype", "float32")
     if dtype != "uint8":
         scale = np.float64(spec.get("scale", 1 / 255))
-        mean, std = (np.array(spec.get(key, [one]), np.float32) for key, one in [("mean", 0), ("std", 1)])
+        mean, std = (
+            np.array(spec.get(key, [one]), np.float32) for key, one in [("mean", 0), ("std", 1)]
+        )
         tensor = (((image * scale).astype(np.float32) - mean) / std).astype(dtype)
-    return np.ascontiguousarray(tensor if spec.get("layout") == "nhwc" else tensor.transpose(2, 0, 1))
+    return np.ascontiguousarray(
+        tensor if spec.get("layout") == "nhwc" else tensor.transpose(2, 0, 1)
+    )
 
 
 def reference(picture: U8, spec: dict[str, Any], pixel_format: str) -> NDArray[Any]:
@@ -178,7 +184,12 @@ def cases() -> list[tuple[str, tuple[int, int], dict[str, Any]]]:
         {"color": "gray", "resize": "area", "size": [11, 6]},
         {"layout": "nhwc", "fit": "letterbox", "color": "bgr"},
         {"dtype": "float32"},
-        {"dtype": "float32", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "size": [9, 6]},
+        {
+            "dtype": "float32",
+            "mean": [0.485, 0.456, 0.406],
+            "std": [0.229, 0.224, 0.225],
+            "size": [9, 6],
+        },
         {"dtype": "float16", "mean": [0.5], "std": [0.25], "layout": "nhwc", "size": [9, 6]},
         {"dtype": "float32", "scale": 1.0, "size": [9, 6], "color": "gray"},
     ]:
@@ -187,14 +198,14 @@ def cases() -> list[tuple[str, tuple[int, int], dict[str, Any]]]:
     return all_cases
 
 
-def main() -> None:
-    """Writes the cases."""
+def made() -> tuple[bytes, list[dict[str, Any]]]:
+    """Pictures and expected rows, and where they lie."""
     blob = bytearray()
     index = []
     for number, (pixel_format, (width, height), spec) in enumerate(cases()):
         picture = picture_of(pixel_format, width, height, seed=number)
         expected = reference(picture, spec, pixel_format)
-        entry = {
+        entry: dict[str, Any] = {
             "pixel_format": pixel_format,
             "width": width,
             "height": height,
@@ -206,11 +217,17 @@ def main() -> None:
             entry[name] = [len(blob), array.nbytes]
             blob += array.tobytes()
         index.append(entry)
+    return bytes(blob), index
+
+
+def main() -> None:
+    """Writes the cases."""
+    blob, index = made()
     GOLDEN.mkdir(parents=True, exist_ok=True)
     (GOLDEN / "cases.bin").write_bytes(blob)
     lines = ",\n".join(json.dumps(entry) for entry in index)
     (GOLDEN / "cases.json").write_text(f"[\n{lines}\n]\n")
-    print(f"{len(index)} cases, {len(blob)} bytes; OpenCV {cv2.__version__}, Pillow {Image.__version__}")
+    print(f"{len(index)} cases; OpenCV {cv2.__version__}, Pillow {Image.__version__}")
 
 
 if __name__ == "__main__":

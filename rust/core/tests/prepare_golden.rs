@@ -20,11 +20,10 @@ struct Case {
     expected: [usize; 2],
 }
 
-fn cases() -> (Vec<Case>, Vec<u8>) {
+fn cases() -> Result<(Vec<Case>, Vec<u8>), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/prepare");
-    let index = std::fs::read_to_string(folder.join("cases.json")).unwrap();
-    let blob = std::fs::read(folder.join("cases.bin")).unwrap();
-    (serde_json::from_str(&index).unwrap(), blob)
+    let index = std::fs::read_to_string(folder.join("cases.json"))?;
+    Ok((serde_json::from_str(&index)?, std::fs::read(folder.join("cases.bin"))?))
 }
 
 fn part(blob: &[u8], [offset, length]: [usize; 2]) -> &[u8] {
@@ -38,7 +37,7 @@ fn padded(picture: &[u8], row_bytes: usize, gap: usize) -> Vec<u8> {
 
 #[test]
 fn every_case_equals_its_oracle() {
-    let (cases, blob) = cases();
+    let (cases, blob) = cases().unwrap();
     let (mut exact, mut near, mut wrong) = (0, 0, Vec::new());
     for case in &cases {
         let format = PixelFormat::from_name(&case.pixel_format).unwrap();

@@ -33,6 +33,7 @@ use resize_linear::{Linear, Taps};
 use resize_nearest::{Nearest, Rule};
 use write::Writer;
 
+pub use picture::{FORMATS, unsupported};
 pub use spec::{Color, Dtype, Fit, Layout, Resize, Spec};
 
 use crate::error::Result;

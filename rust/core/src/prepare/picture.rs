@@ -75,18 +75,20 @@ impl Reader {
     }
 }
 
-fn unsupported(format: PixelFormat) -> Error {
-    let supported = [
-        PixelFormat::MONO8,
-        PixelFormat::RGB8,
-        PixelFormat::BGR8,
-        PixelFormat::BAYER_RG8,
-        PixelFormat::BAYER_GR8,
-        PixelFormat::BAYER_GB8,
-        PixelFormat::BAYER_BG8,
-    ]
-    .map(|known| known.to_string())
-    .join(", ");
+/// The pixel formats that can be prepared.
+pub const FORMATS: [PixelFormat; 7] = [
+    PixelFormat::MONO8,
+    PixelFormat::RGB8,
+    PixelFormat::BGR8,
+    PixelFormat::BAYER_RG8,
+    PixelFormat::BAYER_GR8,
+    PixelFormat::BAYER_GB8,
+    PixelFormat::BAYER_BG8,
+];
+
+/// The error about a format that cannot be prepared, by its PFNC name or number.
+pub fn unsupported(format: impl ToString) -> Error {
+    let supported = FORMATS.map(|known| known.to_string()).join(", ");
     Error::UnsupportedFormat { format: format.to_string(), supported }
 }
 

@@ -43,8 +43,8 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn new(geometry: &Geometry, taps: Taps, channels: usize) -> Self {
-        let mut across = table(&geometry.x, taps, Border::KeepsTheEdge);
-        let down = table(&geometry.y, taps, Border::RepeatsTheEdge);
+        let mut across = table(&geometry.x, taps);
+        let down = table(&geometry.y, taps);
         let (first, count) = (geometry.x.first, geometry.x.source as usize);
         let mut picked: Vec<u32> = across.iter().flat_map(|tap| tap.at).collect();
         picked.sort_unstable();
@@ -106,25 +106,17 @@ impl Linear {
     }
 }
 
-/// What becomes of taps outside: OpenCV treats the axes differently, which shows in a bit now and
-/// then since the weights are rounded.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Border {
-    /// All weight goes to the edge's pixel (columns).
-    KeepsTheEdge,
-    /// Both taps are the edge's pixel, the weights stay (rows).
-    RepeatsTheEdge,
-}
-
-/// Taps of the pixels of an axis that are shown, in the picture's coordinates.
-fn table(axis: &Axis, taps: Taps, border: Border) -> Vec<Tap> {
+/// Taps of the pixels of an axis that are shown, in the picture's coordinates. A tap outside becomes
+/// the edge's pixel and keeps its weight; giving all weight to one tap instead would sometimes differ
+/// in a bit, since each tap of a column is cut off for itself.
+fn table(axis: &Axis, taps: Taps) -> Vec<Tap> {
     // OpenCV has the inverse scale rounded first.
     let inverse = f64::from(axis.resized) / f64::from(axis.source);
     let scale = 1.0 / inverse;
     let last = i64::from(axis.source) - 1;
     (axis.skip..axis.skip + axis.shown)
         .map(|index| {
-            let (mut at, mut share) = match taps {
+            let (at, share) = match taps {
                 Taps::Centres => {
                     let position = ((f64::from(index) + 0.5) * scale - 0.5) as f32;
                     (position.floor() as i64, position - position.floor())
@@ -135,9 +127,6 @@ fn table(axis: &Axis, taps: Taps, border: Border) -> Vec<Tap> {
                     (at as i64, if over <= 0.0 { 0.0 } else { over - over.floor() })
                 }
             };
-            if border == Border::KeepsTheEdge && (at < 0 || at >= last) {
-                (at, share) = (at.clamp(0, last), 0.0);
-            }
             let place = |at: i64| at.clamp(0, last) as u32 + axis.first;
             let weight = |share: f32| (share * COEFFICIENT_ONE).round_ties_even() as i32;
             Tap { at: [place(at), place(at + 1)], weight: [weight(1.0 - share), weight(share)] }

@@ -1,0 +1,224 @@
+"""`smartqc.prepare` against OpenCV, Pillow and NumPy, on random pictures and specs.
+
+Bit for bit, but for `area` where it shrinks: there the mean is exact and cv2's is a float32 sum, so
+that one grey level may differ, and only where the exact mean lies beside a half.
+"""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import golden_prepare as golden
+import smartqc
+from smartqc.errors import ConfigError, InvalidError, UnsupportedFormatError
+
+SHARED = Path(os.environ.get("SMARTQC_DATA", Path(__file__).parent.parent / "../shared/data"))
+
+seeds = st.integers(0, 2**32 - 1)
+formats = st.sampled_from(golden.FORMATS)
+sides = st.integers(3, 70)
+colors = st.sampled_from(["rgb", "bgr", "gray"])
+
+
+def noise(pixel_format: str, width: int, height: int, seed: int) -> golden.U8:
+    """Every grey level is as likely at every place, and some rows are flat."""
+    random = np.random.default_rng(seed)
+    shape = (height, width, 3) if pixel_format in ("RGB8", "BGR8") else (height, width)
+    picture = random.integers(0, 256, shape, dtype=np.uint8)
+    picture[random.random(height) < 0.1] = random.choice([0, 255])
+    return picture
+
+
+@st.composite
+def crops(draw: st.DrawFn, width: int, height: int) -> list[int]:
+    """Any crop, so of any Bayer phase."""
+    x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+    return [x, y, draw(st.integers(1, width - x)), draw(st.integers(1, height - y))]
+
+
+@st.composite
+def jobs(draw: st.DrawFn, resizes: list[str]) -> tuple[golden.U8, dict[str, Any], str]:
+    """A picture, a spec and a pixel format."""
+    pixel_format, width, height = draw(formats), draw(sides), draw(sides)
+    spec: dict[str, Any] = {
+        "resize": draw(st.sampled_from(resizes)),
+        "size": [draw(st.integers(1, 90)), draw(st.integers(1, 90))],
+        "color": draw(colors),
+        "layout": draw(st.sampled_from(["nchw", "nhwc"])),
+        "fit": draw(st.sampled_from(["stretch", "letterbox", "center_crop"])),
+        "pad_value": draw(st.integers(0, 255)),
+        "dtype": "uint8",
+    }
+    if draw(st.booleans()):
+        spec["crop"] = draw(crops(width, height))
+    if spec["fit"] == "center_crop" and draw(st.booleans()):
+        spec["shorter_side"] = max(spec["size"]) + draw(st.integers(0, 20))
+    return noise(pixel_format, width, height, draw(seeds)), spec, pixel_format
+
+
+many = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@many
+@given(jobs([resize for resize in golden.RESIZES if resize != "area"]))
+def test_integer_oracles_are_met_bit_for_bit(job: tuple[golden.U8, dict[str, Any], str]) -> None:
+    picture, spec, pixel_format = job
+    row = smartqc.prepare(picture, spec, pixel_format=pixel_format)
+    np.testing.assert_array_equal(row, golden.reference(picture, spec, pixel_format))
+
+
+@many
+@given(jobs(["area"]))
+def test_area_differs_by_one_level_at_most(job: tuple[golden.U8, dict[str, Any], str]) -> None:
+    picture, spec, pixel_format = job
+    row = smartqc.prepare(picture, spec, pixel_format=pixel_format).astype(int)
+    expected = golden.reference(picture, spec, pixel_format).astype(int)
+    height, width = picture.shape[:2]
+    assert np.abs(row - expected).max() <= golden.tolerance(spec, width, height)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sides, sides, st.data())
+def test_area_is_the_exact_mean(width: int, height: int, data: st.DataObject) -> None:
+    size = [data.draw(st.integers(1, width)), data.draw(st.integers(1, height))]
+    picture = noise("Mono8", width, height, data.draw(seeds))
+    spec = {"resize": "area", "size": size, "dtype": "uint8", "color": "gray"}
+    row = smartqc.prepare(picture, spec, pixel_format="Mono8")[0]
+    # Repeated so often that every output pixel covers whole ones.
+    fine = picture.astype(np.int64).repeat(size[1], axis=0).repeat(size[0], axis=1)
+    sums = fine.reshape(size[1], height, size[0], width).sum(axis=(1, 3))
+    halved = [2 * side for side in size] == [width, height]
+    for found, total in zip(row.ravel(), sums.ravel(), strict=True):
+        mean = Fraction(int(total), width * height)
+        if halved and mean.denominator == 2:
+            assert found == mean + Fraction(1, 2)
+        else:
+            assert found == round(mean)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+    st.lists(st.floats(0.05, 2), min_size=3, max_size=3),
+    st.sampled_from(["float32", "float16"]),
+    st.sampled_from([1 / 255, 1.0, 1 / 127.5, 1 / 256]),
+    colors,
+    st.sampled_from(["nchw", "nhwc"]),
+)
+def test_normalised_numbers_equal_those_of_numpy(
+    mean: list[float], std: list[float], dtype: str, scale: float, color: str, layout: str
+) -> None:
+    channels = 1 if color == "gray" else 3
+    spec = {
+        "resize": "nearest",
+        "size": [20, 20],
+        "fit": "letterbox",
+        "mean": mean[:channels],
+        "std": std[:channels],
+        "dtype": dtype,
+        "scale": scale,
+        "color": color,
+        "layout": layout,
+    }
+    picture = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    row = smartqc.prepare(picture, spec, pixel_format="RGB8")
+    expected = golden.reference(picture, spec, "RGB8")
+    assert row.dtype == expected.dtype
+    np.testing.assert_array_equal(row, expected)
+
+
+def test_the_default_scale_is_division_by_255() -> None:
+    picture = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    spec = {"resize": "nearest", "size": [16, 16], "color": "gray"}
+    row = smartqc.prepare(picture, spec, pixel_format="Mono8")
+    np.testing.assert_array_equal(row[0], picture.astype(np.float32) / np.float32(255))
+
+
+def test_any_strides_are_read() -> None:
+    wide = noise("RGB8", 80, 60, 1)
+    spec = {"resize": "linear", "size": [31, 17], "dtype": "uint8"}
+    for view in [wide[::2, ::-1], wide[:, 5:40], wide.transpose(1, 0, 2)]:
+        expected = smartqc.prepare(view.copy(), spec, pixel_format="RGB8")
+        row = smartqc.prepare(view, spec, pixel_format="RGB8")
+        np.testing.assert_array_equal(row, expected)
+
+
+def test_golden_files_are_what_these_libraries_make() -> None:
+    blob = (golden.GOLDEN / "cases.bin").read_bytes()
+    assert golden.made()[0] == blob
+
+
+@pytest.mark.skipif(
+    not (SHARED / "screws").is_dir(), reason=f"no photographs under {SHARED}; set SMARTQC_DATA"
+)
+@pytest.mark.parametrize("fit", ["stretch", "letterbox", "center_crop"])
+@pytest.mark.parametrize("resize", golden.RESIZES)
+def test_photographs_equal_their_oracles(resize: str, fit: str) -> None:
+    for path in sorted((SHARED / "screws/images").iterdir())[:3]:
+        photo = np.asarray(Image.open(path).convert("RGB"))
+        for picture, pixel_format in [(photo, "RGB8"), (mosaic(photo), "BayerRG8")]:
+            for size in [[160, 160], [224, 96], [640, 640]]:
+                spec = {"resize": resize, "fit": fit, "size": size, "dtype": "uint8"}
+                row = smartqc.prepare(picture, spec, pixel_format=pixel_format).astype(int)
+                expected = golden.reference(picture, spec, pixel_format).astype(int)
+                limit = golden.tolerance(spec, picture.shape[1], picture.shape[0])
+                assert np.abs(row - expected).max() <= limit
+                assert (row != expected).mean() < 0.001
+
+
+def mosaic(photo: golden.U8) -> golden.U8:
+    """What a camera with a BayerRG8 filter sees of it."""
+    picture = photo[..., 1].copy()
+    picture[::2, ::2] = photo[::2, ::2, 0]
+    picture[1::2, 1::2] = photo[1::2, 1::2, 2]
+    return picture
+
+
+def test_the_old_name_of_bayer_rg_is_bg() -> None:
+    picture = noise("BayerRG8", 9, 8, 1)
+    spec = {"resize": "nearest", "size": [9, 8], "dtype": "uint8", "layout": "nhwc"}
+    row = smartqc.prepare(picture, spec, pixel_format="BayerRG8")
+    np.testing.assert_array_equal(row, cv2.cvtColor(picture, cv2.COLOR_BayerBG2RGB))
+
+
+GRAY = np.zeros((8, 10), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "words"),
+    [
+        ({"size": [4, 4]}, ConfigError, "resize"),
+        ({"resize": "linear", "size": [4, 4], "pad": 1}, ConfigError, "pad_value"),
+        ({"resize": "lanczos", "size": [4, 4]}, ConfigError, "antialias"),
+        ({"resize": "linear", "size": [0, 4]}, InvalidError, "prepare.size"),
+        ({"resize": "linear", "size": [4, 4], "crop": [5, 5, 6, 3]}, InvalidError, "10 x 8"),
+        ({"resize": "linear", "size": [4, 4], "std": [0.0]}, InvalidError, "prepare.std"),
+    ],
+)
+def test_a_wrong_spec_names_what_is_wrong(
+    spec: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        smartqc.prepare(GRAY, spec, pixel_format="Mono8")
+
+
+def test_a_wrong_array_or_format_is_named() -> None:
+    spec = {"resize": "linear", "size": [4, 4]}
+    with pytest.raises(UnsupportedFormatError, match=r"Mono12p .*BayerRG8"):
+        smartqc.prepare(GRAY, spec, pixel_format="Mono12p")
+    with pytest.raises(UnsupportedFormatError, match="mono"):
+        smartqc.prepare(GRAY, spec, pixel_format="mono")
+    with pytest.raises(InvalidError, match=r"height, width, 3"):
+        smartqc.prepare(GRAY, spec, pixel_format="RGB8")
+    with pytest.raises(BufferError):
+        smartqc.prepare(GRAY.astype(np.float32), spec, pixel_format="Mono8")
