@@ -209,3 +209,86 @@ impl Resizer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{FrameInfo, FreeList, Slots};
+
+    fn noise(bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|at| ((at * 2_654_435_761) >> 13) as u8).collect()
+    }
+
+    fn bytes(width: u32, height: u32) -> Spec {
+        Spec { dtype: Dtype::Uint8, ..Spec::new(Resize::Nearest, [width, height]) }
+    }
+
+    #[test]
+    fn a_crop_shows_what_the_whole_picture_shows_there() {
+        let image = noise(11 * 9);
+        let mut whole = vec![0; 3 * 11 * 9];
+        let format = PixelFormat::BAYER_GB8;
+        Plan::new(&bytes(11, 9), 11, 9, format).unwrap().run(&image, 11, &mut whole).unwrap();
+        for (left, top) in [(0, 0), (1, 0), (0, 1), (3, 4)] {
+            let (width, height) = (11 - left, 9 - top);
+            let spec = Spec {
+                crop: Some([left as u32, top as u32, width as u32, height as u32]),
+                ..bytes(width as u32, height as u32)
+            };
+            let mut cropped = vec![0; 3 * width * height];
+            Plan::new(&spec, 11, 9, format).unwrap().run(&image, 11, &mut cropped).unwrap();
+            for (at, line) in cropped.chunks(width).enumerate() {
+                let (plane, y) = (at / height, at % height + top);
+                assert_eq!(line, &whole[(plane * 9 + y) * 11 + left..][..width]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_padded_frame_gives_the_row_of_its_pixels() {
+        let image = noise(8 * 6);
+        let free = FreeList::new(1);
+        let slots = Slots::new(1, 200, 1, Box::new(free.clone()));
+        let mut slot = free.take(&slots).unwrap();
+        for (y, line) in image.chunks(8).enumerate() {
+            slot.bytes_mut()[16 + y * 20..][..8].copy_from_slice(line);
+        }
+        let mut info = FrameInfo::packed(8, 6, PixelFormat::BAYER_RG8, 0);
+        (info.offset, info.stride, info.filled) = (16, 20, 16 + 5 * 20 + 8);
+        let frame = slot.publish(info);
+        let spec = Spec::new(Resize::Linear, [5, 4]);
+        let mut plan = Plan::new(&spec, 8, 6, PixelFormat::BAYER_RG8).unwrap();
+        let (mut from_frame, mut from_image) =
+            (vec![0; plan.row_bytes()], vec![1; plan.row_bytes()]);
+        plan.run_frame(&frame, &mut from_frame).unwrap();
+        plan.run(&image, 8, &mut from_image).unwrap();
+        assert_eq!(from_frame, from_image);
+    }
+
+    #[test]
+    fn a_frame_that_was_cut_short_is_refused_and_the_row_stays() {
+        let free = FreeList::new(1);
+        let slots = Slots::new(1, 48, 1, Box::new(free.clone()));
+        let mut info = FrameInfo::packed(8, 6, PixelFormat::MONO8, 0);
+        info.filled = 40;
+        let frame = free.take(&slots).unwrap().publish(info);
+        let mut plan = Plan::new(&bytes(4, 4), 8, 6, PixelFormat::MONO8).unwrap();
+        let mut row = vec![7; plan.row_bytes()];
+        let error = plan.run_frame(&frame, &mut row).unwrap_err().to_string();
+        assert!(error.contains("8 x 5 Mono8, expected 8 x 6 Mono8"), "{error}");
+        assert!(row.iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn a_row_of_another_length_is_refused() {
+        let mut plan = Plan::new(&bytes(4, 4), 8, 6, PixelFormat::MONO8).unwrap();
+        let error = plan.run(&[0; 48], 8, &mut [0; 47]).unwrap_err().to_string();
+        assert!(error.starts_with("prepare.row: 47 B"), "{error}");
+    }
+
+    #[test]
+    fn pictures_without_end_are_refused() {
+        assert!(Plan::new(&bytes(4, 4), 0, 6, PixelFormat::MONO8).is_err());
+        assert!(Plan::new(&bytes(4, 4), 70_000, 6, PixelFormat::MONO8).is_err());
+    }
+}
