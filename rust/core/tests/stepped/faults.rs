@@ -185,26 +185,41 @@ fn a_part_that_nobody_saw_leave_is_unconfirmed() {
 
 #[test]
 fn nothing_fires_on_a_belt_that_stands() {
-    // The belt stops dead and runs on, again and again, at any moment.
-    let (world, setup) = boards(2000);
+    // The belt stops dead and runs on, again and again, at any moment; commands are out early.
+    let (world, mut setup) = boards(2000);
+    setup.guard_ns = 60 * MS;
     let mut next_ns = SEC;
-    let mut halted = false;
+    let mut halted_ns = None;
+    let mut stops = Vec::new();
     let mut dice = crate::bench::Dice::new(5);
     let mut bench = run(world, setup, Model::default(), |bench| {
         let now_ns = bench.clock.now_ns();
         if now_ns >= next_ns && !bench.world.finished() {
-            if halted {
-                bench.world.resume(now_ns)
-            } else {
-                bench.world.halt(now_ns)
+            match halted_ns.take() {
+                Some(from_ns) => {
+                    stops.push(from_ns..now_ns);
+                    bench.world.resume(now_ns);
+                }
+                None => {
+                    halted_ns = Some(now_ns);
+                    bench.world.halt(now_ns);
+                }
             }
-            halted = !halted;
             next_ns = now_ns + (dice.roll() * 1.5e9) as i64;
         }
     });
     let tally = bench.tally();
     assert_eq!((tally.escapes(), tally.collateral), (0, 0), "{tally:?}");
     assert_eq!(tally.removed, 100);
+    // The line knows after 20 ms, and it reads every 2 ms.
+    let known = stops.iter().map(|stop| stop.start + 24 * MS..stop.end).collect::<Vec<_>>();
+    bench.world.with_ledger(|ledger| {
+        let strokes = ledger.strokes().iter();
+        let (back, made): (Vec<&belt::StrokeRecord>, Vec<_>) =
+            strokes.partition(|stroke| stroke.state == belt::StrokeState::Cancelled);
+        assert!(!back.is_empty(), "some commands were taken back");
+        assert!(made.iter().all(|made| !known.iter().any(|stop| stop.contains(&made.at_ns))));
+    });
 }
 
 #[test]

@@ -111,7 +111,9 @@ impl Watched {
                     assert_eq!(self.parts[&judge.part], 0, "judged while it matters");
                 }
                 Action::Unjudged { .. } | Action::Stray { .. } => frames += 1,
-                Action::Fire { command, .. } => {
+                Action::Fire { command, due_ns } => {
+                    let ahead_ns = self.setup.ejectors[0].device.lead_ns + self.setup.guard_ns;
+                    assert!(command.fire_ns - due_ns >= ahead_ns - 1 && due_ns <= self.now_ns);
                     assert!(self.tracker.speed_mm_s() > 0.0, "nothing fires on a belt that stands");
                     assert!(command.fire_ns >= self.now_ns && command.fire_ns <= command.latest_ns);
                     assert_eq!(self.parts[&command.key.part], 1, "fired at what is committed");
@@ -233,6 +235,21 @@ impl Watched {
             Happening::Abort => self.tell(Event::Abort),
         }
     }
+}
+
+#[test]
+fn a_frame_that_fits_two_parts_makes_both_unjudged() {
+    let mut watched = Watched::new(AnnouncedBy::Call, 256);
+    watched.wait(50);
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.wait(4);
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    // 170 mm after the first part was announced, 166 after the second.
+    watched.wait(186);
+    watched.happen(Happening::Frame { view: 0, ago_ms: 1, incomplete: false });
+    assert!(matches!(watched.actions[..], [Action::Unjudged { reason: Reason::Ambiguous, .. }]));
+    watched.wait(2000);
+    assert_eq!(watched.tracker.counts().by_reason[Reason::Ambiguous as usize], 2);
 }
 
 fn announced_by() -> impl Strategy<Value = AnnouncedBy> {
