@@ -194,3 +194,6 @@ pub struct Lateness {
     /// All.
     pub max_ns: u64,
 }
+
+#[cfg(test)]
+mod tests;
