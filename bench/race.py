@@ -70,6 +70,15 @@ SESSIONS = tuple(
     )
     for copies in (1, 2)
 )
+PREPARES = tuple(
+    Contender(
+        f"prepare x{copies}",
+        "prepare.py",
+        f"bound B1: smartqc.prepare alone, {copies} process(es) of one thread",
+        copies=copies,
+    )
+    for copies in (1, 2)
+)
 
 
 def expected_verdicts() -> list[str]:
@@ -85,6 +94,7 @@ def contract(cti: str) -> dict[str, Any]:
         "cti": cti,
         "recipe": str(RECIPE),
         "model": str((RECIPE.parent / model["file"]).resolve()),
+        "prepare": model["prepare"],
         "size": model["prepare"]["size"],
         "threshold": model["thresholds"]["defect"],
         "expected": expected_verdicts(),

@@ -76,12 +76,19 @@ def _cpu_us(block: Block, whose: str) -> float:
 
 
 def efficiency(line: Contender, rounds: Sequence[dict[str, Block]]) -> dict[str, Any]:
-    """The line's rate as a share of workers / (t_prepare + t_run), round by round."""
+    """The line's rate as a share of workers / (t_prepare + t_run), round by round.
+
+    Both times are those of as many processes at once. For prepare the line's own account is taken
+    where it is shorter, for the line makes its plan only once: the bound is the stricter of both.
+    """
     workers = int(line.arguments[0])
     shares = []
     for blocks in rounds:
         run_s = workers / blocks[f"session x{workers}"]["fps"]
-        prepare_s = blocks[line.name]["inside"]["prepare_us"] / 1e6
+        prepare_s = min(
+            workers / blocks[f"prepare x{workers}"]["fps"],
+            blocks[line.name]["inside"]["prepare_us"] / 1e6,
+        )
         shares.append(blocks[line.name]["fps"] * (prepare_s + run_s) / workers)
     return {"median": median(shares), "min": min(shares), "max": max(shares)}
 
@@ -112,11 +119,7 @@ def results(race: Race, contenders: Sequence[Contender]) -> dict[str, Any]:
             for one in contenders
         },
         "ratios": ratios,
-        "efficiency": {
-            line.name: efficiency(line, rounds)
-            for line in lines
-            if f"session x{line.arguments[0]}" in of
-        },
+        "efficiency": {line.name: efficiency(line, rounds) for line in lines},
         "rounds": rounds,
     }
 
@@ -192,9 +195,10 @@ def record(found: dict[str, Any], plan: Plan, before: dict[str, Any]) -> dict[st
 def table(found: dict[str, Any]) -> Table:
     """For a terminal."""
     shown = Table(title="whole line against the naive loop")
-    header, *rows = cells(found)
-    for name in header:
-        shown.add_column(name, justify="left" if name == header[0] else "right")
+    (first, *others), *rows = cells(found)
+    shown.add_column(first)
+    for name in others:
+        shown.add_column(name, justify="right")
     for row in rows:
         shown.add_row(*row)
     return shown

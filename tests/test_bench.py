@@ -16,7 +16,7 @@ import record  # noqa: E402
 from ratios import lower_rank, ratio  # noqa: E402
 
 JUDGES = (race.NAIVE, race.TUNED)
-ALL = (*JUDGES, *race.SESSIONS)
+ALL = (*JUDGES, *race.PREPARES, *race.SESSIONS)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,9 @@ def test_every_judge_agrees_with_the_photographs(finished, name):
     assert one["producer_cpu_us_per_frame"] > 0
 
 
-def test_the_bound_runs_without_a_camera(finished):
-    one = finished[1]["contenders"]["session x2"]
+@pytest.mark.parametrize("name", ["session x1", "session x2", "prepare x1", "prepare x2"])
+def test_the_bounds_run_without_a_camera(finished, name):
+    one = finished[1]["contenders"][name]
     assert one["frames"] > 0
     assert "wrong_verdicts" not in one
     assert one["producer_cpu_us_per_frame"] == 0
