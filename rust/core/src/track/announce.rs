@@ -28,10 +28,7 @@ impl Tracker {
         if self.setup.announced_by != AnnouncedBy::Sensor {
             return;
         }
-        let at_mm = match edge.count {
-            Some(count) => self.position.of_count(count),
-            None => self.position.at(edge.at_ns),
-        };
+        let at_mm = self.position.latched(edge.count, edge.at_ns);
         let since_lead_mm = at_mm.zip(self.eye.lead_mm).map(|(at, lead)| at - lead);
         let bounced = self.eye.freed_ns.is_some_and(|freed| edge.at_ns - freed < BOUNCE_NS);
         let was_covered = std::mem::replace(&mut self.eye.covered, edge.covered);

@@ -24,10 +24,7 @@ impl Tracker {
             self.stray(seen.view, actions);
             return;
         }
-        let at_mm = match seen.encoder_count {
-            Some(count) => self.position.of_count(count),
-            None => self.position.at(seen.captured_ns),
-        };
+        let at_mm = self.position.latched(seen.encoder_count, seen.captured_ns);
         let announces = self.setup.announced_by == AnnouncedBy::Frame && view == self.first_view;
         // A camera without a belt may well be given two pictures of one instant.
         let found = match at_mm {

@@ -148,6 +148,8 @@ impl Tracker {
             Event::CameraBack { view } => {
                 if let Some(camera) = self.cameras.get_mut(usize::from(view)) {
                     camera.lost_since_ns = None;
+                }
+                if self.cameras.iter().all(|camera| camera.lost_since_ns.is_none()) {
                     self.alarms.over(Cause::CameraLost);
                 }
             }

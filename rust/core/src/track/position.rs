@@ -140,8 +140,14 @@ impl Position {
         Some((before.counts as f64 + share * travel) * mm_per_count)
     }
 
+    /// The position at an instant: by the count that was latched with it where there is one, else by
+    /// its time.
+    pub(super) fn latched(&self, count: Option<u64>, at_ns: i64) -> Option<f64> {
+        count.and_then(|count| self.of_count(count)).or_else(|| self.at(at_ns))
+    }
+
     /// The position at which the counter showed `count`, not more than half its range ago.
-    pub(super) fn of_count(&self, count: u64) -> Option<f64> {
+    fn of_count(&self, count: u64) -> Option<f64> {
         let Motion::Encoder { mm_per_count, count_bits, .. } = self.motion else {
             return None;
         };

@@ -129,7 +129,7 @@ impl Outlet for Book {
         self.part(job.part).truth = Some(truth);
         let score = if self.dice.roll() < self.model.nan_share { f32::NAN } else { 0.9 };
         let verdict = if (self.bad)(truth) {
-            ViewVerdict::Reject { class: 0, score }
+            ViewVerdict::Reject { class: class_of(truth), score }
         } else {
             ViewVerdict::Pass { score: 0.9 - score }
         };
@@ -177,6 +177,11 @@ impl Outlet for Book {
     fn event(&mut self, event: LineEvent, _at_ns: i64) {
         self.events.push(event);
     }
+}
+
+/// Bad parts are of two classes in turn.
+pub(crate) fn class_of(part: u64) -> u16 {
+    (part / 20 % 2) as u16
 }
 
 /// Frames on their way from a camera.

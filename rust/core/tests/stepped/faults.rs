@@ -5,7 +5,7 @@ use smartqc_belt as belt;
 use smartqc_core::clock::{MS, SEC};
 use smartqc_core::line::deadline::{LineEvent, LineThread, Message};
 use smartqc_core::outcome::{Disposition, Outcome, Reason};
-use smartqc_core::track::{Cause, Limits, OnUnjudged, Setup};
+use smartqc_core::track::{Cause, Limits, OnCrowded, OnUnjudged, Setup};
 
 use crate::bench::{Bench, Model, boards, line_for};
 use crate::every_twentieth;
@@ -299,11 +299,22 @@ fn parts_closer_than_configured_are_booked_as_collateral() {
     let (mut world, _) = boards(PARTS);
     let setup = line_for(&world, 1000.0);
     world.parts.gap = belt::Gap::Uniform { least_mm: 2.0, most_mm: 30.0 };
-    // Far apart enough for the ejector only now and then, so that one of four is bad.
     let mut bench = run(world, setup, Model::default(), |_| {});
     let tally = bench.tally();
     let booked = bench.line.outlet().parts.iter();
     let booked = booked.filter(|said| said.disposition == Some(Disposition::Collateral)).count();
     assert!(told(&mut bench, LineEvent::Alarm(Cause::Crowded)));
     assert!(booked as u64 >= tally.collateral && tally.collateral > 0, "{booked} {tally:?}");
+}
+
+#[test]
+fn where_no_stroke_spares_the_neighbours_the_policy_may_be_to_stop() {
+    let (mut world, mut setup) = boards(PARTS);
+    world.parts.gap = belt::Gap::Uniform { least_mm: 2.0, most_mm: 30.0 };
+    setup.policy.on_crowded = OnCrowded::Stop;
+    let mut bench = run(world, setup, Model::default(), |_| {});
+    assert!(told(&mut bench, LineEvent::StopRequest(Cause::Crowded)));
+    let tally = bench.tally();
+    assert_eq!(tally.collateral, 0, "{tally:?}");
+    assert_eq!(tally.escapes() as usize, refused(&mut bench));
 }

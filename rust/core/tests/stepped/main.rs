@@ -11,13 +11,14 @@ use bench::{Bench, Model, boards, line_for};
 use smartqc_belt as belt;
 use smartqc_core::line::deadline::LineEvent;
 use smartqc_core::outcome::{Disposition as D, Outcome, Reason};
+use smartqc_core::track::{AnnouncedBy, Motion, Routes, Setup};
 
 fn every_twentieth(part: u64) -> bool {
     part % 20 == 7
 }
 
 /// Runs a world to its end and checks what must hold for every line.
-fn run(world: belt::Setup, setup: smartqc_core::track::Setup, model: Model) -> Bench {
+fn run(world: belt::Setup, setup: Setup, model: Model) -> Bench {
     let mut bench = Bench::new(world, setup, model, every_twentieth);
     bench.run(|bench| assert!(bench.line.counts().reconcile()));
     assert_accounts(&mut bench);
@@ -115,9 +116,39 @@ fn each_view_of_two_cameras_finds_its_part() {
 #[test]
 fn frames_alone_announce_parts_too() {
     let (world, setup) = boards(5000);
-    let announced_by = smartqc_core::track::AnnouncedBy::Frame;
-    let setup = smartqc_core::track::Setup { announced_by, ..setup };
+    let setup = Setup { announced_by: AnnouncedBy::Frame, ..setup };
     let mut bench = run(world, setup, Model::default());
     assert_no_fault_of_the_line(&mut bench, 5000);
     assert_eq!(bench.tally().removed, 250);
+}
+
+#[test]
+fn each_class_goes_to_its_own_ejector() {
+    let (mut world, _) = boards(2000);
+    world.ejectors.push(belt::EjectorModel { at_mm: 1000.0, ..Default::default() });
+    let mut setup = line_for(&world, 1000.0);
+    setup.policy.routes = Routes { by_class: vec![1, 0], others: 0 };
+    let mut bench = run(world, setup, Model::default());
+    assert_no_fault_of_the_line(&mut bench, 2000);
+    bench.world.with_ledger(|ledger| {
+        for bad in ledger.parts().iter().filter(|part| every_twentieth(part.part)) {
+            let wanted = [1, 0][usize::from(bench::class_of(bad.part))];
+            let right = matches!(
+                bad.fate,
+                belt::Fate::Removed { ejector, clean: true, .. } if ejector == wanted
+            );
+            assert!(right, "{bad:?}");
+        }
+    });
+}
+
+#[test]
+fn without_an_encoder_time_and_speed_will_do_on_a_steady_belt() {
+    let (mut world, mut setup) = boards(2000);
+    world.speed = belt::SpeedProfile::steady(900.0);
+    let speed_mm_s = 900.0;
+    setup.belt.as_mut().unwrap().motion = Motion::Steady { speed_mm_s };
+    let mut bench = run(world, setup, Model::default());
+    assert_no_fault_of_the_line(&mut bench, 2000);
+    assert_eq!(bench.tally().removed, 100);
 }
