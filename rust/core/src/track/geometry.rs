@@ -91,11 +91,11 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_the_hit_is_the_formula_of_the_design() {
+    fn the_effect_lies_around_the_middle_of_the_part() {
         let ejector = pusher();
         let geometry = at(&ejector, 100.0, 1000.0);
         let lead_mm = geometry.lead_at_command_mm(geometry.hits().middle_mm());
-        // D + L/2 - v (t_dead + t_hit / 2)
+        // D + L/2 - v (t_dead + t_hit / 2), D being the way from the eye.
         assert!((lead_mm - (700.0 + 50.0 - 1000.0 * (0.012 + 0.015 / 2.0))).abs() < 1e-9);
     }
 

@@ -139,7 +139,7 @@ impl Default for View {
     }
 }
 
-/// An ejector's geometry and times; `reject.md` of the design, in one struct.
+/// An ejector's geometry and times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ejector {
     /// Centre of its face.
