@@ -10,7 +10,7 @@ use super::{Access, Feature, Kind, Registers, Told, Value, Visibility};
 
 /// Evaluation recurses along a description's references: deep ones get a stack that real ones (64
 /// kB) never need.
-const STACK_BYTES: usize = 256 << 20;
+const STACK_BYTES: usize = 64 << 20;
 /// Register reads that one operation may cost; real cameras stay below a few hundred.
 const MAX_READS: u32 = 20_000;
 /// Bytes that one register may have.
@@ -191,9 +191,38 @@ pub(super) fn declared(map: &NodeMap, name: &str, category: Vec<String>) -> Told
 /// Adds what the camera says of a feature now.
 pub(super) fn evaluate(map: &NodeMap, feature: &mut Feature, wire: &Wire<'_>) {
     match map.feature_state(&feature.name, wire) {
-        Ok(state) => fill(feature, state),
+        Ok(state) => {
+            fill(feature, state);
+            if feature.access == Access::ReadWrite && is_locked_below(map, &feature.name, wire) {
+                feature.access = Access::ReadOnly;
+            }
+        }
         Err(error) => feature.problem = Some(told(&error)),
     }
+}
+
+/// Whether a node that the value is taken from is locked now: the crate sees only the feature's own
+/// lock, while the standard lets the nodes below decide as well.
+fn is_locked_below(map: &NodeMap, name: &str, wire: &Wire<'_>) -> bool {
+    let mut node = map.node(name);
+    for _ in 0..16 {
+        let below = match node {
+            Some(Node::Integer(node)) => node.pvalue.as_deref(),
+            Some(Node::Float(node)) => node.pvalue.as_deref(),
+            Some(Node::Enum(node)) => node.pvalue.as_deref(),
+            Some(Node::Boolean(node)) => node.pvalue.as_deref(),
+            Some(Node::String(node)) => node.pvalue(),
+            Some(Node::Converter(node)) => Some(node.p_value.as_str()),
+            Some(Node::IntConverter(node)) => Some(node.p_value.as_str()),
+            _ => None,
+        };
+        let Some(below) = below else { return false };
+        if map.effective_access_mode(below, wire).is_ok_and(|mode| mode == AccessMode::RO) {
+            return true;
+        }
+        node = map.node(below);
+    }
+    false
 }
 
 fn fill(feature: &mut Feature, state: FeatureState) {
