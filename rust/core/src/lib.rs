@@ -8,6 +8,7 @@
 //!   one pass; [`infer`] runs the model on them; [`decide`] turns its numbers into a verdict.
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
+//! - [`record`] keeps what happened, and the images of rejects.
 //! - [`world`] is the simulated world that stands in for belt, sensors and ejectors.
 //! - [`line`] is all of them together.
 
@@ -21,6 +22,7 @@ pub mod infer;
 pub mod line;
 pub mod outcome;
 pub mod prepare;
+pub mod record;
 pub mod sense;
 pub mod source;
 pub mod track;

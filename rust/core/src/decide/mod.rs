@@ -49,6 +49,9 @@ impl Scores {
     /// How many are kept.
     pub const MAX: usize = 8;
 
+    /// None at all.
+    pub const EMPTY: Self = Self { top: [(0, 0.0); Self::MAX], len: 0 };
+
     /// Class and score, 0..1, of each, greatest first.
     pub fn as_slice(&self) -> &[(ClassId, f32)] {
         &self.top[..self.len]

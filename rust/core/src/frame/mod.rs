@@ -7,9 +7,11 @@
 //! free --take/claim--> FrameMut --publish--> Frame (clones) --last drop--> Home::give_back --> free
 //! ```
 
+mod kept;
 mod pixel_format;
 mod slots;
 
+pub use kept::{Kept, Quota};
 pub use pixel_format::{Bayer, PixelFormat};
 pub use slots::{Frame, FrameMut, FreeList, Home, Slots};
 

@@ -1,3 +1,35 @@
 //! The line: what the stages do together.
+//!
+//! ```text
+//! camera thread --Frame--> line thread (deadline) --Job--> queue --> workers
+//!                              ^   |                                    |
+//!                              |   +--> ejectors, recorder, results     |
+//!                              +----------------- Verdict --------------+
+//! ```
+//!
+//! [`Line::open`] reads the plant and the product, opens everything and refuses what cannot work;
+//! [`Line::start`] makes the threads; [`Line::close`] lets what is on the belt go its way first.
 
+mod camera;
+pub mod config;
 pub mod deadline;
+mod intake;
+mod outlet;
+pub mod plant;
+pub mod product;
+mod recipe;
+mod results;
+mod running;
+mod setup;
+mod simulation;
+mod stats;
+mod tally;
+mod worker;
+
+pub use outlet::{Event, Severity, severity_word};
+pub use recipe::Recipe;
+pub use results::{Inspection, Next};
+pub use running::Line;
+pub use simulation::LedgerRow;
+pub use stats::{CameraStats, Stats};
+pub use tally::Spread;

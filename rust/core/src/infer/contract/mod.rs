@@ -9,13 +9,14 @@ mod resolve;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Bound, Dim, ModelFile, Session, TensorInfo};
 use crate::error::Result;
 
 /// What a classifier's numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoreKind {
     /// Logits of classes that exclude each other: softmax makes them probabilities.

@@ -1,0 +1,71 @@
+//! A camera's thread: waits on its camera and on nobody else, and hands over what comes.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use super::deadline::Message;
+use super::worker::Evidence;
+use crate::source::{Source, SourceEvent};
+
+/// A flag is looked at this often while nothing comes.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// What came from a camera.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) frames: AtomicU64,
+    pub(super) incomplete: AtomicU64,
+    /// Numbered by the camera, never delivered.
+    pub(super) lost: AtomicU64,
+    pub(super) errors: AtomicU64,
+    /// Frames that the line thread had no room for; it is made with room for all slots.
+    pub(super) refused: AtomicU64,
+    pub(super) gone: AtomicBool,
+}
+
+/// Until `stop`, or the camera ends or is gone.
+pub(super) fn watch(
+    source: &mut dyn Source,
+    view: u8,
+    messages: &Sender<Message<Evidence>>,
+    counts: &Counts,
+    stop: &AtomicBool,
+) {
+    while !stop.load(Ordering::Relaxed) {
+        let message = match source.next(SLICE) {
+            Ok(None) => continue,
+            Ok(Some(SourceEvent::Frame(frame))) => {
+                counts.frames.fetch_add(1, Ordering::Relaxed);
+                counts.incomplete.fetch_add(frame.info().incomplete.into(), Ordering::Relaxed);
+                Message::Frame { view, frame }
+            }
+            Ok(Some(SourceEvent::Gap { lost })) => {
+                counts.lost.fetch_add(lost, Ordering::Relaxed);
+                Message::Gap { view, lost }
+            }
+            Ok(Some(SourceEvent::Lost { why })) => {
+                tracing::error!("{}: the camera is gone: {why}", source.uri());
+                counts.gone.store(true, Ordering::Relaxed);
+                Message::CameraLost { view }
+            }
+            Ok(Some(SourceEvent::End)) => return,
+            Err(why) => {
+                if counts.errors.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!("{}: {why}", source.uri());
+                }
+                // An error that comes at once, again and again, must not burn the core.
+                std::thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+        };
+        let gone = matches!(message, Message::CameraLost { .. });
+        if messages.try_send(message).is_err() {
+            counts.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if gone {
+            return;
+        }
+    }
+}

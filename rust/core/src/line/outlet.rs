@@ -1,0 +1,418 @@
+//! The line thread's hands: work to the workers, results to the reader, entries to the recorder.
+//! Nothing here waits.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::deadline::{Job, LineEvent, Outlet};
+use super::recipe::Recipe;
+use super::results::{Inspection, ResultsIn};
+use super::simulation::Witness;
+use super::tally::{Note, Pending, Tally};
+use super::worker::{Evidence, Shop};
+use crate::batch;
+use crate::decide::Scores;
+use crate::frame::{Frame, FrameInfo, Kept};
+use crate::outcome::{Disposition, Outcome, PartId, Reason, ViewVerdict};
+use crate::record::{self, Entry, Recorder};
+use crate::track::{Cause, Committed};
+
+/// Events that wait for a reader; the oldest goes above that.
+const EVENTS: usize = 1024;
+
+/// How much an event asks of people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Somebody should look.
+    Alarm,
+    /// The belt should stop.
+    Stop,
+}
+
+/// Something about the line, for people and for the signals of a plant.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When, ns of the line's clock.
+    pub at_ns: i64,
+    /// What, in one word.
+    pub kind: &'static str,
+    /// How much it asks.
+    pub severity: Severity,
+    /// Which part, if it is about one.
+    pub part: Option<PartId>,
+    /// What became of that part, if that is the event.
+    pub disposition: Option<Disposition>,
+}
+
+/// A queue of events that never waits.
+#[derive(Clone, Debug)]
+pub(super) struct Events {
+    sender: Sender<Event>,
+    receiver: Receiver<Event>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Events {
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = bounded(EVENTS);
+        Self { sender, receiver, dropped: Arc::default() }
+    }
+
+    pub(super) fn push(&self, event: Event) {
+        let mut waiting = event;
+        while let Err(TrySendError::Full(back)) = self.sender.try_send(waiting) {
+            if self.receiver.try_recv().is_ok() {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            waiting = back;
+        }
+    }
+
+    pub(super) fn drain(&self) -> Vec<Event> {
+        self.receiver.try_iter().collect()
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// What was seen of a part so far: the view that decides.
+struct Seen {
+    part: PartId,
+    view: Option<u8>,
+    rank: (u8, f32),
+    info: Option<FrameInfo>,
+    scores: Scores,
+    frame: Option<Kept>,
+    verdict_ns: Option<i64>,
+}
+
+impl Seen {
+    const NOTHING: Self = Self {
+        part: 0,
+        view: None,
+        rank: (0, f32::NEG_INFINITY),
+        info: None,
+        scores: Scores::EMPTY,
+        frame: None,
+        verdict_ns: None,
+    };
+}
+
+/// What the line thread's hands reach.
+pub(super) struct Reach {
+    pub(super) shop: Arc<Shop>,
+    pub(super) results: ResultsIn,
+    pub(super) recorder: Option<Arc<Recorder>>,
+    pub(super) record_images: bool,
+    pub(super) events: Events,
+    pub(super) tally: Arc<Tally>,
+    pub(super) stop_requested: Arc<StopRequested>,
+    /// The recipe that is loaded, for parts that no recipe has judged.
+    pub(super) loaded: Arc<Mutex<Arc<Recipe>>>,
+    /// What a simulated world is told, to be held against its ledger.
+    pub(super) witness: Option<Arc<Witness>>,
+}
+
+/// The [`Outlet`] of a real line.
+pub(super) struct Hands {
+    reach: Reach,
+    recipe: Arc<Recipe>,
+    pending: Pending,
+    /// Parts in flight at their number modulo the tracker's capacity.
+    seen: Box<[Seen]>,
+    record_failed: bool,
+}
+
+impl Hands {
+    pub(super) fn new(reach: Reach, recipe: Arc<Recipe>, capacity: usize) -> Self {
+        let seen = (0..capacity).map(|_| Seen::NOTHING).collect();
+        Self { reach, recipe, pending: Pending::new(), seen, record_failed: false }
+    }
+
+    fn of(&mut self, part: PartId) -> &mut Seen {
+        let index = (part % self.seen.len() as u64) as usize;
+        &mut self.seen[index]
+    }
+
+    fn put(&mut self, entry: Entry, at_ns: i64) {
+        let Some(recorder) = &self.reach.recorder else { return };
+        if !recorder.put(entry) && !self.record_failed {
+            self.record_failed = true;
+            self.reach.stop_requested.set_record_lost();
+            self.reach.events.push(Event {
+                at_ns,
+                kind: "record_lost",
+                severity: Severity::Stop,
+                part: None,
+                disposition: None,
+            });
+        }
+    }
+}
+
+impl Outlet for Hands {
+    type Detail = Evidence;
+
+    fn announced(&mut self, part: PartId, _at_ns: i64) {
+        *self.of(part) = Seen { part, ..Seen::NOTHING };
+    }
+
+    fn judge(&mut self, job: Job) -> Result<(), Job> {
+        let Job { part, view, due_ns, live_due_ns, frame } = job;
+        let queued = batch::Job { part, view, due_ns: live_due_ns, payload: frame };
+        self.reach.shop.queue.push(queued).map_err(|back| Job {
+            part,
+            view,
+            due_ns,
+            live_due_ns,
+            frame: back.payload,
+        })
+    }
+
+    fn unjudged(&mut self, part: PartId, view: u8, _reason: Reason, frame: Frame) {
+        let info = *frame.info();
+        let kept = self.reach.shop.quotas[usize::from(view)].keep(frame);
+        let seen = self.of(part);
+        if seen.part == part && seen.info.is_none() {
+            (seen.view, seen.info, seen.frame) = (Some(view), Some(info), kept);
+            seen.rank = (1, 0.0);
+        }
+    }
+
+    fn stray(&mut self, _view: u8, frame: Frame) {
+        drop(frame);
+    }
+
+    fn verdict(
+        &mut self,
+        part: PartId,
+        view: u8,
+        verdict: ViewVerdict,
+        late: bool,
+        detail: Evidence,
+    ) {
+        if late {
+            self.put(Entry::LateVerdict(part, word(verdict), detail.verdict_ns), detail.verdict_ns);
+            return;
+        }
+        if detail.recipe.revision > self.recipe.revision {
+            self.recipe = Arc::clone(&detail.recipe);
+        }
+        let rank = match verdict {
+            ViewVerdict::Reject { score, .. } => (3, score),
+            ViewVerdict::Pass { score } => (2, score),
+            ViewVerdict::Unjudged(_) => (1, 0.0),
+        };
+        let seen = self.of(part);
+        if seen.part != part {
+            return;
+        }
+        seen.verdict_ns = seen.verdict_ns.max(Some(detail.verdict_ns));
+        if rank >= seen.rank {
+            seen.rank = rank;
+            seen.view = Some(view);
+            seen.info = Some(detail.info);
+            seen.scores = detail.scores;
+            seen.frame = detail.frame;
+        }
+    }
+
+    fn committed(&mut self, committed: &Committed) {
+        if let Ok(loaded) = self.reach.loaded.try_lock()
+            && loaded.revision > self.recipe.revision
+        {
+            self.recipe = Arc::clone(&loaded);
+        }
+        let part = committed.part;
+        let seen = std::mem::replace(self.of(part), Seen::NOTHING);
+        let seen = if seen.part == part { seen } else { Seen::NOTHING };
+        let captured_ns = seen.info.map(|info| info.captured_ns);
+        let trigger_to_verdict_ns = committed.verdict_ns.zip(captured_ns).map(|(v, c)| v - c);
+        let note = Note::Part { trigger_to_verdict_ns, slack_ns: committed.slack_ns };
+        self.reach.tally.note(note, &mut self.pending);
+
+        let image = if self.reach.record_images {
+            let view = seen.view.unwrap_or(0);
+            seen.frame.clone().map(|frame| record::Image { view, frame })
+        } else {
+            None
+        };
+        let recorded = self.reach.recorder.is_some() && image.is_some();
+        if self.reach.recorder.is_some() {
+            let (reason, class) = match committed.outcome {
+                Outcome::Pass => (None, None),
+                Outcome::Reject(class) => (None, Some(class)),
+                Outcome::Unjudged(reason) => (Some(reason.as_str()), None),
+            };
+            let entry = record::Part {
+                part,
+                outcome: committed.outcome.as_str(),
+                reason,
+                class,
+                score: committed.score,
+                scores: seen.scores,
+                revision: self.recipe.revision,
+                announced_ns: committed.announced_ns,
+                captured_ns,
+                verdict_ns: committed.verdict_ns,
+                committed_ns: committed.committed_ns,
+                slack_ns: committed.slack_ns,
+                frame_id: seen.info.map(|info| info.frame_id),
+                true_part: seen.info.and_then(|info| info.true_part),
+            };
+            self.put(Entry::Part(entry, image), committed.committed_ns);
+        }
+        if let Some(witness) = &self.reach.witness {
+            let true_part = seen.info.and_then(|info| info.true_part);
+            witness.note(part, committed.outcome, committed.announced_ns, true_part);
+        }
+        // A pass that is sampled for the record is not for the reader.
+        let frame = if committed.outcome == Outcome::Pass { None } else { seen.frame };
+        self.reach.results.push(Inspection {
+            part,
+            outcome: committed.outcome,
+            score: committed.score,
+            scores: seen.scores,
+            announced_ns: committed.announced_ns,
+            captured_ns,
+            verdict_ns: committed.verdict_ns,
+            committed_ns: committed.committed_ns,
+            slack_ns: committed.slack_ns,
+            remove: committed.remove,
+            view: seen.view,
+            frame_id: seen.info.map(|info| info.frame_id),
+            true_part: seen.info.and_then(|info| info.true_part),
+            frame,
+            recorded,
+            recipe: Arc::clone(&self.recipe),
+        });
+    }
+
+    fn disposition(&mut self, part: PartId, disposition: Disposition, at_ns: i64) {
+        self.reach.tally.note(Note::Disposition(disposition), &mut self.pending);
+        self.put(Entry::Disposition(part, disposition, at_ns), at_ns);
+        let severity = match disposition {
+            Disposition::Refused | Disposition::Unconfirmed => Severity::Alarm,
+            _ => Severity::Info,
+        };
+        let (part, disposition) = (Some(part), Some(disposition));
+        self.reach.events.push(Event { at_ns, kind: "disposition", severity, part, disposition });
+    }
+
+    fn event(&mut self, event: LineEvent, at_ns: i64) {
+        if let LineEvent::StopRequest(cause) = event {
+            self.reach.stop_requested.set(cause);
+        }
+        let (kind, severity) = match event {
+            LineEvent::Alarm(cause) => (cause_word(cause), Severity::Alarm),
+            LineEvent::StopRequest(cause) => (cause_word(cause), Severity::Stop),
+            LineEvent::Ready(true) => ("ready", Severity::Info),
+            LineEvent::Ready(false) => ("not_ready", Severity::Info),
+            LineEvent::Drained => ("drained", Severity::Info),
+        };
+        self.reach.events.push(Event { at_ns, kind, severity, part: None, disposition: None });
+        self.put(Entry::Event { at_ns, kind, severity: severity_word(severity) }, at_ns);
+    }
+}
+
+impl Drop for Hands {
+    fn drop(&mut self) {
+        self.reach.tally.finish(&mut self.pending);
+    }
+}
+
+fn word(verdict: ViewVerdict) -> &'static str {
+    match verdict {
+        ViewVerdict::Pass { .. } => "pass",
+        ViewVerdict::Reject { .. } => "reject",
+        ViewVerdict::Unjudged(reason) => reason.as_str(),
+    }
+}
+
+/// The word that records and Python use for a severity.
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Alarm => "alarm",
+        Severity::Stop => "stop",
+    }
+}
+
+/// Every cause and its word.
+const CAUSES: &[(Cause, &str)] = &[
+    (Cause::Unjudged, "unjudged_share"),
+    (Cause::UnjudgedPart, "unjudged_part"),
+    (Cause::RejectsInRow, "rejects_in_row"),
+    (Cause::RejectShare, "reject_share"),
+    (Cause::StrayFrames, "stray_frames"),
+    (Cause::TouchingParts, "touching_parts"),
+    (Cause::CameraLost, "camera_lost"),
+    (Cause::FrameIdJump, "frame_id_jump"),
+    (Cause::EncoderLost, "encoder_lost"),
+    (Cause::EncoderJumped, "encoder_jumped"),
+    (Cause::EncoderStuck, "encoder_stuck"),
+    (Cause::SensorLost, "sensor_lost"),
+    (Cause::Crowded, "crowded"),
+    (Cause::Refused, "refused"),
+    (Cause::Unconfirmed, "unconfirmed"),
+    (Cause::EjectorFault, "ejector_fault"),
+    (Cause::Overload, "overload"),
+    (Cause::Aborted, "aborted"),
+];
+
+fn cause_word(cause: Cause) -> &'static str {
+    CAUSES.iter().find(|(known, _)| *known == cause).map_or("?", |(_, word)| word)
+}
+
+/// The stop request that holds, written by the line thread and read by everybody.
+#[derive(Debug, Default)]
+pub(super) struct StopRequested(AtomicUsize);
+
+impl StopRequested {
+    const RECORD: usize = usize::MAX;
+
+    fn set(&self, cause: Cause) {
+        let index = CAUSES.iter().position(|(known, _)| *known == cause).unwrap_or(0);
+        // The first one says what began it.
+        let _ = self.0.compare_exchange(0, index + 1, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn set_record_lost(&self) {
+        let _ = self.0.compare_exchange(0, Self::RECORD, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Option<&'static str> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            Self::RECORD => Some("record_lost"),
+            index => CAUSES.get(index - 1).map(|(_, word)| *word),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_stop_request_holds_until_it_is_cleared() {
+        let requested = StopRequested::default();
+        requested.set(Cause::Crowded);
+        requested.set(Cause::CameraLost);
+        assert_eq!(requested.get(), Some("crowded"));
+        requested.clear();
+        assert_eq!(requested.get(), None);
+        requested.set_record_lost();
+        assert_eq!(requested.get(), Some("record_lost"));
+    }
+}

@@ -1,0 +1,435 @@
+//! `line.toml`: the plant. Field names are the file's keys; every unknown key is refused.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The plant: everything that stays when the product changes.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plant {
+    /// Version of this file's format; 1.
+    pub schema: u32,
+    /// What the line is called in messages and records.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// The belt; omit it where nothing moves parts past the camera.
+    pub belt: Option<Belt>,
+    /// How parts are announced.
+    #[serde(default)]
+    pub parts: Parts,
+    /// The cameras, in the order of the belt.
+    #[serde(default)]
+    pub camera: Vec<Camera>,
+    /// How views become an outcome, and when it is frozen.
+    #[serde(default)]
+    pub verdict: Verdict,
+    /// The ejectors, in the order of the belt.
+    #[serde(default)]
+    pub reject: Vec<Reject>,
+    /// When to call for help.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Where records go; omit it to keep none.
+    pub record: Option<Record>,
+    /// Threads and memory.
+    #[serde(default)]
+    pub run: Run,
+    /// The world behind every `simulated:` URI.
+    pub simulation: Option<Simulation>,
+}
+
+fn default_name() -> String {
+    "line".into()
+}
+
+/// `[belt]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Belt {
+    /// Greatest speed it can have, mm/s.
+    pub max_speed_mm_s: f64,
+    /// Length of a part along the belt, mm.
+    pub part_mm: f64,
+    /// Least gap between two parts, mm.
+    pub least_gap_mm: f64,
+    /// URI of the encoder; omit it to track by time at `max_speed_mm_s`.
+    pub encoder: Option<String>,
+    /// Belt travel of one count, mm.
+    #[serde(default = "default_mm_per_count")]
+    pub mm_per_count: f64,
+    /// Bits of the counter, after which it rolls over.
+    #[serde(default = "default_count_bits")]
+    pub count_bits: u32,
+}
+
+fn default_mm_per_count() -> f64 {
+    0.1
+}
+
+fn default_count_bits() -> u32 {
+    32
+}
+
+/// `[parts]`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parts {
+    /// Who announces a part.
+    #[serde(default)]
+    pub announced_by: AnnouncedBy,
+    /// URI of the photo-eye, for `announced_by = "sensor"`.
+    pub sensor: Option<String>,
+}
+
+/// Who announces a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnnouncedBy {
+    /// Each frame of the first camera is a part.
+    #[default]
+    Frame,
+    /// A photo-eye.
+    Sensor,
+    /// The integrator's code, by `line.announce()`.
+    Call,
+}
+
+/// A feature's value in the file.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Setting {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A word: an enumeration's entry, or a string.
+    Text(String),
+}
+
+/// `[[camera]]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// What recipes and records call it.
+    pub name: String,
+    /// Where it is: `gentl:PRODUCER.cti#DEVICE`, or `push:` for arrays that are submitted.
+    pub uri: String,
+    /// Distance of its view's centre from the photo-eye, mm.
+    #[serde(default)]
+    pub at_mm: f64,
+    /// How far a frame's time may lie from where its part should be, ms.
+    #[serde(default = "default_window_ms")]
+    pub window_ms: f64,
+    /// Features set before it starts, in the order in which they stand in the file.
+    #[serde(default)]
+    pub features: IndexMap<String, Setting>,
+    /// `simulated:` when the simulated belt pulses this camera's Line0.
+    pub trigger: Option<String>,
+}
+
+fn default_window_ms() -> f64 {
+    5.0
+}
+
+/// `[verdict]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verdict {
+    /// How several views make one verdict.
+    pub combine: Combine,
+    /// How an unjudged part is treated at the ejector.
+    pub on_unjudged: OnUnjudged,
+    /// What to do when a stroke would hit the neighbour.
+    pub on_crowded: OnCrowded,
+    /// Without an ejector: the time from announcement to commit, s.
+    pub budget_s: f64,
+}
+
+impl Default for Verdict {
+    fn default() -> Self {
+        Self {
+            combine: Combine::default(),
+            on_unjudged: OnUnjudged::default(),
+            on_crowded: OnCrowded::default(),
+            budget_s: 0.2,
+        }
+    }
+}
+
+/// How several views make one verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Combine {
+    /// One bad view makes a bad part.
+    #[default]
+    Any,
+    /// Only a part that is bad in every view is bad.
+    All,
+    /// The majority decides.
+    Vote,
+    /// The view with the greatest score decides.
+    Worst,
+}
+
+/// How an unjudged part is treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnjudged {
+    /// Pushed off.
+    #[default]
+    Reject,
+    /// Let pass.
+    Pass,
+    /// Let pass, and a stop is requested.
+    Stop,
+}
+
+/// What to do when a stroke would hit the neighbour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCrowded {
+    /// Fire; the neighbour is booked as collateral.
+    #[default]
+    Fire,
+    /// Do not fire; a stop is requested.
+    Stop,
+}
+
+/// `[limits]`: when the line calls for help. Shares are of the last 100 parts.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Alarm when more than this share was unjudged.
+    pub unjudged_share: f64,
+    /// Alarm when more than this share was rejected, and a stop request above twice that.
+    pub reject_share: f64,
+    /// Alarm after this many rejects in a row, and a stop request after twice as many.
+    pub rejects_in_row: u32,
+    /// How long a camera may be gone before the line asks for a stop, s.
+    pub lost_s: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { unjudged_share: 0.05, reject_share: 0.5, rejects_in_row: 10, lost_s: 2.0 }
+    }
+}
+
+/// `[[reject]]`: one ejector.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reject {
+    /// What records call it.
+    pub name: String,
+    /// Where it is; `simulated:` today.
+    pub uri: String,
+    /// Distance of its centre from the photo-eye, mm.
+    pub at_mm: f64,
+    /// Classes that it removes; `*` is every class.
+    #[serde(default = "default_classes")]
+    pub classes: Vec<String>,
+    /// Width of its face along the belt, mm.
+    pub face_mm: f64,
+    /// Command to beginning of the effect, ms.
+    pub dead_ms: f64,
+    /// Effect that must land on the part, ms.
+    pub hit_ms: f64,
+    /// Until it is out of the way again, ms.
+    pub occupied_ms: f64,
+    /// Until it can fire again, ms.
+    #[serde(default)]
+    pub recover_ms: f64,
+}
+
+fn default_classes() -> Vec<String> {
+    vec!["*".into()]
+}
+
+/// `[record]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Folder, made when it is missing.
+    pub dir: String,
+    /// Which images are kept: `none`, `rejects`, `all`, or a share of the passes (0..1) beside the
+    /// rejects.
+    #[serde(default)]
+    pub images: Images,
+    /// Oldest images go when the folder holds more, GB.
+    #[serde(default = "default_max_gb")]
+    pub max_gb: f64,
+}
+
+fn default_max_gb() -> f64 {
+    20.0
+}
+
+/// Which images are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Images {
+    /// By word.
+    Kind(ImageKind),
+    /// Rejects, unjudged, and this share of the passes.
+    Share(f64),
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self::Kind(ImageKind::Rejects)
+    }
+}
+
+/// Which images are kept, by word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageKind {
+    /// None.
+    None,
+    /// Those of rejected and unjudged parts.
+    Rejects,
+    /// All.
+    All,
+}
+
+/// `[run]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Run {
+    /// Threads that prepare, run and decide, each with a session of its own.
+    pub workers: usize,
+    /// Greatest number of parts in one model run.
+    pub batch: usize,
+    /// Slots beyond what the line needs, for images that are kept for record and Python.
+    pub keep: usize,
+    /// Results that wait for a slow reader; the oldest is dropped and counted above that.
+    pub results: usize,
+    /// Longest wait for parts on the belt when closing, s.
+    pub drain_s: f64,
+    /// Path of ONNX Runtime's library; Python fills in that of the installed package.
+    pub onnxruntime: Option<String>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { workers: 1, batch: 1, keep: 16, results: 4096, drain_s: 10.0, onnxruntime: None }
+    }
+}
+
+/// `[simulation]`: the world behind every `simulated:` URI.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Simulation {
+    /// Seed of everything random in it.
+    pub seed: u64,
+    /// How many parts come before the belt runs empty.
+    pub parts: u64,
+    /// Mean speed, mm/s.
+    pub speed_mm_s: f64,
+    /// Amplitude of the speed's swing, as a share of the mean.
+    pub speed_swing: f64,
+    /// Period of that swing, s.
+    pub swing_s: f64,
+    /// Least and greatest gap between parts, mm.
+    pub gap_mm: [f64; 2],
+    /// Pictures by their number in the camera's folder (sorted by name), drawn from for each part;
+    /// a number that stands here twice is drawn twice as often.
+    pub pictures: Vec<u32>,
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            parts: 1000,
+            speed_mm_s: 1000.0,
+            speed_swing: 0.0,
+            swing_s: 2.0,
+            gap_mm: [60.0, 120.0],
+            pictures: vec![0],
+        }
+    }
+}
+
+impl Plant {
+    /// Checks what types cannot say. `file` is named in the error.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with file, key, what was found and what is allowed.
+    pub fn check(&self, file: &str) -> Result<()> {
+        let wrong = |key: &str, problem: String| {
+            Err(Error::Config { file: file.into(), key: key.into(), problem })
+        };
+        if self.schema != 1 {
+            return wrong("schema", format!("{} is not known here; write schema = 1", self.schema));
+        }
+        let Some(first) = self.camera.first() else {
+            return wrong("camera", "none is named; a line needs at least one [[camera]]".into());
+        };
+        for (index, camera) in self.camera.iter().enumerate() {
+            let key = |name: &str| format!("camera[{index}].{name}");
+            if self.camera[..index].iter().any(|other| other.name == camera.name) {
+                return wrong(
+                    &key("name"),
+                    format!("{:?} is the name of two cameras", camera.name),
+                );
+            }
+            if camera.at_mm < first.at_mm && index > 0 {
+                let problem = "cameras are listed in the order of the belt, nearest first".into();
+                return wrong(&key("at_mm"), problem);
+            }
+            if camera.window_ms.is_nan() || camera.window_ms <= 0.0 {
+                return wrong(&key("window_ms"), format!("{} is not above 0", camera.window_ms));
+            }
+            if camera.trigger.as_deref().is_some_and(|uri| uri != "simulated:") {
+                let problem = "only \"simulated:\" is known; omit it for a camera that is wired";
+                return wrong(&key("trigger"), problem.into());
+            }
+        }
+        if self.parts.announced_by == AnnouncedBy::Sensor && self.parts.sensor.is_none() {
+            let problem = "announced_by = \"sensor\" needs the URI of a photo-eye".into();
+            return wrong("parts.sensor", problem);
+        }
+        if self.belt.is_none() && !self.reject.is_empty() {
+            return wrong("belt", "a [[reject]] needs a [belt] that carries parts to it".into());
+        }
+        if self.simulation.is_none() && self.simulated_uris().next().is_some() {
+            let problem = "simulated: URIs need the table [simulation], which may be empty".into();
+            return wrong("simulation", problem);
+        }
+        if !(1..=64).contains(&self.run.workers) {
+            return wrong("run.workers", format!("{} is not in 1..64", self.run.workers));
+        }
+        if !(1..=256).contains(&self.run.batch) {
+            return wrong("run.batch", format!("{} is not in 1..256", self.run.batch));
+        }
+        if self.run.results == 0 {
+            return wrong("run.results", "0 results cannot be read; 4096 is the default".into());
+        }
+        if self.verdict.budget_s.is_nan() || self.verdict.budget_s <= 0.0 {
+            return wrong("verdict.budget_s", format!("{} is not above 0", self.verdict.budget_s));
+        }
+        if self.simulation.as_ref().is_some_and(|world| world.pictures.is_empty()) {
+            return wrong("simulation.pictures", "is empty; parts need a picture each".into());
+        }
+        if let Some(Record { images: Images::Share(share), .. }) = self.record
+            && !(0.0..=1.0).contains(&share)
+        {
+            return wrong("record.images", format!("a share of {share} is not in 0..1"));
+        }
+        Ok(())
+    }
+
+    fn simulated_uris(&self) -> impl Iterator<Item = &str> {
+        let belt = self.belt.iter().filter_map(|belt| belt.encoder.as_deref());
+        let eye = self.parts.sensor.as_deref();
+        let triggers = self.camera.iter().filter_map(|camera| camera.trigger.as_deref());
+        let ejectors = self.reject.iter().map(|reject| reject.uri.as_str());
+        belt.chain(eye).chain(triggers).chain(ejectors).filter(|u| u.starts_with("simulated:"))
+    }
+}

@@ -1,0 +1,610 @@
+//! The line as its user holds it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::camera;
+use super::config::Loaded;
+use super::deadline::{LineThread, Message, Report};
+use super::intake::{self, Intake, Opened};
+use super::outlet::{Event, Events, Hands, Reach, Severity, StopRequested};
+use super::plant::{ImageKind, Images, Plant};
+use super::product::Product;
+use super::recipe::{self, Kit, Recipe};
+use super::results::{Next, Results, results};
+use super::setup;
+use super::simulation::{self, LedgerRow, Witness};
+use super::stats::{CameraStats, Stats};
+use super::tally::Tally;
+use super::worker::{self, Costs, Evidence, NextKit, Shop};
+use crate::actuate::{self, Actuator};
+use crate::batch::BatchQueue;
+use crate::clock::{Clock, SEC};
+use crate::error::{Error, Result};
+use crate::frame::{FrameInfo, PixelFormat, Quota};
+use crate::outcome::Disposition;
+use crate::record::{self, Entry, Recorder};
+use crate::sense::{self, Encoder, PartSensor};
+use crate::source::push::Push;
+use crate::world::{Running as WorldRunning, World};
+
+/// Parts that the line remembers at once.
+const CAPACITY: usize = 256;
+
+/// How long a question to the line thread may take; it answers within a wake-up.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Readers look at this often whether a finite world has come to its end.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// An inspection line. Every method may be called from any thread; dropping it closes it.
+pub struct Line {
+    plant: Loaded<Plant>,
+    library: PathBuf,
+    clock: Clock,
+    shop: Arc<Shop>,
+    results: Results,
+    events: Events,
+    tally: Arc<Tally>,
+    stop_requested: Arc<StopRequested>,
+    loaded: Arc<Mutex<Arc<Recipe>>>,
+    next_kits: Vec<NextKit>,
+    cameras: Vec<(String, Arc<camera::Counts>)>,
+    push: Option<(u8, Arc<Push>)>,
+    copied: AtomicU64,
+    world: Option<World>,
+    witness: Option<Arc<Witness>>,
+    recorder: Mutex<Option<Arc<Recorder>>>,
+    last_report: Arc<Mutex<Option<Report>>>,
+    stopping: AtomicBool,
+    state: Mutex<State>,
+}
+
+enum State {
+    Built(Box<Built>),
+    Running(Box<Threads>),
+    /// Somebody is joining the threads.
+    Ending,
+    Ended,
+}
+
+/// All that the threads will own.
+struct Built {
+    line_thread: LineThread<Hands>,
+    kits: Vec<Kit>,
+    cameras: Vec<Opened>,
+}
+
+struct Threads {
+    line: JoinHandle<()>,
+    workers: Vec<JoinHandle<()>>,
+    cameras: Vec<JoinHandle<()>>,
+    stop_cameras: Arc<AtomicBool>,
+    world: Option<WorldRunning>,
+}
+
+impl Line {
+    /// Opens everything that the plant names and loads the product; nothing moves yet.
+    ///
+    /// `library` is ONNX Runtime's, where the plant does not name one.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::Infeasible`] with the figures, and whatever camera, model,
+    /// record folder or ONNX Runtime say.
+    pub fn open(
+        plant: Loaded<Plant>,
+        product: &Loaded<Product>,
+        library: Option<&Path>,
+    ) -> Result<Self> {
+        let value = &plant.value;
+        let library = library_path(&plant, library)?;
+        let run = &value.run;
+        let (recipe, kits) = recipe::load(product, &library, 1, run.workers, run.batch)?;
+        known_cameras(&plant, product)?;
+        let clock = Clock::System;
+        let now_ns = clock.now_ns();
+        let world = value
+            .simulation
+            .as_ref()
+            .map(|simulation| World::new(simulation::world(value, simulation), now_ns))
+            .transpose()?;
+        let cameras = intake::open(&plant, &recipe.spec, world.as_ref())?;
+
+        let slots: usize = cameras.iter().map(|camera| camera.slots).sum();
+        // A frame, its verdict and a gap for each slot, and some for questions.
+        let (messages, inbox) = bounded(3 * slots + 64);
+        let quota = |camera: &Opened| Quota::new(run.keep, camera.slots);
+        let shop = Arc::new(Shop {
+            queue: BatchQueue::new(
+                cameras.len(),
+                cameras.iter().map(|c| c.slots).max().unwrap_or(1),
+            ),
+            clock: clock.clone(),
+            messages,
+            quotas: cameras.iter().map(quota).collect(),
+            keep_one_pass_in: keep_one_pass_in(value),
+            costs: Costs::default(),
+        });
+        let recorder = open_recorder(&plant, now_ns)?;
+        if let Some(recorder) = &recorder {
+            recorder.put(Entry::Recipe(Box::new(recipe.entry())));
+        }
+        let (results_in, results) = results(run.results);
+        let (events, tally) = (Events::new(), Arc::new(Tally::new()));
+        let stop_requested = Arc::new(StopRequested::default());
+        let loaded = Arc::new(Mutex::new(Arc::clone(&recipe)));
+        let witness = value.simulation.as_ref().map(|world| Arc::new(Witness::new(world.parts)));
+        let reach = Reach {
+            shop: Arc::clone(&shop),
+            results: results_in,
+            recorder: recorder.clone(),
+            record_images: keeps_images(value),
+            events: events.clone(),
+            tally: Arc::clone(&tally),
+            stop_requested: Arc::clone(&stop_requested),
+            loaded: Arc::clone(&loaded),
+            witness: witness.clone(),
+        };
+        let hands = Hands::new(reach, Arc::clone(&recipe), CAPACITY);
+        let line_thread =
+            line_thread(&plant, &recipe, world.as_ref(), &clock, now_ns, inbox, hands)?;
+        let push = cameras.iter().enumerate().find_map(|(view, camera)| match &camera.intake {
+            Intake::Push(push) => Some((view as u8, Arc::clone(push))),
+            Intake::Camera(_) => None,
+        });
+        Ok(Self {
+            library,
+            clock,
+            shop,
+            results,
+            events,
+            tally,
+            stop_requested,
+            loaded,
+            next_kits: (0..kits.len()).map(|_| NextKit::default()).collect(),
+            cameras: cameras.iter().map(|c| (c.name.clone(), Arc::clone(&c.counts))).collect(),
+            push,
+            copied: AtomicU64::new(0),
+            world,
+            witness,
+            recorder: Mutex::new(recorder),
+            last_report: Arc::default(),
+            stopping: AtomicBool::new(false),
+            state: Mutex::new(State::Built(Box::new(Built { line_thread, kits, cameras }))),
+            plant,
+        })
+    }
+
+    /// Makes the threads, starts the cameras and, where it is simulated, the belt.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] for a line that has ended; what the camera says that does not start. Then
+    /// the line has ended, and everything that was started is stopped.
+    pub fn start(&self) -> Result<()> {
+        let mut state = lock(&self.state);
+        let built = match std::mem::replace(&mut *state, State::Ended) {
+            State::Built(built) => *built,
+            State::Running(threads) => {
+                *state = State::Running(threads);
+                return Ok(());
+            }
+            ending => {
+                *state = ending;
+                return Err(Error::Closed { what: self.plant.value.name.clone() });
+            }
+        };
+        let mut threads = Threads {
+            line: self.spawn_line_thread(built.line_thread)?,
+            workers: Vec::new(),
+            cameras: Vec::new(),
+            stop_cameras: Arc::default(),
+            world: None,
+        };
+        let started = self.start_rest(&mut threads, built.kits, built.cameras);
+        *state = State::Running(Box::new(threads));
+        drop(state);
+        if started.is_err() {
+            self.abort();
+        }
+        started
+    }
+
+    fn spawn_line_thread(&self, mut thread: LineThread<Hands>) -> Result<JoinHandle<()>> {
+        let last_report = Arc::clone(&self.last_report);
+        spawn("smartqc-line", move || {
+            thread.run();
+            *lock(&last_report) = Some(thread.report());
+        })
+    }
+
+    fn start_rest(
+        &self,
+        threads: &mut Threads,
+        kits: Vec<Kit>,
+        cameras: Vec<Opened>,
+    ) -> Result<()> {
+        for (kit, next) in kits.into_iter().zip(&self.next_kits) {
+            let (shop, next) = (Arc::clone(&self.shop), Arc::clone(next));
+            threads.workers.push(spawn("smartqc-worker", move || worker::work(&shop, kit, &next))?);
+        }
+        for (view, camera) in cameras.into_iter().enumerate() {
+            let Intake::Camera(mut source) = camera.intake else { continue };
+            source.start()?;
+            let stop = Arc::clone(&threads.stop_cameras);
+            let (messages, counts) = (self.shop.messages.clone(), camera.counts);
+            threads.cameras.push(spawn("smartqc-camera", move || {
+                camera::watch(&mut *source, view as u8, &messages, &counts, &stop);
+                source.stop();
+            })?);
+        }
+        threads.world =
+            self.world.as_ref().map(|world| world.run(self.clock.clone())).transpose()?;
+        Ok(())
+    }
+
+    /// Waits at most `timeout` for the next inspection.
+    pub fn next(&self, timeout: Duration) -> Next {
+        let until_ns = self.clock.now_ns() + timeout.as_nanos() as i64;
+        loop {
+            // A world with a last part ends the line by itself.
+            if self.world.as_ref().is_some_and(World::finished) {
+                self.stop();
+            }
+            let left = Duration::from_nanos((until_ns - self.clock.now_ns()).max(0) as u64);
+            match self.results.next(left.min(SLICE)) {
+                Next::Nothing if left > SLICE => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Begins to end: nothing new is announced, what is on the belt goes its way. Does not wait.
+    pub fn stop(&self) {
+        if !self.stopping.swap(true, Ordering::AcqRel) {
+            let drain_ns = (self.plant.value.run.drain_s * SEC as f64) as i64;
+            self.tell(Message::Stop { drain_ns: self.clock.now_ns() + drain_ns });
+        }
+    }
+
+    /// Copies a picture into a slot of ours and gives it to the line; waits at most `timeout` for a
+    /// free slot. Rows are `stride` bytes apart.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without a `push:` camera or with an array that does not fit;
+    /// [`Error::Timeout`] when the line is slower than its caller; [`Error::Closed`].
+    pub fn submit(
+        &self,
+        bytes: &[u8],
+        size: [u32; 2],
+        stride: usize,
+        format: PixelFormat,
+        timeout: Duration,
+    ) -> Result<()> {
+        let Some((view, push)) = &self.push else {
+            let problem = "this line has no camera with uri = \"push:\"".to_owned();
+            return Err(Error::invalid("submit", problem));
+        };
+        if self.stopping.load(Ordering::Acquire) || !matches!(*lock(&self.state), State::Running(_))
+        {
+            return Err(Error::Closed { what: self.plant.value.name.clone() });
+        }
+        let mut info = FrameInfo::packed(size[0], size[1], format, self.clock.now_ns());
+        info.stride = stride;
+        let frame = push.submit(bytes, info, timeout)?;
+        self.copied.fetch_add(1, Ordering::Relaxed);
+        self.cameras[usize::from(*view)].1.frames.fetch_add(1, Ordering::Relaxed);
+        self.tell(Message::Frame { view: *view, frame });
+        Ok(())
+    }
+
+    /// Announces a part, for `announced_by = "call"`: its leading edge is at the reference point
+    /// now.
+    pub fn announce(&self) {
+        self.tell(Message::Announce { at_ns: self.clock.now_ns() });
+    }
+
+    /// Says that somebody has looked after alarms and stop requests.
+    pub fn reset(&self) {
+        self.stop_requested.clear();
+        self.tell(Message::Reset);
+    }
+
+    /// Moves the threshold of a class, at once and for all workers; not written to the recipe.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an unknown class or a value outside 0..1.
+    pub fn set_threshold(&self, class: &str, limit: f32) -> Result<f32> {
+        let recipe = self.recipe();
+        let old = recipe.set_threshold(class, limit)?;
+        self.record(Entry::Recipe(Box::new(recipe.entry())));
+        Ok(old)
+    }
+
+    /// Loads another recipe and swaps it in between two parts. When it fails, by its dry run or
+    /// before, the running one stays.
+    ///
+    /// # Errors
+    /// As [`Line::open`]'s for the product.
+    pub fn load_recipe(&self, product: &Loaded<Product>) -> Result<()> {
+        known_cameras(&self.plant, product)?;
+        let run = &self.plant.value.run;
+        let revision = self.recipe().revision + 1;
+        let (recipe, kits) =
+            recipe::load(product, &self.library, revision, run.workers, run.batch)?;
+        let policy = setup::policy(&self.plant, &recipe)?;
+        self.record(Entry::Recipe(Box::new(recipe.entry())));
+        *lock(&self.loaded) = recipe;
+        self.tell(Message::Policy(Box::new(policy)));
+        for (place, kit) in self.next_kits.iter().zip(kits) {
+            *lock(place) = Some(kit);
+        }
+        Ok(())
+    }
+
+    /// The recipe that is loaded.
+    pub fn recipe(&self) -> Arc<Recipe> {
+        Arc::clone(&lock(&self.loaded))
+    }
+
+    /// The events since the last call, oldest first.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.drain()
+    }
+
+    /// How it goes.
+    pub fn stats(&self) -> Stats {
+        let report = self.report();
+        let tally = self.tally.snapshot();
+        let costs = &self.shop.costs;
+        let seconds = |ns: &AtomicU64| ns.load(Ordering::Relaxed) as f64 / 1e9;
+        let dispositions = [
+            Disposition::None,
+            Disposition::Commanded,
+            Disposition::Confirmed,
+            Disposition::Unconfirmed,
+            Disposition::Refused,
+            Disposition::Collateral,
+        ];
+        let camera = |(name, counts): &(String, Arc<camera::Counts>)| {
+            let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            CameraStats {
+                name: name.clone(),
+                frames: get(&counts.frames),
+                incomplete: get(&counts.incomplete),
+                lost: get(&counts.lost),
+                errors: get(&counts.errors),
+                refused: get(&counts.refused),
+                gone: counts.gone.load(Ordering::Relaxed),
+            }
+        };
+        Stats {
+            counts: report.as_ref().map(|report| report.counts).unwrap_or_default(),
+            report,
+            trigger_to_verdict: tally.trigger_to_verdict,
+            slack: tally.slack,
+            dispositions: dispositions.map(|d| (d, tally.dispositions[d as usize])),
+            cameras: self.cameras.iter().map(camera).collect(),
+            judged: costs.frames.load(Ordering::Relaxed),
+            prepare_s: seconds(&costs.prepare_ns),
+            run_s: seconds(&costs.run_ns),
+            copied: self.copied.load(Ordering::Relaxed),
+            results_dropped: self.results.dropped(),
+            events_dropped: self.events.dropped(),
+            frames_not_kept: self.shop.quotas.iter().map(|quota| quota.refused()).sum(),
+            record: lock(&self.recorder).as_ref().map(|recorder| recorder.counts()),
+            stop_requested: self.stop_requested.get(),
+            recipe_revision: self.recipe().revision,
+        }
+    }
+
+    fn report(&self) -> Option<Report> {
+        if let Some(last) = lock(&self.last_report).clone() {
+            return Some(last);
+        }
+        if matches!(*lock(&self.state), State::Built(_) | State::Ended) {
+            return None;
+        }
+        let (answer, question) = bounded(1);
+        self.tell(Message::Report(answer));
+        // The thread may have ended between the look and the question.
+        question.recv_timeout(ANSWER).ok().or_else(|| lock(&self.last_report).clone())
+    }
+
+    /// What physically happened to every part of a simulated world; empty for a real one.
+    /// `bad(picture)` is the truth about a picture.
+    pub fn ledger(&self, bad: &dyn Fn(u64) -> bool) -> Vec<LedgerRow> {
+        let (Some(world), Some(witness)) = (&self.world, &self.witness) else { return Vec::new() };
+        let removes_unjudged =
+            self.plant.value.verdict.on_unjudged == super::plant::OnUnjudged::Reject;
+        let strokes = world.strokes();
+        world.with_ledger(|ledger| {
+            simulation::ledger(ledger, witness, &strokes, removes_unjudged, bad)
+        })
+    }
+
+    /// Whether everything has come to its end; results may still wait to be read.
+    pub fn ended(&self) -> bool {
+        matches!(*lock(&self.state), State::Ended)
+    }
+
+    /// Ready off, what is on the belt goes its way (`drain_s` at most), safe state, threads joined,
+    /// records on disk. Idempotent.
+    pub fn close(&self) {
+        self.stop();
+        self.finish();
+    }
+
+    /// The rest is `unjudged(stopped)`, safe state, at once. Idempotent.
+    pub fn abort(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.tell(Message::Abort);
+        self.finish();
+    }
+
+    /// Waits at most `timeout` until nothing is on its way any more after [`Line::stop`].
+    pub fn wait_drained(&self, timeout: Duration) -> bool {
+        let until_ns = self.clock.now_ns() + timeout.as_nanos() as i64;
+        loop {
+            let drained = match &*lock(&self.state) {
+                State::Running(threads) => threads.line.is_finished(),
+                State::Ending => false,
+                State::Built(_) | State::Ended => true,
+            };
+            if drained || self.clock.now_ns() >= until_ns {
+                return drained;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn finish(&self) {
+        let before = std::mem::replace(&mut *lock(&self.state), State::Ending);
+        match before {
+            State::Running(threads) => {
+                let Threads { line, workers, cameras, stop_cameras, world } = *threads;
+                // In this order: cameras and belt run until the line thread has drained.
+                join(line);
+                stop_cameras.store(true, Ordering::Relaxed);
+                cameras.into_iter().for_each(join);
+                self.shop.queue.close();
+                workers.into_iter().for_each(join);
+                drop(world);
+                // The last handle: everything is on disk when this is done.
+                drop(lock(&self.recorder).take());
+                *lock(&self.state) = State::Ended;
+            }
+            State::Ending => {
+                while matches!(*lock(&self.state), State::Ending) {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+            State::Built(built) => {
+                drop(built);
+                drop(lock(&self.recorder).take());
+                *lock(&self.state) = State::Ended;
+            }
+            State::Ended => *lock(&self.state) = State::Ended,
+        }
+    }
+
+    fn record(&self, entry: Entry) {
+        if let Some(recorder) = lock(&self.recorder).as_ref()
+            && !recorder.put(entry)
+        {
+            self.events.push(Event {
+                at_ns: self.clock.now_ns(),
+                kind: "record_lost",
+                severity: Severity::Stop,
+                part: None,
+                disposition: None,
+            });
+        }
+    }
+
+    /// To the line thread; one that has ended needs no telling.
+    fn tell(&self, message: Message<Evidence>) {
+        let _ = self.shop.messages.send_timeout(message, ANSWER);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|why| Error::invalid("threads", format!("{name} cannot be started: {why}")))
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the line has panicked; this is a bug of smartqc");
+    }
+}
+
+fn library_path(plant: &Loaded<Plant>, given: Option<&Path>) -> Result<PathBuf> {
+    match (&plant.value.run.onnxruntime, given) {
+        (Some(path), _) => Ok(plant.path(path)),
+        (None, Some(path)) => Ok(path.to_owned()),
+        (None, None) => Err(Error::Runtime { problem: "no library is installed".into() }),
+    }
+}
+
+/// Every camera that the recipe names must be one of the plant's.
+fn known_cameras(plant: &Loaded<Plant>, product: &Loaded<Product>) -> Result<()> {
+    let known = |name: &String| plant.value.camera.iter().any(|camera| camera.name == *name);
+    match product.value.model[0].cameras.iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let names: Vec<&str> = plant.value.camera.iter().map(|c| c.name.as_str()).collect();
+            Err(Error::Config {
+                file: product.file.clone(),
+                key: "model[0].cameras".into(),
+                problem: format!("{name:?} is not a camera of this line; it has {names:?}"),
+            })
+        }
+    }
+}
+
+fn keep_one_pass_in(plant: &Plant) -> u64 {
+    match plant.record.as_ref().map(|record| record.images) {
+        Some(Images::Kind(ImageKind::All)) => 1,
+        Some(Images::Share(share)) if share > 0.0 => (1.0 / share).round() as u64,
+        _ => 0,
+    }
+}
+
+fn keeps_images(plant: &Plant) -> bool {
+    let kind = plant.record.as_ref().map(|record| record.images);
+    !matches!(kind, None | Some(Images::Kind(ImageKind::None)))
+}
+
+fn open_recorder(plant: &Loaded<Plant>, now_ns: i64) -> Result<Option<Arc<Recorder>>> {
+    let Some(record) = &plant.value.record else { return Ok(None) };
+    let settings =
+        record::Settings { dir: plant.path(&record.dir), max_bytes: (record.max_gb * 1e9) as u64 };
+    Recorder::open(&settings, &plant.value.name, now_ns).map(|r| Some(Arc::new(r)))
+}
+
+fn line_thread(
+    plant: &Loaded<Plant>,
+    recipe: &Recipe,
+    world: Option<&World>,
+    clock: &Clock,
+    now_ns: i64,
+    inbox: Receiver<Message<Evidence>>,
+    hands: Hands,
+) -> Result<LineThread<Hands>> {
+    let value = &plant.value;
+    let encoder: Option<Box<dyn Encoder>> = value
+        .belt
+        .as_ref()
+        .and_then(|belt| belt.encoder.as_deref())
+        .map(|uri| sense::open_encoder(uri, world))
+        .transpose()?;
+    let sensor: Option<Box<dyn PartSensor>> =
+        value.parts.sensor.as_deref().map(|uri| sense::open_sensor(uri, world)).transpose()?;
+    let actuators: Vec<Box<dyn Actuator>> = value
+        .reject
+        .iter()
+        .enumerate()
+        .map(|(index, reject)| actuate::open(&reject.uri, world, index))
+        .collect::<Result<_>>()?;
+    let devices: Vec<_> = actuators.iter().map(|device| device.capabilities()).collect();
+    let latch = encoder.as_ref().map(|encoder| encoder.latch());
+    let setup = setup::setup(plant, now_ns as u64, latch, &devices, recipe, CAPACITY)?;
+    LineThread::new(setup, clock.clone(), encoder, sensor, actuators, inbox, hands)
+}

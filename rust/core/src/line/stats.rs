@@ -1,0 +1,63 @@
+//! A snapshot of how a line goes.
+
+use super::deadline::Report;
+use super::tally::Spread;
+use crate::outcome::{Counts, Disposition};
+use crate::record;
+
+/// A snapshot; everything in it was true at one moment or another of the last milliseconds, and the
+/// counts are of one single moment.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// The parts.
+    pub counts: Counts,
+    /// The line thread's own words; `None` before the start.
+    pub report: Option<Report>,
+    /// Exposure of the view that decided to the last verdict.
+    pub trigger_to_verdict: Spread,
+    /// Time left between the last verdict and the latest possible commit.
+    pub slack: Spread,
+    /// Dispositions told so far, in the order of the enumeration.
+    pub dispositions: [(Disposition, u64); 6],
+    /// By camera.
+    pub cameras: Vec<CameraStats>,
+    /// Frames judged by workers.
+    pub judged: u64,
+    /// Workers' time in preparing, summed, s.
+    pub prepare_s: f64,
+    /// Workers' time in the model and its head, summed, s.
+    pub run_s: f64,
+    /// Pictures copied into slots by `submit`.
+    pub copied: u64,
+    /// Results that nobody read in time.
+    pub results_dropped: u64,
+    /// Events that nobody read in time.
+    pub events_dropped: u64,
+    /// Frames of rejects and unjudged parts that the quota had no room for.
+    pub frames_not_kept: u64,
+    /// The recorder's counts, where there is one.
+    pub record: Option<record::Counts>,
+    /// The stop request that holds.
+    pub stop_requested: Option<&'static str>,
+    /// Revision of the recipe that is loaded.
+    pub recipe_revision: u32,
+}
+
+/// A camera's counts.
+#[derive(Clone, Debug)]
+pub struct CameraStats {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Frames that came.
+    pub frames: u64,
+    /// Of these, with pixels missing.
+    pub incomplete: u64,
+    /// Numbered by the camera, never delivered.
+    pub lost: u64,
+    /// Waits that failed.
+    pub errors: u64,
+    /// Frames that the line thread had no room for.
+    pub refused: u64,
+    /// Whether it is gone.
+    pub gone: bool,
+}

@@ -1,0 +1,151 @@
+//! A worker takes a batch, prepares its rows, runs the model and decides, back to back on one core,
+//! so that the tensor stays in its cache. It holds each frame until its verdict.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_channel::Sender;
+
+use super::deadline::Message;
+use super::recipe::{Kit, Recipe};
+use crate::batch::{BatchQueue, Job};
+use crate::clock::Clock;
+use crate::decide::{Decision, Scores};
+use crate::frame::{Frame, FrameInfo, Kept, Quota};
+use crate::outcome::{PartId, Reason, ViewVerdict};
+
+/// What comes along with a verdict.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    /// What was known of the frame.
+    pub(super) info: FrameInfo,
+    /// The scores.
+    pub(super) scores: Scores,
+    /// The picture, where it is worth keeping and within the quota.
+    pub(super) frame: Option<Kept>,
+    /// The recipe that judged it.
+    pub(super) recipe: Arc<Recipe>,
+    /// When the verdict was reached.
+    pub(super) verdict_ns: i64,
+}
+
+/// What all workers of a line share.
+#[derive(Debug)]
+pub(super) struct Shop {
+    pub(super) queue: BatchQueue<Frame>,
+    pub(super) clock: Clock,
+    pub(super) messages: Sender<Message<Evidence>>,
+    pub(super) quotas: Vec<Arc<Quota>>,
+    /// Keep one in this many passes as well; 0 keeps none.
+    pub(super) keep_one_pass_in: u64,
+    pub(super) costs: Costs,
+}
+
+/// Where workers' time goes, summed over all of them.
+#[derive(Debug, Default)]
+pub(super) struct Costs {
+    pub(super) frames: AtomicU64,
+    pub(super) prepare_ns: AtomicU64,
+    pub(super) run_ns: AtomicU64,
+}
+
+/// A place where the next recipe's kit waits for its worker.
+pub(super) type NextKit = Arc<Mutex<Option<Kit>>>;
+
+/// The worker's thread: until the queue is closed and empty.
+pub(super) fn work(shop: &Shop, mut kit: Kit, next: &NextKit) {
+    batch_scheduling();
+    let most = kit.max_batch();
+    let mut batch: Vec<Job<Frame>> = Vec::with_capacity(most);
+    let mut expired: Vec<Job<Frame>> = Vec::with_capacity(shop.queue.capacity());
+    while shop.queue.take(kit.max_batch(), &shop.clock, &mut batch, &mut expired) {
+        for job in expired.drain(..) {
+            tell(shop, &kit, job, unjudged(Reason::Late));
+        }
+        if let Some(newer) = next.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            kit = newer;
+        }
+        // A new recipe may take fewer at once.
+        while !batch.is_empty() {
+            judge(shop, &mut kit, &mut batch);
+        }
+    }
+}
+
+/// Judges the first jobs of the batch, as many as the kit takes.
+fn judge(shop: &Shop, kit: &mut Kit, batch: &mut Vec<Job<Frame>>) {
+    let started_ns = shop.clock.now_ns();
+    let mut rows = 0;
+    while rows < batch.len().min(kit.max_batch()) {
+        match kit.prepare(&batch[rows].payload, rows) {
+            Ok(()) => rows += 1,
+            // It must not take the others of its batch along.
+            Err(why) => {
+                let job = batch.remove(rows);
+                tracing::error!(part = job.part, "cannot prepare: {why}");
+                tell(shop, kit, job, unjudged(Reason::ModelError));
+            }
+        }
+    }
+    if rows == 0 {
+        return;
+    }
+    let prepared_ns = shop.clock.now_ns();
+    let ran = kit.run(rows);
+    let ran_ns = shop.clock.now_ns();
+    shop.costs.frames.fetch_add(rows as u64, Ordering::Relaxed);
+    shop.costs.prepare_ns.fetch_add((prepared_ns - started_ns) as u64, Ordering::Relaxed);
+    shop.costs.run_ns.fetch_add((ran_ns - prepared_ns) as u64, Ordering::Relaxed);
+    if let Err(why) = &ran {
+        tracing::error!("the model failed: {why}");
+    }
+    for (row, job) in batch.drain(..rows).enumerate() {
+        let decision = if ran.is_ok() { kit.decision(row) } else { unjudged(Reason::ModelError) };
+        tell(shop, kit, job, decision);
+    }
+}
+
+fn unjudged(reason: Reason) -> Decision {
+    Decision { verdict: ViewVerdict::Unjudged(reason), scores: Scores::default() }
+}
+
+/// Sends a verdict with its evidence; a pass gives its frame back here.
+fn tell(shop: &Shop, kit: &Kit, job: Job<Frame>, decision: Decision) {
+    let info = *job.payload.info();
+    let keep = match decision.verdict {
+        ViewVerdict::Pass { .. } => sampled(shop.keep_one_pass_in, job.part),
+        ViewVerdict::Reject { .. } | ViewVerdict::Unjudged(_) => true,
+    };
+    let quota = &shop.quotas[usize::from(job.view)];
+    let frame = if keep { quota.keep(job.payload) } else { None };
+    let detail = Evidence {
+        info,
+        scores: decision.scores,
+        frame,
+        recipe: Arc::clone(kit.recipe()),
+        verdict_ns: shop.clock.now_ns(),
+    };
+    let message =
+        Message::Verdict { part: job.part, view: job.view, verdict: decision.verdict, detail };
+    // The channel has room for a verdict of every slot, and a line that ended wants none.
+    let _ = shop.messages.try_send(message);
+}
+
+/// An even, repeatable share of the parts: a multiplicative hash, so that no rhythm of the belt
+/// decides.
+fn sampled(one_in: u64, part: PartId) -> bool {
+    one_in != 0 && (part.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32).is_multiple_of(one_in)
+}
+
+/// `SCHED_BATCH` needs no privilege, and keeps busy workers from delaying the line thread's
+/// wake-ups (measured: p99 from milliseconds to a fifth of one).
+#[allow(unsafe_code)]
+fn batch_scheduling() {
+    // SAFETY: a plain old struct of integers, for which all zeros is a value.
+    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: 0 is this very thread; `parameters` outlives the call.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) } != 0 {
+        tracing::debug!("SCHED_BATCH refused: {}", std::io::Error::last_os_error());
+    }
+}
