@@ -1,5 +1,42 @@
-"""Inspection core: GenICam cameras on a belt, ONNX models, and a bad part pushed off in time."""
+"""Inspection core: GenICam cameras on a belt, ONNX models, and a bad part pushed off in time.
 
-from smartqc._native import __version__, prepare
+`Line` is the way in: it takes a ``line.toml`` and a ``recipe.toml``, or the same as Python objects,
+and gives an `Inspection` for every part. `discover` and `Camera` are for looking at cameras by
+themselves.
+"""
 
-__all__ = ["__version__", "prepare"]
+from pathlib import Path
+
+from smartqc import simcam
+from smartqc._native import (
+    Camera,
+    CameraInfo,
+    Event,
+    Feature,
+    Frame,
+    Inspection,
+    __version__,
+    add_producer_folder,
+    discover,
+    prepare,
+)
+from smartqc.line import LedgerRow, Line, Stats
+
+__all__ = [
+    "Camera",
+    "CameraInfo",
+    "Event",
+    "Feature",
+    "Frame",
+    "Inspection",
+    "LedgerRow",
+    "Line",
+    "Stats",
+    "__version__",
+    "add_producer_folder",
+    "discover",
+    "prepare",
+]
+
+# The simulated camera that is shipped is found like any installed producer.
+add_producer_folder(Path(simcam.__file__).parent)

@@ -1,12 +1,25 @@
 """The Rust core's face. Handwritten; ``make test`` holds it against the extension."""
 
 from collections.abc import Mapping
-from typing import Any
+from os import PathLike
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["__version__", "prepare"]
+__all__ = [
+    "Camera",
+    "CameraInfo",
+    "Event",
+    "Feature",
+    "Frame",
+    "Inspection",
+    "Line",
+    "__version__",
+    "add_producer_folder",
+    "discover",
+    "prepare",
+]
 
 __version__: str
 
@@ -31,3 +44,337 @@ def prepare(
         InvalidError: when the spec does not fit the picture, or the array not its format.
         UnsupportedFormatError: for other pixel formats.
     """
+
+def discover() -> list[CameraInfo]:
+    """Every camera that every known GenTL producer shows, and every producer that failed.
+
+    Producers are the ``*.cti`` files in the folders of ``GENICAM_GENTL64_PATH``, and the simulated
+    camera that comes with smartqc. Takes as long as the producers search their networks.
+    """
+
+def add_producer_folder(folder: str | PathLike[str]) -> None:
+    """Search this folder for GenTL producers too, after those of ``GENICAM_GENTL64_PATH``."""
+
+@final
+class CameraInfo:
+    """A camera that a producer shows; or, with ``error``, a producer that could not be used."""
+
+    @property
+    def uri(self) -> str:
+        """What `Camera` opens it by."""
+    @property
+    def producer(self) -> str:
+        """The producer's file."""
+    @property
+    def vendor(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def serial_number(self) -> str: ...
+    @property
+    def user_defined_name(self) -> str: ...
+    @property
+    def transport(self) -> str:
+        """Transport layer type as GenTL has it: ``GEV``, ``U3V``, ``Custom`` ..."""
+    @property
+    def access_status(self) -> str:
+        """``free``, ``read-only``, ``no access``, ``in use``, ``open here`` or ``unknown``."""
+    @property
+    def error(self) -> str | None:
+        """Why the producer could not be used."""
+
+@final
+class Feature:
+    """A camera's feature as it was when it was asked for."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> bool | int | float | str:
+        """Its value; the name of the entry for an enumeration.
+
+        Raises:
+            FeatureError: it cannot be read, and why.
+        """
+    @property
+    def kind(
+        self,
+    ) -> Literal[
+        "IInteger", "IFloat", "IBoolean", "IEnumeration", "IString", "ICommand", "IRegister"
+    ]: ...
+    @property
+    def access(self) -> Literal["RW", "RO", "WO", "NA", "NI"]: ...
+    @property
+    def visibility(self) -> Literal["Beginner", "Expert", "Guru", "Invisible"]: ...
+    @property
+    def min(self) -> int | float | None: ...
+    @property
+    def max(self) -> int | float | None: ...
+    @property
+    def increment(self) -> int | float | None: ...
+    @property
+    def unit(self) -> str | None: ...
+    @property
+    def entries(self) -> list[str]:
+        """What an enumeration accepts now."""
+    @property
+    def selectors(self) -> list[str]: ...
+    @property
+    def category(self) -> list[str]:
+        """Names of the categories above it, the outermost first."""
+    @property
+    def display_name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def error(self) -> str | None:
+        """Why it could not be evaluated."""
+    def execute(self) -> None:
+        """Execute a command.
+
+        Raises:
+            FeatureError: it is no command, or the camera refused.
+        """
+
+@final
+class Frame:
+    """A picture in memory of ours, which goes back to the camera when the last view dies."""
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """Image as captured: uint8, (height, width) or (height, width, 3 or 4).
+
+        A read-only view of the very buffer that the camera filled; it holds the buffer until the
+        last slice dies. ``.copy()`` keeps the pixels longer.
+
+        Raises:
+            UnsupportedFormatError: for formats deeper than 8 bits and packed ones.
+        """
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int:
+        """Rows really delivered."""
+    @property
+    def stride(self) -> int:
+        """Bytes from one row to the next."""
+    @property
+    def pixel_format(self) -> str:
+        """PFNC name."""
+    @property
+    def frame_id(self) -> int:
+        """The camera's own number."""
+    @property
+    def captured_ns(self) -> int:
+        """Beginning of the exposure on the host's CLOCK_MONOTONIC, ns."""
+    @property
+    def captured_error_ns(self) -> int:
+        """How wrong that may be."""
+    @property
+    def arrived_ns(self) -> int: ...
+    @property
+    def device_ns(self) -> int | None:
+        """The camera's own timestamp."""
+    @property
+    def incomplete(self) -> bool:
+        """Whether pixels are missing."""
+    @property
+    def counter(self) -> int | None:
+        """Hardware counter of trigger pulses, from a chunk."""
+    @property
+    def encoder_count(self) -> int | None:
+        """Encoder count at the exposure, from a chunk."""
+    @property
+    def address(self) -> int:
+        """Where the first pixel lies: the same as ``pixels.ctypes.data``."""
+
+@final
+class Camera:
+    """One open camera, by its URI ``gentl:PRODUCER.cti#DEVICE``.
+
+    DEVICE is a serial number, a user-defined name, an identifier or an index. ``camera[name]``
+    is a `Feature`, ``camera[name] = value`` sets it; ``camera["Gain[Red]"]`` selects first.
+    Iterating gives frames without end. Usable from several threads.
+
+    Args:
+        uri: which camera.
+        slots: buffers beyond the least that the camera wants; frames that you hold take one each.
+
+    Raises:
+        NotFoundError: no such producer or device.
+        InUseError: it is open already, here or elsewhere.
+        CameraError: what the producer says.
+    """
+
+    def __new__(cls, uri: str, *, slots: int = 8) -> Self: ...
+    @property
+    def uri(self) -> str: ...
+    @property
+    def lost(self) -> int:
+        """Frames that the camera numbered and that never came."""
+    def __getitem__(self, name: str, /) -> Feature: ...
+    def __setitem__(self, name: str, value: bool | int | float | str, /) -> None: ...
+    def __contains__(self, name: str, /) -> bool: ...
+    def features(self) -> list[Feature]:
+        """Every feature, in the order of the camera's own categories."""
+    def start(self) -> None:
+        """Begin to deliver; `grab` and iterating do it by themselves."""
+    def grab(self, *, timeout_s: float = 1.0) -> Frame:
+        """Wait for the next frame, without the GIL.
+
+        Raises:
+            SourceSilentError: none came in time.
+            CameraLostError: the camera is gone.
+        """
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Frame: ...
+    def stop(self) -> None:
+        """Stop delivering; frames that you hold stay valid."""
+    def close(self) -> None:
+        """Give the camera back; frames that you hold stay valid."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_error: object) -> None: ...
+
+@final
+class Inspection:
+    """One part, judged; immutable."""
+
+    @property
+    def part_id(self) -> int: ...
+    @property
+    def outcome(self) -> Literal["pass", "reject", "unjudged"]: ...
+    @property
+    def reason(self) -> str | None:
+        """Why it is unjudged: ``late``, ``no_frame``, ``lost_frame`` ..."""
+    @property
+    def class_name(self) -> str | None:
+        """Class of a reject."""
+    @property
+    def score(self) -> float | None:
+        """Greatest defect score of its judged views, 0..1."""
+    @property
+    def scores(self) -> dict[str, float]:
+        """Greatest scores of the view that decided, by class."""
+    @property
+    def announced_ns(self) -> int:
+        """When it was seen first, ns of CLOCK_MONOTONIC, as every ``_ns`` here."""
+    @property
+    def captured_ns(self) -> int | None:
+        """Exposure of the view that decided."""
+    @property
+    def verdict_ns(self) -> int | None: ...
+    @property
+    def committed_ns(self) -> int:
+        """When the outcome was frozen."""
+    @property
+    def trigger_to_verdict_s(self) -> float | None: ...
+    @property
+    def slack_s(self) -> float | None:
+        """Time that was left between the last verdict and the latest possible commit."""
+    @property
+    def removes(self) -> bool:
+        """Whether an ejector is to remove it."""
+    @property
+    def frame_id(self) -> int | None: ...
+    @property
+    def true_part(self) -> int | None:
+        """Ground truth of a simulated camera: for comparisons, never for decisions."""
+    @property
+    def frame(self) -> Frame | None:
+        """The picture of a reject or unjudged part, within the line's quota ``run.keep``.
+
+        It holds one of the quota's places until it and its arrays die.
+        """
+    @property
+    def product(self) -> str: ...
+    @property
+    def recipe_revision(self) -> int: ...
+    @property
+    def model_sha256(self) -> str: ...
+
+@final
+class Event:
+    """Something about the line: an alarm, a stop request, a disposition, ready or not."""
+
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def severity(self) -> Literal["info", "alarm", "stop"]: ...
+    @property
+    def part_id(self) -> int | None: ...
+    @property
+    def disposition(self) -> str | None: ...
+
+class Line:
+    """What `smartqc.Line` builds on: use that one."""
+
+    def __new__(
+        cls,
+        plant: str | PathLike[str],
+        recipe: str | PathLike[str],
+        base: PathLike[str],
+        library: PathLike[str] | None,
+    ) -> Self: ...
+    def start(self) -> None:
+        """Start cameras and threads.
+
+        Raises:
+            ClosedError: it has ended.
+            CameraError: a camera does not start; the line has then ended.
+        """
+    def next(self, *, timeout_s: float | None = None) -> Inspection | None:
+        """Wait for the next inspection, without the GIL.
+
+        None when nothing came in ``timeout_s`` (without it, when the line has ended).
+        """
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Inspection: ...
+    def submit(
+        self,
+        array: NDArray[np.uint8],
+        *,
+        pixel_format: str | None = None,
+        timeout_s: float = 1.0,
+    ) -> None:
+        """Give a picture to the line's ``push:`` camera: one copy, counted in ``stats.copied``.
+
+        Args:
+            array: uint8, (height, width) or (height, width, 3).
+            pixel_format: PFNC name; ``Mono8`` or ``RGB8`` by the array's shape unless given.
+            timeout_s: longest wait for a free slot.
+
+        Raises:
+            InvalidError: no ``push:`` camera, or an array that does not fit.
+            UnsupportedFormatError: an unknown format.
+            WaitTimeoutError: the line is slower than its caller.
+            ClosedError: it does not run.
+        """
+    def announce(self) -> None:
+        """Announce a part, for ``announced_by = "call"``."""
+    def reset(self) -> None:
+        """Say that somebody has looked after alarms and stop requests."""
+    def set_threshold(self, name: str, value: float) -> float:
+        """Move a class's threshold at once; returns the old one. Not written to the recipe.
+
+        Raises:
+            InvalidError: an unknown class, or a value outside 0..1.
+        """
+    def load_recipe(self, recipe: str | PathLike[str], base: PathLike[str]) -> None: ...
+    @property
+    def contract(self) -> str:
+        """What was understood of the model, in words."""
+    @property
+    def ended(self) -> bool:
+        """Whether everything has come to its end; results may still wait to be read."""
+    def events(self) -> list[Event]:
+        """The events since the last call, oldest first."""
+    def snapshot(self) -> dict[str, Any]: ...
+    def ledger(self, bad: list[int]) -> list[dict[str, Any]]: ...
+    def stop(self) -> None:
+        """Announce nothing new; what is on the belt goes its way. Does not wait."""
+    def close(self) -> None:
+        """Let what is on the belt go its way, then stop everything; Ctrl-C meanwhile aborts."""
+    def abort(self) -> None:
+        """Stop at once: the rest is ``unjudged(stopped)``, the ejectors are safe."""

@@ -1,16 +1,29 @@
 //! The binding: convert, release the GIL, map errors; nothing else.
 
+mod bytes;
+mod camera;
 mod errors;
 mod prepare;
+mod frame;
+mod line;
+mod pixels;
+mod waiting;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = true)]
 mod _native {
-    use super::*;
+    use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::prepare::prepare;
+    use crate::camera::{PyCamera, PyCameraInfo, PyFeature, add_producer_folder, py_discover};
+    #[pymodule_export]
+    use crate::frame::PyFrame;
+    #[pymodule_export]
+    use crate::line::{PyEvent, PyInspection, PyLine};
+
+    #[pymodule_export]
+    use crate::prepare::prepare;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

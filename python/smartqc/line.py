@@ -1,0 +1,208 @@
+"""`Line`: an inspection line from two TOML files, or from Python objects."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from smartqc import _native
+from smartqc.runtime import onnxruntime_library
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A snapshot of how a line goes; times in seconds.
+
+    ``announced == in_flight + passed + rejected + unjudged`` at every instant.
+    """
+
+    announced: int
+    in_flight: int
+    passed: int
+    rejected: int
+    unjudged: int
+    reconciles: bool
+    """Whether the counts add up; anything else is a bug of smartqc."""
+    unjudged_by_reason: dict[str, int]
+    dispositions: dict[str, int]
+    """How often each disposition was told: ``commanded``, ``confirmed`` ..."""
+    cameras: dict[str, dict[str, int]]
+    """By name: ``frames``, ``incomplete``, ``lost``, ``errors``, ``refused``, ``gone``."""
+    trigger_to_verdict_s: dict[str, float]
+    """``count``, ``min``, ``p01``, ``p50``, ``p99``, ``p999``, ``max``."""
+    slack_s: dict[str, float]
+    """Time left between the last verdict and the latest possible commit, as above."""
+    fire_lateness_s: dict[str, float]
+    """From when commands should have been given to when they were."""
+    judged: int
+    prepare_s: float
+    run_s: float
+    copied: int
+    """Pictures copied by ``submit``."""
+    results_dropped: int
+    events_dropped: int
+    frames_not_kept: int
+    records: int | None
+    records_lost: int | None
+    images: int | None
+    images_dropped: int | None
+    stop_requested: str | None
+    """The stop request that holds, until ``reset()``."""
+    recipe_revision: int
+    ready: bool
+    speed_mm_s: float | None
+    stray_frames: int
+    realtime: bool
+    """Whether the kernel granted ``SCHED_FIFO`` to the line thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What physically happened to one part of a simulated belt."""
+
+    true_part: int
+    picture: int
+    """Number of its photograph in the camera's folder, sorted by name."""
+    entered_ns: int
+    length_mm: float
+    fate: str
+    """``on_belt``, ``kept`` or ``removed``."""
+    clean: bool
+    contacts: int
+    """How many strokes touched it."""
+    part_id: int | None
+    """The line's number of it; None when the line never announced it."""
+    outcome: str | None
+    class_name: str
+    """``kept``, ``removed``, ``escape_model``, ``escape_tracking``, ``overkill_model`` ..."""
+
+
+Config = Mapping[str, Any]
+"""A table of ``line.toml`` or ``recipe.toml`` as a mapping."""
+
+
+class Line(_native.Line):
+    """An inspection line: cameras, a recipe, ejectors.
+
+    As a context manager it starts on entry and closes on exit: what is on the belt goes its way
+    first. An exception aborts instead. Iterating waits without the GIL and gives each
+    `Inspection` when its outcome is frozen; it ends when the line has ended.
+
+    Args:
+        cameras: each a URI or a ``[[camera]]`` table; the name of a bare URI is ``camera`` and its
+            number from 1.
+        recipe: path of a ``recipe.toml``, or the same as a mapping.
+        reject: ``[[reject]]`` tables, one for each ejector.
+        belt: the ``[belt]`` table.
+        parts: the ``[parts]`` table.
+        verdict: the ``[verdict]`` table.
+        limits: the ``[limits]`` table.
+        record: the ``[record]`` table.
+        run: the ``[run]`` table.
+        simulation: the ``[simulation]`` table.
+        name: what the line is called in records.
+        base: folder that relative paths in mappings start from.
+
+    Raises:
+        ConfigError: an unknown key or a value that is not allowed, with its place.
+        InfeasibleError: the line cannot do what it is asked, with the figures.
+        NotFoundError, InUseError, FeatureError, CameraError: what a camera says.
+        OnnxRuntimeError: no library, or too old a one.
+        ModelError: a model that cannot be loaded or understood.
+    """
+
+    def __new__(
+        cls,
+        *,
+        cameras: Sequence[str | Config],
+        recipe: str | Path | Config,
+        reject: Sequence[Config] = (),
+        belt: Config | None = None,
+        parts: Config | None = None,
+        verdict: Config | None = None,
+        limits: Config | None = None,
+        record: Config | None = None,
+        run: Config | None = None,
+        simulation: Config | None = None,
+        name: str = "line",
+        base: str | Path = ".",
+    ) -> Self:
+        """Open everything; nothing moves before `start`."""
+        plant: dict[str, Any] = {
+            "schema": 1,
+            "name": name,
+            "camera": [
+                {"name": f"camera{number}", "uri": camera}
+                if isinstance(camera, str)
+                else dict(camera)
+                for number, camera in enumerate(cameras, 1)
+            ],
+            "reject": [dict(ejector) for ejector in reject],
+        }
+        tables = {
+            "belt": belt,
+            "parts": parts,
+            "verdict": verdict,
+            "limits": limits,
+            "record": record,
+            "run": run,
+            "simulation": simulation,
+        }
+        plant.update({key: dict(table) for key, table in tables.items() if table is not None})
+        source = _as_source(recipe)
+        return super().__new__(cls, json.dumps(plant), source, Path(base), onnxruntime_library())
+
+    @classmethod
+    def from_toml(cls, path: str | Path, *, recipe: str | Path | Config) -> Self:
+        """Open the line that a ``line.toml`` describes, with a recipe.
+
+        Raises:
+            As the class, and OSError for a file that cannot be read.
+        """
+        source = _as_source(recipe)
+        return super().__new__(cls, Path(path), source, Path(), onnxruntime_library())
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; after an exception other than Ctrl-C, abort."""
+        if kind is None or issubclass(kind, KeyboardInterrupt):
+            self.close()
+        else:
+            self.abort()
+
+    @property
+    def stats(self) -> Stats:
+        """A snapshot."""
+        return Stats(**self.snapshot())
+
+    def load_recipe(self, recipe: str | Path | Config, base: str | Path = ".") -> None:
+        """Swap the recipe between two parts; when it fails, the running one stays.
+
+        Raises:
+            ConfigError, OnnxRuntimeError, ModelError: and nothing has changed.
+        """
+        super().load_recipe(_as_source(recipe), Path(base))
+
+    def ledger(self, *, bad: Sequence[int]) -> list[LedgerRow]:  # type: ignore[override]
+        """What physically happened to every part of a simulated belt, in order.
+
+        Args:
+            bad: numbers of the photographs that show a bad part, for the classification.
+        """
+        return [LedgerRow(**row) for row in super().ledger(list(bad))]
+
+
+def _as_source(recipe: str | Path | Config) -> str | Path:
+    """JSON for a mapping, a path otherwise: that is how the core tells them apart."""
+    return json.dumps(dict(recipe)) if isinstance(recipe, Mapping) else Path(recipe)

@@ -1,0 +1,454 @@
+//! `Line`, `Inspection`, `Event`: the line as Python holds it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyStopIteration, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use smartqc_core::error::Error;
+use smartqc_core::frame::PixelFormat;
+use smartqc_core::line::config::{self, Loaded};
+use smartqc_core::line::plant::Plant;
+use smartqc_core::line::product::Product;
+use smartqc_core::line::{self, Next, Spread, severity_word};
+use smartqc_core::outcome::{Outcome, Reason};
+
+use crate::errors::to_py;
+use crate::frame::PyFrame;
+use crate::pixels::Held;
+use crate::waiting::{seconds, wait};
+
+/// One part, judged.
+#[pyclass(frozen, module = "smartqc._native", name = "Inspection")]
+pub(crate) struct PyInspection(line::Inspection);
+
+fn between_s(from_ns: Option<i64>, to_ns: Option<i64>) -> Option<f64> {
+    Some((to_ns? - from_ns?) as f64 / 1e9)
+}
+
+#[pymethods]
+impl PyInspection {
+    #[getter]
+    fn part_id(&self) -> u64 {
+        self.0.part
+    }
+
+    #[getter]
+    fn outcome(&self) -> &'static str {
+        self.0.outcome.as_str()
+    }
+
+    #[getter]
+    fn reason(&self) -> Option<&'static str> {
+        match self.0.outcome {
+            Outcome::Unjudged(reason) => Some(reason.as_str()),
+            Outcome::Pass | Outcome::Reject(_) => None,
+        }
+    }
+
+    #[getter]
+    fn class_name(&self) -> Option<&str> {
+        match self.0.outcome {
+            Outcome::Reject(class) => Some(self.0.recipe.class_name(class)),
+            Outcome::Pass | Outcome::Unjudged(_) => None,
+        }
+    }
+
+    #[getter]
+    fn score(&self) -> Option<f32> {
+        self.0.score
+    }
+
+    #[getter]
+    fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let scores = PyDict::new(py);
+        for (class, score) in self.0.scores.as_slice() {
+            scores.set_item(self.0.recipe.class_name(*class), score)?;
+        }
+        Ok(scores)
+    }
+
+    #[getter]
+    fn announced_ns(&self) -> i64 {
+        self.0.announced_ns
+    }
+
+    #[getter]
+    fn captured_ns(&self) -> Option<i64> {
+        self.0.captured_ns
+    }
+
+    #[getter]
+    fn verdict_ns(&self) -> Option<i64> {
+        self.0.verdict_ns
+    }
+
+    #[getter]
+    fn committed_ns(&self) -> i64 {
+        self.0.committed_ns
+    }
+
+    #[getter]
+    fn trigger_to_verdict_s(&self) -> Option<f64> {
+        between_s(self.0.captured_ns, self.0.verdict_ns)
+    }
+
+    #[getter]
+    fn slack_s(&self) -> Option<f64> {
+        between_s(Some(0), self.0.slack_ns)
+    }
+
+    #[getter]
+    fn removes(&self) -> bool {
+        self.0.remove.is_some()
+    }
+
+    #[getter]
+    fn frame_id(&self) -> Option<u64> {
+        self.0.frame_id
+    }
+
+    #[getter]
+    fn true_part(&self) -> Option<u64> {
+        self.0.true_part
+    }
+
+    #[getter]
+    fn frame(&self) -> Option<PyFrame> {
+        self.0.frame.clone().map(|kept| PyFrame::new(Held::Kept(kept)))
+    }
+
+    #[getter]
+    fn product(&self) -> &str {
+        &self.0.recipe.product
+    }
+
+    #[getter]
+    fn recipe_revision(&self) -> u32 {
+        self.0.recipe.revision
+    }
+
+    #[getter]
+    fn model_sha256(&self) -> &str {
+        &self.0.recipe.contract.model.sha256
+    }
+
+    fn __repr__(&self) -> String {
+        let why = match self.0.outcome {
+            Outcome::Pass => String::new(),
+            Outcome::Reject(class) => format!(" ({})", self.0.recipe.class_name(class)),
+            Outcome::Unjudged(reason) => format!(" ({})", reason.as_str()),
+        };
+        let score = self.0.score.map_or(String::new(), |score| format!(", score {score:.3}"));
+        format!("<Inspection {} {}{why}{score}>", self.0.part, self.0.outcome.as_str())
+    }
+}
+
+/// Something about the line.
+#[pyclass(frozen, get_all, module = "smartqc._native", name = "Event")]
+pub(crate) struct PyEvent {
+    at_ns: i64,
+    kind: &'static str,
+    severity: &'static str,
+    part_id: Option<u64>,
+    disposition: Option<&'static str>,
+}
+
+#[pymethods]
+impl PyEvent {
+    fn __repr__(&self) -> String {
+        let part = self.part_id.map_or(String::new(), |part| format!(" part {part}"));
+        let what = self.disposition.unwrap_or(self.severity);
+        format!("<Event {}{part} {what}>", self.kind)
+    }
+}
+
+/// A line; the Python class of that name builds on it.
+#[pyclass(frozen, subclass, module = "smartqc._native", name = "Line")]
+pub(crate) struct PyLine(line::Line);
+
+/// A path to a TOML file, or JSON from Python objects with the folder its paths start from.
+fn plant(source: &Bound<'_, PyAny>, base: &Path) -> PyResult<Loaded<Plant>> {
+    match source.cast::<PyString>() {
+        Ok(json) => config::plant_from_json(json.to_str()?, base).map_err(to_py),
+        Err(_) => config::plant_from_file(&source.extract::<PathBuf>()?).map_err(to_py),
+    }
+}
+
+fn product(source: &Bound<'_, PyAny>, base: &Path) -> PyResult<Loaded<Product>> {
+    match source.cast::<PyString>() {
+        Ok(json) => config::product_from_json(json.to_str()?, base).map_err(to_py),
+        Err(_) => config::product_from_file(&source.extract::<PathBuf>()?).map_err(to_py),
+    }
+}
+
+#[pymethods]
+impl PyLine {
+    #[new]
+    #[pyo3(signature = (plant, recipe, base, library))]
+    fn new(
+        py: Python<'_>,
+        plant: &Bound<'_, PyAny>,
+        recipe: &Bound<'_, PyAny>,
+        base: PathBuf,
+        library: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let plant = self::plant(plant, &base)?;
+        let product = self::product(recipe, &base)?;
+        py.detach(|| line::Line::open(plant, &product, library.as_deref()))
+            .map(Self)
+            .map_err(to_py)
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.start()).map_err(to_py)
+    }
+
+    #[pyo3(signature = (*, timeout_s = None))]
+    fn next(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<PyInspection>> {
+        let timeout = timeout_s.map(|value| seconds("timeout_s", value)).transpose()?;
+        let next = wait(py, timeout, |slice| match self.0.next(slice) {
+            Next::Inspection(inspection) => Ok(Some(Some(PyInspection(*inspection)))),
+            Next::Ended => Ok::<_, Error>(Some(None)),
+            Next::Nothing => Ok(None),
+        })?;
+        Ok(next.map_err(to_py)?.flatten())
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<PyInspection> {
+        self.next(py, None)?.ok_or_else(|| PyStopIteration::new_err(()))
+    }
+
+    #[pyo3(signature = (array, *, pixel_format = None, timeout_s = 1.0))]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        array: &Bound<'_, PyAny>,
+        pixel_format: Option<&str>,
+        timeout_s: f64,
+    ) -> PyResult<()> {
+        let timeout = seconds("timeout_s", timeout_s)?;
+        let contiguous =
+            py.import("numpy")?.getattr("ascontiguousarray")?.call1((array,))?;
+        let buffer = PyBuffer::<u8>::get(&contiguous).map_err(|_| {
+            PyValueError::new_err("array: submit takes uint8, (height, width) or (height, width, 3)")
+        })?;
+        let (size, format) = shape(buffer.shape(), pixel_format).map_err(to_py)?;
+        let stride = format.row_bytes(size[0]);
+        let bytes = crate::bytes::of(&buffer);
+        py.detach(|| self.0.submit(bytes, size, stride, format, timeout)).map_err(to_py)
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.0.stop());
+    }
+
+    fn announce(&self, py: Python<'_>) {
+        py.detach(|| self.0.announce());
+    }
+
+    fn reset(&self, py: Python<'_>) {
+        py.detach(|| self.0.reset());
+    }
+
+    fn set_threshold(&self, py: Python<'_>, name: &str, value: f32) -> PyResult<f32> {
+        py.detach(|| self.0.set_threshold(name, value)).map_err(to_py)
+    }
+
+    fn load_recipe(
+        &self,
+        py: Python<'_>,
+        recipe: &Bound<'_, PyAny>,
+        base: PathBuf,
+    ) -> PyResult<()> {
+        let product = product(recipe, &base)?;
+        py.detach(|| self.0.load_recipe(&product)).map_err(to_py)
+    }
+
+    #[getter]
+    fn contract(&self) -> String {
+        self.0.recipe().contract.to_string()
+    }
+
+    #[getter]
+    fn ended(&self) -> bool {
+        self.0.ended()
+    }
+
+    fn events(&self, py: Python<'_>) -> Vec<PyEvent> {
+        let event = |event: line::Event| PyEvent {
+            at_ns: event.at_ns,
+            kind: event.kind,
+            severity: severity_word(event.severity),
+            part_id: event.part,
+            disposition: event.disposition.map(|disposition| disposition.as_str()),
+        };
+        py.detach(|| self.0.events()).into_iter().map(event).collect()
+    }
+
+    /// A dictionary; the Python class makes its `Stats` of it.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = py.detach(|| self.0.stats());
+        let out = PyDict::new(py);
+        let counts = &stats.counts;
+        out.set_item("announced", counts.announced)?;
+        out.set_item("in_flight", counts.in_flight)?;
+        out.set_item("passed", counts.passed)?;
+        out.set_item("rejected", counts.rejected)?;
+        out.set_item("unjudged", counts.unjudged)?;
+        out.set_item("reconciles", counts.reconcile())?;
+        let reasons = PyDict::new(py);
+        for (reason, count) in Reason::ALL.iter().zip(counts.by_reason) {
+            reasons.set_item(reason.as_str(), count)?;
+        }
+        out.set_item("unjudged_by_reason", reasons)?;
+        let dispositions = PyDict::new(py);
+        for (disposition, count) in stats.dispositions {
+            dispositions.set_item(disposition.as_str(), count)?;
+        }
+        out.set_item("dispositions", dispositions)?;
+        let cameras = PyDict::new(py);
+        for camera in &stats.cameras {
+            let row = PyDict::new(py);
+            row.set_item("frames", camera.frames)?;
+            row.set_item("incomplete", camera.incomplete)?;
+            row.set_item("lost", camera.lost)?;
+            row.set_item("errors", camera.errors)?;
+            row.set_item("refused", camera.refused)?;
+            row.set_item("gone", camera.gone)?;
+            cameras.set_item(&camera.name, row)?;
+        }
+        out.set_item("cameras", cameras)?;
+        out.set_item("trigger_to_verdict_s", spread(py, &stats.trigger_to_verdict)?)?;
+        out.set_item("slack_s", spread(py, &stats.slack)?)?;
+        out.set_item("judged", stats.judged)?;
+        out.set_item("prepare_s", stats.prepare_s)?;
+        out.set_item("run_s", stats.run_s)?;
+        out.set_item("copied", stats.copied)?;
+        out.set_item("results_dropped", stats.results_dropped)?;
+        out.set_item("events_dropped", stats.events_dropped)?;
+        out.set_item("frames_not_kept", stats.frames_not_kept)?;
+        out.set_item("records", stats.record.map(|record| record.records))?;
+        out.set_item("records_lost", stats.record.map(|record| record.records_lost))?;
+        out.set_item("images", stats.record.map(|record| record.images))?;
+        out.set_item("images_dropped", stats.record.map(|record| record.images_dropped))?;
+        out.set_item("stop_requested", stats.stop_requested)?;
+        out.set_item("recipe_revision", stats.recipe_revision)?;
+        let report = stats.report.as_ref();
+        out.set_item("ready", report.is_some_and(|report| report.ready))?;
+        out.set_item("speed_mm_s", report.map(|report| report.speed_mm_s))?;
+        out.set_item("stray_frames", report.map_or(0, |report| report.stray_frames))?;
+        let fifo = |r: &line::deadline::Report| r.scheduling == line::deadline::Scheduling::Fifo;
+        out.set_item("realtime", report.is_some_and(fifo))?;
+        let lateness = report.map(|report| report.lateness).unwrap_or_default();
+        let fire = PyDict::new(py);
+        fire.set_item("count", lateness.count)?;
+        fire.set_item("p50", lateness.p50_ns as f64 / 1e9)?;
+        fire.set_item("p99", lateness.p99_ns as f64 / 1e9)?;
+        fire.set_item("p999", lateness.p999_ns as f64 / 1e9)?;
+        fire.set_item("max", lateness.max_ns as f64 / 1e9)?;
+        out.set_item("fire_lateness_s", fire)?;
+        Ok(out)
+    }
+
+    /// `bad` holds the numbers of the pictures that show a bad part.
+    fn ledger<'py>(&self, py: Python<'py>, bad: Vec<u64>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let rows = py.detach(|| self.0.ledger(&|picture| bad.contains(&picture)));
+        let row = |row: line::LedgerRow| {
+            let out = PyDict::new(py);
+            out.set_item("true_part", row.true_part)?;
+            out.set_item("picture", row.picture)?;
+            out.set_item("entered_ns", row.entered_ns)?;
+            out.set_item("length_mm", row.length_mm)?;
+            out.set_item("fate", row.fate)?;
+            out.set_item("clean", row.clean)?;
+            out.set_item("contacts", row.contacts)?;
+            out.set_item("part_id", row.part)?;
+            out.set_item("outcome", row.outcome.map(|outcome| outcome.as_str()))?;
+            out.set_item("class_name", row.class)?;
+            Ok(out)
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// A Ctrl-C while draining aborts.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.stop());
+        let drained = wait(py, None, |slice| {
+            Ok::<_, Error>(self.0.wait_drained(slice).then_some(()))
+        });
+        if let Err(interrupted) = drained {
+            py.detach(|| self.0.abort());
+            return Err(interrupted);
+        }
+        py.detach(|| self.0.close());
+        Ok(())
+    }
+
+    fn abort(&self, py: Python<'_>) {
+        py.detach(|| self.0.abort());
+    }
+}
+
+fn spread<'py>(py: Python<'py>, spread: &Spread) -> PyResult<Bound<'py, PyDict>> {
+    let out = PyDict::new(py);
+    out.set_item("count", spread.count)?;
+    let times = [
+        ("min", spread.min_ns),
+        ("p01", spread.p01_ns),
+        ("p50", spread.p50_ns),
+        ("p99", spread.p99_ns),
+        ("p999", spread.p999_ns),
+        ("max", spread.max_ns),
+    ];
+    for (name, ns) in times {
+        out.set_item(name, Duration::from_nanos(ns).as_secs_f64())?;
+    }
+    Ok(out)
+}
+
+/// Width, height and format of a submitted array.
+fn shape(shape: &[usize], name: Option<&str>) -> Result<([u32; 2], PixelFormat), Error> {
+    let invalid = |problem: String| Error::invalid("array", problem);
+    let named = match name {
+        None => None,
+        Some(name) => Some(PixelFormat::from_name(name).ok_or_else(|| {
+            let known: Vec<&str> = PixelFormat::NAMED.iter().map(|(_, name)| *name).collect();
+            Error::UnsupportedFormat { format: name.into(), supported: known.join(", ") }
+        })?),
+    };
+    let (height, width, channels) = match *shape {
+        [height, width] => (height, width, 1),
+        [height, width, channels] => (height, width, channels),
+        _ => {
+            let found = format!("shape {shape:?}; allowed: (height, width) or (height, width, 3)");
+            return Err(invalid(found));
+        }
+    };
+    let format = match (named, channels) {
+        (Some(format), _) => format,
+        (None, 1) => PixelFormat::MONO8,
+        (None, 3) => PixelFormat::RGB8,
+        (None, _) => return Err(invalid(format!("{channels} channels; name the pixel_format"))),
+    };
+    if format.bits_per_pixel() as usize != 8 * channels {
+        return Err(invalid(format!(
+            "{channels} byte(s) a pixel, but {format} has {} bits",
+            format.bits_per_pixel()
+        )));
+    }
+    let side = |pixels: usize| {
+        u32::try_from(pixels)
+            .ok()
+            .filter(|pixels| *pixels > 0)
+            .ok_or_else(|| invalid(format!("shape {shape:?} holds no picture")))
+    };
+    Ok(([side(width)?, side(height)?], format))
+}
+

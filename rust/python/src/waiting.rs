@@ -1,0 +1,33 @@
+//! Waiting without the GIL, and with Ctrl-C working at once.
+
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// Signals are looked at this often.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Python's seconds, refused when they are no time to wait.
+pub(crate) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| PyValueError::new_err(format!("{name} = {value}: give seconds, 0 or more")))
+}
+
+/// Calls `wait` with slices of the time, without the GIL, until it gives something or `timeout`
+/// (for ever, unless given) is over; Python's signal handlers run in between.
+pub(crate) fn wait<T: Send, E: Send>(
+    py: Python<'_>,
+    timeout: Option<Duration>,
+    mut wait: impl FnMut(Duration) -> Result<Option<T>, E> + Send,
+) -> PyResult<Result<Option<T>, E>> {
+    let until = timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let slice = left.map_or(SLICE, |left| left.min(SLICE));
+        match py.detach(|| wait(slice)) {
+            Ok(None) if left.is_none_or(|left| left > slice) => py.check_signals()?,
+            answer => return Ok(answer),
+        }
+    }
+}
