@@ -361,7 +361,7 @@ class Line:
         Raises:
             InvalidError: an unknown class, or a value outside 0..1.
         """
-    def load_recipe(self, recipe: str | PathLike[str], base: PathLike[str]) -> None: ...
+    def swap_recipe(self, recipe: str | PathLike[str], base: PathLike[str]) -> None: ...
     @property
     def contract(self) -> str:
         """What was understood of the model, in words."""
@@ -371,7 +371,7 @@ class Line:
     def events(self) -> list[Event]:
         """The events since the last call, oldest first."""
     def snapshot(self) -> dict[str, Any]: ...
-    def ledger(self, bad: list[int]) -> list[dict[str, Any]]: ...
+    def ledger_rows(self, bad: list[int]) -> list[dict[str, Any]]: ...
     def stop(self) -> None:
         """Announce nothing new; what is on the belt goes its way. Does not wait."""
     def close(self) -> None:

@@ -192,15 +192,15 @@ class Line(_native.Line):
         Raises:
             ConfigError, OnnxRuntimeError, ModelError: and nothing has changed.
         """
-        super().load_recipe(_as_source(recipe), Path(base))
+        self.swap_recipe(_as_source(recipe), Path(base))
 
-    def ledger(self, *, bad: Sequence[int]) -> list[LedgerRow]:  # type: ignore[override]
+    def ledger(self, *, bad: Sequence[int]) -> list[LedgerRow]:
         """What physically happened to every part of a simulated belt, in order.
 
         Args:
             bad: numbers of the photographs that show a bad part, for the classification.
         """
-        return [LedgerRow(**row) for row in super().ledger(list(bad))]
+        return [LedgerRow(**row) for row in self.ledger_rows(list(bad))]
 
 
 def _as_source(recipe: str | Path | Config) -> str | Path:

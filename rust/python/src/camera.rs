@@ -107,7 +107,9 @@ fn from_object(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         Ok(Value::Text(value.extract()?))
     } else {
         let found = value.get_type().name()?.to_string();
-        Err(PyTypeError::new_err(format!("a feature's value is bool, int, float or str, not {found}")))
+        Err(PyTypeError::new_err(format!(
+            "a feature's value is bool, int, float or str, not {found}"
+        )))
     }
 }
 
@@ -135,9 +137,7 @@ impl PyFeature {
         let value = match &self.feature.value {
             Some(value) => value.clone(),
             // Says why there is none.
-            None => {
-                py.detach(|| self.control.features().get(&self.feature.name)).map_err(to_py)?
-            }
+            None => py.detach(|| self.control.features().get(&self.feature.name)).map_err(to_py)?,
         };
         to_object(py, &value)
     }

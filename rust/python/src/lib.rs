@@ -3,10 +3,10 @@
 mod bytes;
 mod camera;
 mod errors;
-mod prepare;
 mod frame;
 mod line;
 mod pixels;
+mod prepare;
 mod waiting;
 
 use pyo3::prelude::*;

@@ -197,9 +197,7 @@ impl PyLine {
     ) -> PyResult<Self> {
         let plant = self::plant(plant, &base)?;
         let product = self::product(recipe, &base)?;
-        py.detach(|| line::Line::open(plant, &product, library.as_deref()))
-            .map(Self)
-            .map_err(to_py)
+        py.detach(|| line::Line::open(plant, &product, library.as_deref())).map(Self).map_err(to_py)
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
@@ -234,10 +232,11 @@ impl PyLine {
         timeout_s: f64,
     ) -> PyResult<()> {
         let timeout = seconds("timeout_s", timeout_s)?;
-        let contiguous =
-            py.import("numpy")?.getattr("ascontiguousarray")?.call1((array,))?;
+        let contiguous = py.import("numpy")?.getattr("ascontiguousarray")?.call1((array,))?;
         let buffer = PyBuffer::<u8>::get(&contiguous).map_err(|_| {
-            PyValueError::new_err("array: submit takes uint8, (height, width) or (height, width, 3)")
+            PyValueError::new_err(
+                "array: submit takes uint8, (height, width) or (height, width, 3)",
+            )
         })?;
         let (size, format) = shape(buffer.shape(), pixel_format).map_err(to_py)?;
         let stride = format.row_bytes(size[0]);
@@ -261,7 +260,7 @@ impl PyLine {
         py.detach(|| self.0.set_threshold(name, value)).map_err(to_py)
     }
 
-    fn load_recipe(
+    fn swap_recipe(
         &self,
         py: Python<'_>,
         recipe: &Bound<'_, PyAny>,
@@ -358,7 +357,11 @@ impl PyLine {
     }
 
     /// `bad` holds the numbers of the pictures that show a bad part.
-    fn ledger<'py>(&self, py: Python<'py>, bad: Vec<u64>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    fn ledger_rows<'py>(
+        &self,
+        py: Python<'py>,
+        bad: Vec<u64>,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let rows = py.detach(|| self.0.ledger(&|picture| bad.contains(&picture)));
         let row = |row: line::LedgerRow| {
             let out = PyDict::new(py);
@@ -380,9 +383,8 @@ impl PyLine {
     /// A Ctrl-C while draining aborts.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.stop());
-        let drained = wait(py, None, |slice| {
-            Ok::<_, Error>(self.0.wait_drained(slice).then_some(()))
-        });
+        let drained =
+            wait(py, None, |slice| Ok::<_, Error>(self.0.wait_drained(slice).then_some(())));
         if let Err(interrupted) = drained {
             py.detach(|| self.0.abort());
             return Err(interrupted);
@@ -451,4 +453,3 @@ fn shape(shape: &[usize], name: Option<&str>) -> Result<([u32; 2], PixelFormat),
     };
     Ok(([side(width)?, side(height)?], format))
 }
-

@@ -50,8 +50,9 @@ impl Pixels {
             format => {
                 return Err(Error::UnsupportedFormat {
                     format: format.to_string(),
-                    supported: "Mono8, BayerRG8, BayerGR8, BayerGB8, BayerBG8, RGB8, BGR8, RGBa8, BGRa8"
-                        .into(),
+                    supported:
+                        "Mono8, BayerRG8, BayerGR8, BayerGB8, BayerBG8, RGB8, BGR8, RGBa8, BGRa8"
+                            .into(),
                 });
             }
         };

@@ -97,7 +97,9 @@ fn set_up(
     prepare::Plan::new(spec, width, height, format).map_err(|why| Error::Config {
         file: plant.file.clone(),
         key: format!("camera {:?}", camera.name),
-        problem: format!("its pictures ({width} x {height} {format}) do not suit the recipe: {why}"),
+        problem: format!(
+            "its pictures ({width} x {height} {format}) do not suit the recipe: {why}"
+        ),
     })?;
     Ok(source)
 }
