@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from smartqc.cli import doctor, version
+from smartqc.cli import demo, discover, doctor, features, run, version
 from smartqc.errors import SmartqcError
 
 
@@ -19,7 +19,7 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (typer's own signature)
         try:
             return super().invoke(ctx)
-        except SmartqcError as error:
+        except (SmartqcError, FileNotFoundError, PermissionError) as error:
             print(f"smartqc: {error}", file=sys.stderr)
             raise typer.Exit(2) from error
 
@@ -32,6 +32,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("demo")(demo.demo)
+app.command("discover")(discover.discover)
+app.command("features")(features.features)
+app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

@@ -119,7 +119,7 @@ def producers() -> Finding:
             "note",
             about,
             f"{SEARCH_VARIABLE} is not set",
-            "`smartqc discover` sees no camera of any maker; one named by its .cti file works.",
+            "`smartqc discover` sees the simulated camera only; one named by its .cti file works.",
             f"Install the maker's GenTL package, then export {SEARCH_VARIABLE}=/its/folder",
         )
     missing = [str(folder) for folder in folders if not folder.is_dir()]
@@ -129,7 +129,7 @@ def producers() -> Finding:
             "hurts",
             about,
             f"none in {named}",
-            "`smartqc discover` sees no camera.",
+            "`smartqc discover` sees the simulated camera only.",
             f"Let {SEARCH_VARIABLE} name the folder that holds the maker's .cti file.",
         )
     said = ", ".join(file.name for file in files)

@@ -1,0 +1,121 @@
+"""``smartqc features``."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from smartqc import Feature
+
+
+def features(
+    uri: Annotated[str, typer.Argument(help="A camera, as `smartqc discover` writes it.")],
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a feature first; may be repeated."),
+    ] = None,
+    visibility: Annotated[
+        str, typer.Option(help="Show up to: beginner, expert, guru or invisible.")
+    ] = "expert",
+    grep: Annotated[str, typer.Option(help="Only names that contain this.")] = "",
+) -> None:
+    """Show a camera's features as a tree, with values, units and limits."""
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    import smartqc
+
+    levels = ["beginner", "expert", "guru", "invisible"]
+    if visibility.lower() not in levels:
+        raise typer.BadParameter(f"{visibility!r} is none of {', '.join(levels)}")
+    seen = levels[: levels.index(visibility.lower()) + 1]
+    settings = [_parsed(text) for text in setting or ()]
+
+    with smartqc.Camera(uri) as camera:
+        for name, value in settings:
+            camera[name] = value
+        tree = Tree(Text(uri, style="bold"), guide_style="dim")
+        branches: dict[tuple[str, ...], Tree] = {}
+        for feature in camera.features():
+            hidden = feature.visibility.lower() not in seen
+            if hidden or feature.access == "NI" or grep.lower() not in feature.name.lower():
+                continue
+            _branch(branches, tree, tuple(feature.category)).add(_described(feature))
+    console = Console(highlight=False)
+    # A file or a pipe has no edge at which a line would have to be folded.
+    console.print(tree, width=None if console.is_terminal else 1000)
+
+
+def _branch(
+    branches: "dict[tuple[str, ...], Tree]", tree: "Tree", category: tuple[str, ...]
+) -> "Tree":
+    """The tree's branch for a category, grown where it is not there yet."""
+    from rich.text import Text
+
+    if not category:
+        return tree
+    if category not in branches:
+        above = _branch(branches, tree, category[:-1])
+        branches[category] = above.add(Text(category[-1], style="dim"))
+    return branches[category]
+
+
+def _parsed(text: str) -> tuple[str, bool | int | float | str]:
+    """``NAME=VALUE`` with the value as the type it looks like."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"--set {text!r}: write NAME=VALUE")
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
+    for number in (int, float):
+        try:
+            return name, number(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+def _described(feature: "Feature") -> "Text":
+    from rich.text import Text
+
+    from smartqc.errors import FeatureError
+
+    said = Text(feature.name)
+    if feature.kind == "ICommand":
+        said.append("()")
+    elif feature.access in ("RW", "RO"):
+        try:
+            value = _written(feature.value)
+        except FeatureError as error:
+            return said.append(f"  {error}", style="yellow")
+        said.append(" = ", style="dim")
+        said.append(value, style="bold" if feature.access == "RW" else "")
+        if feature.unit:
+            said.append(f" {feature.unit}")
+    return said.append(f"  {_limits(feature)}", style="dim")
+
+
+def _limits(feature: "Feature") -> str:
+    words = []
+    if feature.entries:
+        words.append(" | ".join(feature.entries))
+    elif feature.min is not None and feature.max is not None:
+        words.append(f"{_written(feature.min)} .. {_written(feature.max)}")
+        if feature.increment not in (None, 1, 0):
+            words.append(f"step {_written(feature.increment)}")
+    if feature.access != "RW" and (feature.kind, feature.access) != ("ICommand", "WO"):
+        access = {"RO": "read only", "WO": "write only", "NA": "not available now"}
+        words.append(access.get(feature.access, feature.access))
+    return ", ".join(words)
+
+
+def _written(value: bool | int | float | str | None) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    return str(value) if value != "" else '""'
