@@ -15,6 +15,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rounds", type=int, default=20, help="blocks of each contender (20)")
     group.addoption("--block-s", type=float, default=1.5, help="measured time of a block (1.5)")
     group.addoption(
+        "--camera-hz", type=float, default=1500.0, help="frames/s, more than anybody judges (1500)"
+    )
+    group.addoption(
         "--record",
         type=Path,
         metavar="FOLDER",

@@ -56,6 +56,9 @@ def summary(blocks: Sequence[Block]) -> dict[str, Any]:
         found |= {
             "wrong_verdicts": wrong,
             "wrong_share": wrong / frames if frames else None,
+            "unchecked_verdicts": sum(block["unchecked"] for block in blocks),
+            # No frame left over: then the camera set the pace, and not the contender.
+            "starved_blocks": sum(block["skipped"] == 0 for block in blocks),
             "photographs_seen_in_every_block": min(block["photographs"] for block in blocks),
             "camera_frames_not_taken": sum(block["skipped"] for block in blocks),
             "unjudged": dict(unjudged),
@@ -278,6 +281,12 @@ def as_markdown(said: dict[str, Any]) -> str:
         disturbed = one["disturbed_blocks"]
         if disturbed:
             lines.append(f"- {name}: {disturbed} blocks disturbed by other processes.")
+        if one.get("unchecked_verdicts"):
+            lines.append(
+                f"- {name}: {one['unchecked_verdicts']} verdicts without a frame's number."
+            )
+        if one.get("starved_blocks"):
+            lines.append(f"- {name}: in {one['starved_blocks']} blocks the camera was too slow.")
         if one.get("unjudged"):
             lines.append(f"- {name}: not judged: {one['unjudged']}.")
         if "inside" in one:

@@ -15,7 +15,7 @@ import race  # noqa: E402
 import record  # noqa: E402
 from ratios import lower_rank, ratio  # noqa: E402
 
-JUDGES = (race.NAIVE, race.TUNED)
+JUDGES = (*race.LINES, race.NAIVE, race.TUNED)
 ALL = (*JUDGES, *race.PREPARES, *race.SESSIONS)
 
 
@@ -72,13 +72,14 @@ def test_verdicts_that_contradict_the_photographs_are_counted(monkeypatch):
 
     @contextlib.contextmanager
     def running():
-        said = [(0, "pass"), (1, "pass"), (2, "reject"), (None, "unjudged(lost_frame)")]
+        said = [(0, "pass"), (1, "pass"), (2, "reject"), (None, "unjudged(late)"), (None, "pass")]
         yield iter([(9, "pass"), *said])  # The first one is the warm-up.
 
     order = {"warm_up_s": 0.0, "measure_s": 60.0}
     block = stage.measure_judging(running(), ["pass", "reject"], order)
-    assert (block["frames"], block["wrong"], block["photographs"]) == (3, 2, 2)
-    assert block["unjudged"] == {"unjudged(lost_frame)": 1}
+    assert (block["frames"], block["wrong"], block["unchecked"]) == (4, 2, 1)
+    assert block["photographs"] == 2
+    assert block["unjudged"] == {"unjudged(late)": 1}
 
 
 def test_a_lower_limit_needs_five_pairs():

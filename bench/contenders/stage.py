@@ -17,7 +17,7 @@ from typing import Any
 Verdict = tuple[int | None, str]
 """The camera's number of a frame, and ``pass``, ``reject`` or ``unjudged(reason)``.
 
-A frame that never came has no number.
+A frame that never came has no number, and a verdict without one cannot be checked.
 """
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -89,12 +89,13 @@ def measure_judging(
         used = meter.read()
     judged = [(frame, said) for frame, said in seen if said in ("pass", "reject")]
     # The camera shows its photographs in turn, so a frame's number says which one it is.
-    wrong = sum(said != expected[frame % len(expected)] for frame, said in judged)
-    frames = [frame for frame, _ in judged]
+    checked = [(frame, said) for frame, said in judged if frame is not None]
+    frames = [frame for frame, _ in checked]
     return {
         **used,
         "frames": len(judged),
-        "wrong": wrong,
+        "wrong": sum(said != expected[frame % len(expected)] for frame, said in checked),
+        "unchecked": len(judged) - len(checked),
         # Photographs that came by at least once, and frames of the camera that nobody took.
         "photographs": len({frame % len(expected) for frame in frames}),
         "skipped": max(frames) - min(frames) + 1 - len(frames) if frames else 0,
