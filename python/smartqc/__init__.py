@@ -19,6 +19,7 @@ from smartqc._native import (
     add_producer_folder,
     discover,
     prepare,
+    schema,
 )
 from smartqc.line import LedgerRow, Line, Stats
 
@@ -36,6 +37,7 @@ __all__ = [
     "add_producer_folder",
     "discover",
     "prepare",
+    "schema",
 ]
 
 # The simulated camera that is shipped is found like any installed producer.

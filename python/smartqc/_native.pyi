@@ -19,6 +19,7 @@ __all__ = [
     "add_producer_folder",
     "discover",
     "prepare",
+    "schema",
 ]
 
 __version__: str
@@ -54,6 +55,9 @@ def discover() -> list[CameraInfo]:
 
 def add_producer_folder(folder: str | PathLike[str]) -> None:
     """Search this folder for GenTL producers too, after those of ``GENICAM_GENTL64_PATH``."""
+
+def schema(file: Literal["line", "recipe"]) -> str:
+    """JSON schema of ``line.toml`` or ``recipe.toml``, from which editors complete keys."""
 
 @final
 class CameraInfo:

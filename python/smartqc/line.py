@@ -1,6 +1,7 @@
 """`Line`: an inspection line from two TOML files, or from Python objects."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,9 @@ class Line(_native.Line):
         }
         plant.update({key: dict(table) for key, table in tables.items() if table is not None})
         source = _as_source(recipe)
-        return super().__new__(cls, json.dumps(plant), source, Path(base), onnxruntime_library())
+        return super().__new__(
+            cls, json.dumps(plant, default=os.fspath), source, Path(base), onnxruntime_library()
+        )
 
     @classmethod
     def from_toml(cls, path: str | Path, *, recipe: str | Path | Config) -> Self:
@@ -205,4 +208,6 @@ class Line(_native.Line):
 
 def _as_source(recipe: str | Path | Config) -> str | Path:
     """JSON for a mapping, a path otherwise: that is how the core tells them apart."""
-    return json.dumps(dict(recipe)) if isinstance(recipe, Mapping) else Path(recipe)
+    return (
+        json.dumps(dict(recipe), default=os.fspath) if isinstance(recipe, Mapping) else Path(recipe)
+    )

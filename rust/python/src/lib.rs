@@ -20,7 +20,7 @@ mod _native {
     #[pymodule_export]
     use crate::frame::PyFrame;
     #[pymodule_export]
-    use crate::line::{PyEvent, PyInspection, PyLine};
+    use crate::line::{PyEvent, PyInspection, PyLine, schema};
 
     #[pymodule_export]
     use crate::prepare::prepare;

@@ -169,6 +169,16 @@ impl PyEvent {
 #[pyclass(frozen, subclass, module = "smartqc._native", name = "Line")]
 pub(crate) struct PyLine(line::Line);
 
+/// JSON schema of `line.toml` or `recipe.toml`, for editors.
+#[pyfunction]
+pub(crate) fn schema(file: &str) -> PyResult<String> {
+    match file {
+        "line" => Ok(config::plant_schema()),
+        "recipe" => Ok(config::product_schema()),
+        _ => Err(PyValueError::new_err(format!("file = {file:?}: give \"line\" or \"recipe\""))),
+    }
+}
+
 /// A path to a TOML file, or JSON from Python objects with the folder its paths start from.
 fn plant(source: &Bound<'_, PyAny>, base: &Path) -> PyResult<Loaded<Plant>> {
     match source.cast::<PyString>() {
