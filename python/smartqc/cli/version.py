@@ -3,6 +3,8 @@
 import platform
 from importlib import metadata
 
+import smartqc
+
 
 def version() -> None:
     """Print the versions of smartqc and of what it stands on."""
@@ -14,7 +16,7 @@ def versions() -> dict[str, str]:
     """Versions by name, read from the installed packages without importing them."""
     onnxruntime = next((found for name in RUNTIMES if (found := installed(name))), "not installed")
     return {
-        "smartqc": installed("smartqc") or "not installed",
+        "smartqc": smartqc.__version__,
         "python": platform.python_version(),
         "numpy": installed("numpy") or "not installed",
         "onnxruntime": onnxruntime,

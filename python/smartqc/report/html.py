@@ -42,6 +42,7 @@ def render(result: RunResult) -> str:
         "count": lambda value: f"{value:,}",
         "ms": charts.milliseconds,
         "percent": percent,
+        "interval": lambda ends: f"{percent(ends[0]).removesuffix(' %')} to {percent(ends[1])}",
         "day": lambda when: f"{when.day} {when:%B %Y, %H:%M}",
     }
     verdicts = result.values(lambda part: part.trigger_to_verdict_s)
