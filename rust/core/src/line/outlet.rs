@@ -104,6 +104,40 @@ impl Seen {
     };
 }
 
+/// What was seen of the parts in flight.
+///
+/// A part's place is searched from its number onwards and not given by it: parts that found no room
+/// have numbers too, so that two parts in flight may be any distance apart.
+struct Sightings(Box<[Seen]>);
+
+impl Sightings {
+    fn new(capacity: usize) -> Self {
+        Self((0..capacity).map(|_| Seen::NOTHING).collect())
+    }
+
+    /// A place for a new part; none when all are taken, for then the tracker has none for it either.
+    fn begin(&mut self, part: PartId) {
+        if let Some(place) = self.search(part, Seen::NOTHING.part) {
+            *place = Seen { part, ..Seen::NOTHING };
+        }
+    }
+
+    fn of(&mut self, part: PartId) -> Option<&mut Seen> {
+        self.search(part, part)
+    }
+
+    /// All that was seen of a part, whose place is free again.
+    fn end(&mut self, part: PartId) -> Seen {
+        self.of(part).map_or(Seen::NOTHING, |seen| std::mem::replace(seen, Seen::NOTHING))
+    }
+
+    fn search(&mut self, from: PartId, held: PartId) -> Option<&mut Seen> {
+        let start = (from % self.0.len() as u64) as usize;
+        let (before, after) = self.0.split_at_mut(start);
+        after.iter_mut().chain(before).find(|seen| seen.part == held)
+    }
+}
+
 /// What the line thread's hands reach.
 pub(super) struct Reach {
     pub(super) shop: Arc<Shop>,
@@ -124,20 +158,14 @@ pub(super) struct Hands {
     reach: Reach,
     recipe: Arc<Recipe>,
     pending: Pending,
-    /// Parts in flight at their number modulo the tracker's capacity.
-    seen: Box<[Seen]>,
+    seen: Sightings,
     record_failed: bool,
 }
 
 impl Hands {
     pub(super) fn new(reach: Reach, recipe: Arc<Recipe>, capacity: usize) -> Self {
-        let seen = (0..capacity).map(|_| Seen::NOTHING).collect();
+        let seen = Sightings::new(capacity);
         Self { reach, recipe, pending: Pending::new(), seen, record_failed: false }
-    }
-
-    fn of(&mut self, part: PartId) -> &mut Seen {
-        let index = (part % self.seen.len() as u64) as usize;
-        &mut self.seen[index]
     }
 
     fn put(&mut self, entry: Entry, at_ns: i64) {
@@ -160,7 +188,7 @@ impl Outlet for Hands {
     type Detail = Evidence;
 
     fn announced(&mut self, part: PartId, _at_ns: i64) {
-        *self.of(part) = Seen { part, ..Seen::NOTHING };
+        self.seen.begin(part);
     }
 
     fn judge(&mut self, job: Job) -> Result<(), Job> {
@@ -178,8 +206,9 @@ impl Outlet for Hands {
     fn unjudged(&mut self, part: PartId, view: u8, _reason: Reason, frame: Frame) {
         let info = *frame.info();
         let kept = self.reach.shop.quotas[usize::from(view)].keep(frame);
-        let seen = self.of(part);
-        if seen.part == part && seen.info.is_none() {
+        if let Some(seen) = self.seen.of(part)
+            && seen.info.is_none()
+        {
             (seen.view, seen.info, seen.frame) = (Some(view), Some(info), kept);
             seen.rank = (1, 0.0);
         }
@@ -209,10 +238,7 @@ impl Outlet for Hands {
             ViewVerdict::Pass { score } => (2, score),
             ViewVerdict::Unjudged(_) => (1, 0.0),
         };
-        let seen = self.of(part);
-        if seen.part != part {
-            return;
-        }
+        let Some(seen) = self.seen.of(part) else { return };
         seen.verdict_ns = seen.verdict_ns.max(Some(detail.verdict_ns));
         if rank >= seen.rank {
             seen.rank = rank;
@@ -230,8 +256,7 @@ impl Outlet for Hands {
             self.recipe = Arc::clone(&loaded);
         }
         let part = committed.part;
-        let seen = std::mem::replace(self.of(part), Seen::NOTHING);
-        let seen = if seen.part == part { seen } else { Seen::NOTHING };
+        let seen = self.seen.end(part);
         let captured_ns = seen.info.map(|info| info.captured_ns);
         let trigger_to_verdict_ns = committed.verdict_ns.zip(captured_ns).map(|(v, c)| v - c);
         let note = Note::Part { trigger_to_verdict_ns, slack_ns: committed.slack_ns };
@@ -403,6 +428,25 @@ impl StopRequested {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_seen_of_a_part_survives_one_that_finds_no_room() {
+        let mut seen = Sightings::new(2);
+        for part in [5, 6] {
+            seen.begin(part);
+            seen.of(part).unwrap().view = Some(part as u8);
+        }
+        seen.begin(7);
+        assert!(seen.of(7).is_none());
+        assert_eq!(seen.end(7).view, None);
+        assert_eq!(seen.end(5).view, Some(5));
+        // 8 shares its first choice with 6, which is still there.
+        seen.begin(8);
+        assert_eq!(seen.of(8).unwrap().view, None);
+        assert_eq!(seen.end(6).view, Some(6));
+        assert_eq!(seen.end(8).part, 8);
+        assert!(seen.of(8).is_none());
+    }
 
     #[test]
     fn the_first_stop_request_holds_until_it_is_cleared() {
