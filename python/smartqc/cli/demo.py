@@ -201,8 +201,12 @@ def _alarms(line: "Line") -> tuple[str, ...]:
     """What the line called for help about, each kind once."""
     from collections import Counter
 
-    told = Counter(event.kind for event in line.events() if event.severity != "info")
-    return tuple(f"{kind.replace('_', ' ')} ({count})" for kind, count in told.items())
+    told = Counter(
+        f"{event.severity}: {event.disposition or event.kind}".replace("_", " ")
+        for event in line.events()
+        if event.severity != "info"
+    )
+    return tuple(f"{what} ({count})" for what, count in told.items())
 
 
 def _summarise(console: "Console", result: "RunResult", report: Path) -> None:

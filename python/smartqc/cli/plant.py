@@ -49,7 +49,7 @@ TriggerSource = "Line0"
 [[reject]]
 name = "jet"
 uri = "simulated:"
-at_mm = 1200
+at_mm = 1800
 face_mm = 10
 dead_ms = 6                        # command -> effect begins
 hit_ms = 5                         # effect that must land on the part
@@ -57,6 +57,7 @@ occupied_ms = 10                   # until it is out of the way
 recover_ms = 10
 
 [run]
+workers = 2
 keep = 32
 
 [simulation]
