@@ -39,6 +39,7 @@ $(VENV)/test-installed: $(VENV)/installed pyproject.toml
 
 # The GenTL producers of other makers that the consumer is held against.
 $(VENV)/producers/paths: $(VENV)/test-installed tests/fetch_producers.py
+	@mkdir -p $(@D)
 	$(BIN)/python tests/fetch_producers.py $(VENV)/producers > $@.part && mv $@.part $@
 
 lint: $(VENV)/built $(VENV)/test-installed
