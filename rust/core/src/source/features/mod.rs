@@ -219,7 +219,7 @@ impl Features {
         self.lock().node(base(name)).is_some()
     }
 
-    /// All that is known of one feature now.
+    /// All that is known of one feature now; see [`Features::get`] for names.
     ///
     /// # Errors
     /// [`Error::Feature`] when there is no such feature; one that can't be evaluated is described
@@ -228,7 +228,7 @@ impl Features {
         let category = self
             .listing()
             .into_iter()
-            .find_map(|(path, listed)| (listed == name).then_some(path))
+            .find_map(|(path, listed)| (listed == base(name)).then_some(path))
             .unwrap_or_default();
         self.described(name, category)
     }
@@ -283,16 +283,18 @@ impl Features {
     }
 
     fn described(&self, name: &str, category: Vec<String>) -> Result<Feature> {
-        let mut feature = declared(&self.lock(), name, category).map_err(|problem| {
+        let known = declared(&self.lock(), base(name), category).map_err(|problem| {
             Error::Feature { uri: self.uri.clone(), feature: name.to_owned(), problem }
         })?;
-        let known = feature.clone();
-        let evaluated = self.with(name, |map, wire| {
+        let mut feature = known.clone();
+        let evaluated = self.selected(name, |map, _, wire| {
             evaluate(map, &mut feature, wire);
             Ok(())
         });
         match evaluated {
-            Ok(()) => Ok(feature),
+            Ok(()) => Ok(Feature { name: name.to_owned(), ..feature }),
+            // A selector that does not take the value.
+            Err(error) if name != known.name => Err(error),
             // The evaluator broke: what the description says is still worth a row.
             Err(error) => Ok(Feature { problem: Some(error.to_string()), ..known }),
         }

@@ -103,6 +103,17 @@ fn a_bracket_selects_and_puts_the_selector_back() {
 }
 
 #[test]
+fn a_bracket_also_describes_what_it_selects() {
+    let camera = camera();
+    camera.set("Gain[Blue]", &Value::Int(5)).unwrap();
+    let gain = camera.describe("Gain[Blue]").unwrap();
+    assert_eq!((gain.name.as_str(), gain.value), ("Gain[Blue]", Some(Value::Int(5))));
+    assert_eq!(camera.describe("Gain").unwrap().value, Some(Value::Int(0)));
+    assert!(problem(camera.describe("Gain[Green]")).contains("one of Red, Blue"));
+    assert!(problem(camera.describe("Nothing[Red]")).contains("no such feature"));
+}
+
+#[test]
 fn a_command_is_executed_with_its_own_value() {
     let memory = Arc::new(Memory::default());
     let body = "<Command Name=\"Beep\"><pValue>R</pValue><CommandValue>7</CommandValue></Command>";
