@@ -272,16 +272,19 @@ impl PyCamera {
             state.source.start()?;
             state.started = true;
         }
-        match state.source.next(slice)? {
-            Some(SourceEvent::Frame(frame)) => Ok(Some(PyFrame::new(Held::Frame(frame)))),
-            Some(SourceEvent::Gap { lost }) => {
-                state.lost += lost;
-                Ok(None)
-            }
-            Some(SourceEvent::Lost { why }) => {
-                Err(Error::CameraLost { uri: self.uri.clone(), problem: why })
-            }
-            Some(SourceEvent::End) | None => Ok(None),
+        loop {
+            return match state.source.next(slice)? {
+                Some(SourceEvent::Frame(frame)) => Ok(Some(PyFrame::new(Held::Frame(frame)))),
+                // The frame after the gap is there already.
+                Some(SourceEvent::Gap { lost }) => {
+                    state.lost += lost;
+                    continue;
+                }
+                Some(SourceEvent::Lost { why }) => {
+                    Err(Error::CameraLost { uri: self.uri.clone(), problem: why })
+                }
+                Some(SourceEvent::End) | None => Ok(None),
+            };
         }
     }
 }

@@ -244,9 +244,8 @@ impl PyLine {
         let timeout = seconds("timeout_s", timeout_s)?;
         let contiguous = py.import("numpy")?.getattr("ascontiguousarray")?.call1((array,))?;
         let buffer = PyBuffer::<u8>::get(&contiguous).map_err(|_| {
-            PyValueError::new_err(
-                "array: submit takes uint8, (height, width) or (height, width, 3)",
-            )
+            let allowed = "submit takes uint8, (height, width) or (height, width, 3)";
+            to_py(Error::invalid("array", allowed))
         })?;
         let (size, format) = shape(buffer.shape(), pixel_format).map_err(to_py)?;
         let stride = format.row_bytes(size[0]);

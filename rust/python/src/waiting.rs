@@ -8,9 +8,13 @@ use pyo3::prelude::*;
 /// Signals are looked at this often.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// Whoever waits longer waits for ever; and no clock overflows.
+const AGES: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Python's seconds, refused when they are no time to wait.
 pub(crate) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
+        .map(|time| time.min(AGES))
         .map_err(|_| PyValueError::new_err(format!("{name} = {value}: give seconds, 0 or more")))
 }
 
