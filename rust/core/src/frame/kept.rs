@@ -3,39 +3,36 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::Frame;
 
-/// How many slots of one camera may be kept at once.
+/// How many frames of one camera may be kept at once.
 #[derive(Debug)]
 pub struct Quota {
-    most: usize,
-    slots: AtomicUsize,
-    refused: AtomicU64,
+    /// For each place how many hold it. Not for each slot: frames of two memories, of which one
+    /// replaced the other, may have slots of the same number.
     holders: Box<[AtomicU32]>,
+    refused: AtomicU64,
 }
 
 impl Quota {
-    /// At most `most` of the camera's `slots` slots.
-    pub fn new(most: usize, slots: usize) -> Arc<Self> {
-        let holders = (0..slots).map(|_| AtomicU32::new(0)).collect();
-        let (slots, refused) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Arc::new(Self { most, slots, refused, holders })
+    /// At most `most` frames.
+    pub fn new(most: usize) -> Arc<Self> {
+        let holders = (0..most).map(|_| AtomicU32::new(0)).collect();
+        Arc::new(Self { holders, refused: AtomicU64::new(0) })
     }
 
     /// Keeps a frame, or gives it up (and counts that) when the quota is used up.
     pub fn keep(self: &Arc<Self>, frame: Frame) -> Option<Kept> {
-        let slot = frame.slot();
-        let room = |slots: usize| (slots < self.most).then_some(slots + 1);
-        let taken = slot < self.holders.len()
-            && self.slots.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok();
-        if !taken {
+        let free = |holders: &AtomicU32| {
+            holders.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        let Some(place) = self.holders.iter().position(free) else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
-        }
-        self.holders[slot].store(1, Ordering::Relaxed);
-        Some(Kept { frame, quota: Arc::clone(self) })
+        };
+        Some(Kept { frame, place, quota: Arc::clone(self) })
     }
 
     /// How many frames were not kept for want of room.
@@ -43,15 +40,16 @@ impl Quota {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// How many slots are kept now.
+    /// How many frames are kept now.
     pub fn used(&self) -> usize {
-        self.slots.load(Ordering::Relaxed)
+        self.holders.iter().filter(|holders| holders.load(Ordering::Relaxed) > 0).count()
     }
 }
 
 /// A frame within the quota; clones share its place in it.
 pub struct Kept {
     frame: Frame,
+    place: usize,
     quota: Arc<Quota>,
 }
 
@@ -64,16 +62,14 @@ impl Kept {
 
 impl Clone for Kept {
     fn clone(&self) -> Self {
-        self.quota.holders[self.frame.slot()].fetch_add(1, Ordering::Relaxed);
-        Self { frame: self.frame.clone(), quota: Arc::clone(&self.quota) }
+        self.quota.holders[self.place].fetch_add(1, Ordering::Relaxed);
+        Self { frame: self.frame.clone(), place: self.place, quota: Arc::clone(&self.quota) }
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        if self.quota.holders[self.frame.slot()].fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.quota.slots.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.quota.holders[self.place].fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -96,7 +92,7 @@ mod tests {
             let slot = free.take(&slots).unwrap();
             slot.publish(FrameInfo::packed(2, 2, PixelFormat::MONO8, 0))
         };
-        let quota = Quota::new(1, 2);
+        let quota = Quota::new(1);
         let kept = quota.keep(frame()).unwrap();
         let clone = kept.clone();
         assert!(quota.keep(frame()).is_none(), "one place, whoever looks");
@@ -106,5 +102,22 @@ mod tests {
         assert_eq!(quota.used(), 0);
         assert!(quota.keep(frame()).is_some());
         assert_eq!(slots.held(), 0);
+    }
+
+    #[test]
+    fn slots_of_the_same_number_in_two_memories_have_a_place_each() {
+        let frame = || {
+            let free = FreeList::new(1);
+            let slots = Slots::new(1, 4, 1, Box::new(free.clone()));
+            let slot = free.take(&slots).unwrap();
+            slot.publish(FrameInfo::packed(2, 2, PixelFormat::MONO8, 0))
+        };
+        let quota = Quota::new(2);
+        let (old, new) = (quota.keep(frame()), quota.keep(frame()));
+        assert_eq!(quota.used(), 2);
+        drop(old);
+        assert_eq!(quota.used(), 1);
+        drop(new);
+        assert_eq!(quota.used(), 0);
     }
 }

@@ -60,6 +60,7 @@ pub struct Line {
     world: Option<World>,
     witness: Option<Arc<Witness>>,
     recorder: Mutex<Option<Arc<Recorder>>>,
+    recorded: Mutex<Option<record::Counts>>,
     last_report: Arc<Mutex<Option<Report>>>,
     stopping: AtomicBool,
     state: Mutex<State>,
@@ -118,7 +119,6 @@ impl Line {
         let slots: usize = cameras.iter().map(|camera| camera.slots).sum();
         // A frame, its verdict and a gap for each slot, and some for questions.
         let (messages, inbox) = bounded(3 * slots + 64);
-        let quota = |camera: &Opened| Quota::new(run.keep, camera.slots);
         let shop = Arc::new(Shop {
             queue: BatchQueue::new(
                 cameras.len(),
@@ -126,7 +126,7 @@ impl Line {
             ),
             clock: clock.clone(),
             messages,
-            quotas: cameras.iter().map(quota).collect(),
+            quotas: cameras.iter().map(|_| Quota::new(run.keep)).collect(),
             keep_one_pass_in: keep_one_pass_in(value),
             costs: Costs::default(),
         });
@@ -173,6 +173,7 @@ impl Line {
             world,
             witness,
             recorder: Mutex::new(recorder),
+            recorded: Mutex::default(),
             last_report: Arc::default(),
             stopping: AtomicBool::new(false),
             state: Mutex::new(State::Built(Box::new(Built { line_thread, kits, cameras }))),
@@ -396,7 +397,7 @@ impl Line {
             results_dropped: self.results.dropped(),
             events_dropped: self.events.dropped(),
             frames_not_kept: self.shop.quotas.iter().map(|quota| quota.refused()).sum(),
-            record: lock(&self.recorder).as_ref().map(|recorder| recorder.counts()),
+            record: self.record_counts(),
             stop_requested: self.stop_requested.get(),
             recipe_revision: self.recipe().revision,
         }
@@ -474,8 +475,8 @@ impl Line {
                 self.shop.queue.close();
                 workers.into_iter().for_each(join);
                 drop(world);
-                // The last handle: everything is on disk when this is done.
-                drop(lock(&self.recorder).take());
+                self.unwire();
+                self.finish_record();
                 *lock(&self.state) = State::Ended;
             }
             State::Ending => {
@@ -485,11 +486,33 @@ impl Line {
             }
             State::Built(built) => {
                 drop(built);
-                drop(lock(&self.recorder).take());
+                self.unwire();
+                self.finish_record();
                 *lock(&self.state) = State::Ended;
             }
             State::Ended => *lock(&self.state) = State::Ended,
         }
+    }
+
+    /// The ledger is still asked for, but the cameras are free for others.
+    fn unwire(&self) {
+        if let Some(world) = &self.world {
+            world.unwire();
+        }
+    }
+
+    /// Everything is on disk when this is done: the line thread, which had the other handle, has
+    /// ended.
+    fn finish_record(&self) {
+        let mut recorder = lock(&self.recorder);
+        if let Some(recorder) = recorder.take().and_then(Arc::into_inner) {
+            *lock(&self.recorded) = Some(recorder.finish());
+        }
+    }
+
+    fn record_counts(&self) -> Option<record::Counts> {
+        let recorder = lock(&self.recorder);
+        recorder.as_ref().map(|recorder| recorder.counts()).or_else(|| *lock(&self.recorded))
     }
 
     fn record(&self, entry: Entry) {

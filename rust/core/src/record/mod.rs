@@ -195,6 +195,20 @@ impl Recorder {
         }
     }
 
+    /// Writes all that waits and ends; the last counts.
+    pub fn finish(mut self) -> Counts {
+        self.join();
+        self.counts()
+    }
+
+    fn join(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by the thread itself.
+            let _ = thread.join();
+        }
+    }
+
     /// Name of an image in the record folder.
     pub fn image_name(&self, part: PartId, view: u8) -> String {
         image_name(&self.session, part, view)
@@ -207,11 +221,7 @@ fn image_name(session: &str, part: PartId, view: u8) -> String {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by the thread itself.
-            let _ = thread.join();
-        }
+        self.join();
     }
 }
 
@@ -303,7 +313,7 @@ mod tests {
         let mut slot = free.take(slots).unwrap();
         slot.bytes_mut().iter_mut().enumerate().for_each(|(i, byte)| *byte = i as u8);
         let frame = slot.publish(FrameInfo::packed(8, 4, PixelFormat::BAYER_RG8, 0));
-        Quota::new(1, 1).keep(frame).unwrap()
+        Quota::new(1).keep(frame).unwrap()
     }
 
     #[test]
@@ -314,7 +324,7 @@ mod tests {
         for number in 1..=500 {
             assert!(recorder.put(Entry::Part(part(number), None)));
         }
-        drop(recorder);
+        assert_eq!(recorder.finish(), Counts { records: 500, ..Counts::default() });
         let lines = lines(&dir);
         assert_eq!(lines[0]["kind"], "session");
         assert_eq!(lines[0]["line"], "line 3");

@@ -174,6 +174,11 @@ impl World {
         Ok(())
     }
 
+    /// Forgets every wired camera, which otherwise stays open for the next pulse.
+    pub fn unwire(&self) {
+        self.driver().pulses.clear();
+    }
+
     /// Lets everything happen that is due by `now_ns`, one instant after the other.
     pub fn advance_to(&self, now_ns: i64) {
         let mut driver = self.driver();
