@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError};
 
 use super::deadline::Message;
 use super::worker::Evidence;
@@ -61,10 +61,12 @@ pub(super) fn watch(
             }
         };
         let gone = matches!(message, Message::CameraLost { .. });
-        if messages.try_send(message).is_err() {
+        let sent = messages.try_send(message);
+        if matches!(sent, Err(TrySendError::Full(_))) {
             counts.refused.fetch_add(1, Ordering::Relaxed);
         }
-        if gone {
+        // Nobody listens any more once the line has ended.
+        if gone || matches!(sent, Err(TrySendError::Disconnected(_))) {
             return;
         }
     }

@@ -90,6 +90,7 @@ struct Seen {
     scores: Scores,
     frame: Option<Kept>,
     verdict_ns: Option<i64>,
+    recipe: Option<Arc<Recipe>>,
 }
 
 impl Seen {
@@ -101,6 +102,7 @@ impl Seen {
         scores: Scores::EMPTY,
         frame: None,
         verdict_ns: None,
+        recipe: None,
     };
 }
 
@@ -246,6 +248,7 @@ impl Outlet for Hands {
             seen.info = Some(detail.info);
             seen.scores = detail.scores;
             seen.frame = detail.frame;
+            seen.recipe = Some(detail.recipe);
         }
     }
 
@@ -256,7 +259,9 @@ impl Outlet for Hands {
             self.recipe = Arc::clone(&loaded);
         }
         let part = committed.part;
-        let seen = self.seen.end(part);
+        let mut seen = self.seen.end(part);
+        // Another one may have been loaded since, in which a class has another number.
+        let recipe = seen.recipe.take().unwrap_or_else(|| Arc::clone(&self.recipe));
         let captured_ns = seen.info.map(|info| info.captured_ns);
         let trigger_to_verdict_ns = committed.verdict_ns.zip(captured_ns).map(|(v, c)| v - c);
         let note = Note::Part { trigger_to_verdict_ns, slack_ns: committed.slack_ns };
@@ -282,7 +287,7 @@ impl Outlet for Hands {
                 class,
                 score: committed.score,
                 scores: seen.scores,
-                revision: self.recipe.revision,
+                revision: recipe.revision,
                 announced_ns: committed.announced_ns,
                 captured_ns,
                 verdict_ns: committed.verdict_ns,
@@ -315,7 +320,7 @@ impl Outlet for Hands {
             true_part: seen.info.and_then(|info| info.true_part),
             frame,
             recorded,
-            recipe: Arc::clone(&self.recipe),
+            recipe,
         });
     }
 
