@@ -1,0 +1,49 @@
+"""The examples run as they stand."""
+
+import subprocess
+import sys
+
+import pytest
+
+from conftest import MODELS, PATIENCE_S, ROOT, uri_of
+
+EXAMPLES = ROOT / "examples"
+
+
+def example(name, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["simcam", "viky"])
+def test_a_camera_is_looked_at(name):
+    said = example("look_at_a_camera.py", uri_of(name))
+    assert said.count("frame ") == 10
+    assert "simcam.cti#" in said
+    assert "PixelFormat = Mono8" in said
+
+
+def test_a_line_runs_from_two_files():
+    said = example("simulated_line/run.py")
+    assert said.count("part ") == 30
+    assert "30 announced" in said
+    assert "0 in flight: True" in said
+
+
+def test_arrays_are_submitted():
+    said = example("submit_arrays.py", str(MODELS / "dynamic.onnx"))
+    assert "grey 20: pass" in said
+    assert "grey 240: reject" in said
+    assert "4 parts: 2 passed, 2 rejected" in said
+
+
+def test_every_example_is_run_here():
+    names = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")}
+    assert names == {"look_at_a_camera.py", "simulated_line/run.py", "submit_arrays.py"}
