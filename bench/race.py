@@ -44,8 +44,8 @@ class Plan:
     camera_hz: float = 1500.0
     calm: float = 0.1
     """Cores that other processes may take in a block; a block with more is measured again ..."""
-    patience: int = 4
-    """... at most so many times, and is marked as disturbed when the last is no better."""
+    patience: int = 1
+    """... at most so often, and is marked as disturbed when the last is no better."""
 
 
 NAIVE = Contender(
