@@ -72,9 +72,13 @@ impl Slots {
     pub fn new(count: usize, slot_bytes: usize, alignment: usize, home: Box<dyn Home>) -> Self {
         assert!(count > 0 && slot_bytes > 0, "slots need a number and a size");
         let alignment = alignment.next_power_of_two().max(64);
-        let stride = slot_bytes.next_multiple_of(alignment);
-        let layout = Layout::from_size_align(stride * count, alignment)
+        // A producer says how large a picture is, so the product is not to be trusted.
+        let layout = slot_bytes
+            .checked_next_multiple_of(alignment)
+            .and_then(|stride| stride.checked_mul(count))
+            .and_then(|bytes| Layout::from_size_align(bytes, alignment).ok())
             .expect("a few slots of camera size fit the address space");
+        let stride = layout.size() / count;
         // SAFETY: the layout's size is not 0.
         let Some(memory) = NonNull::new(unsafe { alloc_zeroed(layout) }) else {
             handle_alloc_error(layout)

@@ -1,7 +1,7 @@
 //! The line thread's hands: work to the workers, results to the reader, entries to the recorder.
 //! Nothing here waits.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -48,6 +48,14 @@ pub struct Event {
     pub disposition: Option<Disposition>,
 }
 
+impl Event {
+    /// Something that should be on record is not.
+    pub(super) fn record_lost(at_ns: i64) -> Self {
+        let (kind, severity) = ("record_lost", Severity::Stop);
+        Self { at_ns, kind, severity, part: None, disposition: None }
+    }
+}
+
 /// A queue of events that never waits.
 #[derive(Clone, Debug)]
 pub(super) struct Events {
@@ -89,7 +97,7 @@ struct Seen {
     info: Option<FrameInfo>,
     scores: Scores,
     frame: Option<Kept>,
-    verdict_ns: Option<i64>,
+    /// The recipe that judged it: class numbers mean something only beside it.
     recipe: Option<Arc<Recipe>>,
 }
 
@@ -101,7 +109,6 @@ impl Seen {
         info: None,
         scores: Scores::EMPTY,
         frame: None,
-        verdict_ns: None,
         recipe: None,
     };
 }
@@ -149,7 +156,7 @@ pub(super) struct Reach {
     pub(super) events: Events,
     pub(super) tally: Arc<Tally>,
     pub(super) stop_requested: Arc<StopRequested>,
-    /// The recipe that is loaded, for parts that no recipe has judged.
+    /// The recipe that is loaded.
     pub(super) loaded: Arc<Mutex<Arc<Recipe>>>,
     /// What a simulated world is told, to be held against its ledger.
     pub(super) witness: Option<Arc<Witness>>,
@@ -158,31 +165,25 @@ pub(super) struct Reach {
 /// The [`Outlet`] of a real line.
 pub(super) struct Hands {
     reach: Reach,
+    /// The recipe that was loaded when it was looked at last, for parts that none has judged.
     recipe: Arc<Recipe>,
     pending: Pending,
     seen: Sightings,
-    record_failed: bool,
 }
 
 impl Hands {
     pub(super) fn new(reach: Reach, recipe: Arc<Recipe>, capacity: usize) -> Self {
-        let seen = Sightings::new(capacity);
-        Self { reach, recipe, pending: Pending::new(), seen, record_failed: false }
+        Self { reach, recipe, pending: Pending::new(), seen: Sightings::new(capacity) }
     }
 
-    fn put(&mut self, entry: Entry, at_ns: i64) {
-        let Some(recorder) = &self.reach.recorder else { return };
-        if !recorder.put(entry) && !self.record_failed {
-            self.record_failed = true;
-            self.reach.stop_requested.set_record_lost();
-            self.reach.events.push(Event {
-                at_ns,
-                kind: "record_lost",
-                severity: Severity::Stop,
-                part: None,
-                disposition: None,
-            });
+    /// Whether there is a recorder and it took the entry.
+    fn put(&self, entry: Entry, at_ns: i64) -> bool {
+        let Some(recorder) = &self.reach.recorder else { return false };
+        let taken = recorder.put(entry);
+        if !taken && self.reach.stop_requested.set_record_lost() {
+            self.reach.events.push(Event::record_lost(at_ns));
         }
+        taken
     }
 }
 
@@ -206,12 +207,11 @@ impl Outlet for Hands {
     }
 
     fn unjudged(&mut self, part: PartId, view: u8, _reason: Reason, frame: Frame) {
-        let info = *frame.info();
-        let kept = self.reach.shop.quotas[usize::from(view)].keep(frame);
         if let Some(seen) = self.seen.of(part)
             && seen.info.is_none()
         {
-            (seen.view, seen.info, seen.frame) = (Some(view), Some(info), kept);
+            (seen.view, seen.info) = (Some(view), Some(*frame.info()));
+            seen.frame = self.reach.shop.quotas[usize::from(view)].keep(frame);
             seen.rank = (1, 0.0);
         }
     }
@@ -232,16 +232,12 @@ impl Outlet for Hands {
             self.put(Entry::LateVerdict(part, word(verdict), detail.verdict_ns), detail.verdict_ns);
             return;
         }
-        if detail.recipe.revision > self.recipe.revision {
-            self.recipe = Arc::clone(&detail.recipe);
-        }
         let rank = match verdict {
             ViewVerdict::Reject { score, .. } => (3, score),
             ViewVerdict::Pass { score } => (2, score),
             ViewVerdict::Unjudged(_) => (1, 0.0),
         };
         let Some(seen) = self.seen.of(part) else { return };
-        seen.verdict_ns = seen.verdict_ns.max(Some(detail.verdict_ns));
         if rank >= seen.rank {
             seen.rank = rank;
             seen.view = Some(view);
@@ -259,9 +255,8 @@ impl Outlet for Hands {
             self.recipe = Arc::clone(&loaded);
         }
         let part = committed.part;
-        let mut seen = self.seen.end(part);
-        // Another one may have been loaded since, in which a class has another number.
-        let recipe = seen.recipe.take().unwrap_or_else(|| Arc::clone(&self.recipe));
+        let seen = self.seen.end(part);
+        let recipe = seen.recipe.as_ref().unwrap_or(&self.recipe);
         let captured_ns = seen.info.map(|info| info.captured_ns);
         let trigger_to_verdict_ns = committed.verdict_ns.zip(captured_ns).map(|(v, c)| v - c);
         let note = Note::Part { trigger_to_verdict_ns, slack_ns: committed.slack_ns };
@@ -273,8 +268,8 @@ impl Outlet for Hands {
         } else {
             None
         };
-        let recorded = self.reach.recorder.is_some() && image.is_some();
-        if self.reach.recorder.is_some() {
+        let has_image = image.is_some();
+        let recorded = self.reach.recorder.is_some() && {
             let (reason, class) = match committed.outcome {
                 Outcome::Pass => (None, None),
                 Outcome::Reject(class) => (None, Some(class)),
@@ -296,8 +291,8 @@ impl Outlet for Hands {
                 frame_id: seen.info.map(|info| info.frame_id),
                 true_part: seen.info.and_then(|info| info.true_part),
             };
-            self.put(Entry::Part(entry, image), committed.committed_ns);
-        }
+            self.put(Entry::Part(entry, image), committed.committed_ns) && has_image
+        };
         if let Some(witness) = &self.reach.witness {
             let true_part = seen.info.and_then(|info| info.true_part);
             witness.note(part, committed.outcome, committed.announced_ns, true_part);
@@ -320,7 +315,7 @@ impl Outlet for Hands {
             true_part: seen.info.and_then(|info| info.true_part),
             frame,
             recorded,
-            recipe,
+            recipe: Arc::clone(recipe),
         });
     }
 
@@ -400,9 +395,13 @@ fn cause_word(cause: Cause) -> &'static str {
     CAUSES.iter().find(|(known, _)| *known == cause).map_or("?", |(_, word)| word)
 }
 
-/// The stop request that holds, written by the line thread and read by everybody.
+/// The stop request that holds, until somebody has looked after it.
 #[derive(Debug, Default)]
-pub(super) struct StopRequested(AtomicUsize);
+pub(super) struct StopRequested {
+    /// What began it; 0 is nothing.
+    first: AtomicUsize,
+    record_lost: AtomicBool,
+}
 
 impl StopRequested {
     const RECORD: usize = usize::MAX;
@@ -410,19 +409,26 @@ impl StopRequested {
     fn set(&self, cause: Cause) {
         let index = CAUSES.iter().position(|(known, _)| *known == cause).unwrap_or(0);
         // The first one says what began it.
-        let _ = self.0.compare_exchange(0, index + 1, Ordering::Relaxed, Ordering::Relaxed);
+        self.begin(index + 1);
     }
 
-    fn set_record_lost(&self) {
-        let _ = self.0.compare_exchange(0, Self::RECORD, Ordering::Relaxed, Ordering::Relaxed);
+    /// Whether nobody knew that before.
+    pub(super) fn set_record_lost(&self) -> bool {
+        self.begin(Self::RECORD);
+        !self.record_lost.swap(true, Ordering::Relaxed)
+    }
+
+    fn begin(&self, what: usize) {
+        let _ = self.first.compare_exchange(0, what, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub(super) fn clear(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.first.store(0, Ordering::Relaxed);
+        self.record_lost.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn get(&self) -> Option<&'static str> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.first.load(Ordering::Relaxed) {
             0 => None,
             Self::RECORD => Some("record_lost"),
             index => CAUSES.get(index - 1).map(|(_, word)| *word),
@@ -461,7 +467,10 @@ mod tests {
         assert_eq!(requested.get(), Some("crowded"));
         requested.clear();
         assert_eq!(requested.get(), None);
-        requested.set_record_lost();
+        assert!(requested.set_record_lost());
         assert_eq!(requested.get(), Some("record_lost"));
+        assert!(!requested.set_record_lost(), "said once");
+        requested.clear();
+        assert!(requested.set_record_lost(), "and again after a reset");
     }
 }

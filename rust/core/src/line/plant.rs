@@ -356,6 +356,13 @@ impl Default for Simulation {
     }
 }
 
+/// Most results that may wait, and most images that may be kept: both are memory from the start.
+const MOST_RESULTS: usize = 1 << 20;
+const MOST_KEPT: usize = 4096;
+
+/// Least time in ms or s that is one.
+const LEAST_TIME: f64 = 1e-6;
+
 impl Plant {
     /// Checks what types cannot say. `file` is named in the error.
     ///
@@ -365,12 +372,23 @@ impl Plant {
         let wrong = |key: &str, problem: String| {
             Err(Error::Config { file: file.into(), key: key.into(), problem })
         };
+        let within = |key: &str, value: f64, least: f64, most: f64| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            wrong(key, format!("{value} is not in {least}..{most}"))
+        };
         if self.schema != 1 {
             return wrong("schema", format!("{} is not known here; write schema = 1", self.schema));
         }
-        let Some(first) = self.camera.first() else {
+        if self.camera.is_empty() {
             return wrong("camera", "none is named; a line needs at least one [[camera]]".into());
-        };
+        }
+        if self.camera.iter().filter(|camera| camera.uri.starts_with("push:")).count() > 1 {
+            let problem =
+                "two are \"push:\", but a submitted array does not say whose it is; one may";
+            return wrong("camera", problem.into());
+        }
         for (index, camera) in self.camera.iter().enumerate() {
             let key = |name: &str| format!("camera[{index}].{name}");
             if self.camera[..index].iter().any(|other| other.name == camera.name) {
@@ -379,13 +397,11 @@ impl Plant {
                     format!("{:?} is the name of two cameras", camera.name),
                 );
             }
-            if camera.at_mm < first.at_mm && index > 0 {
+            if index > 0 && camera.at_mm < self.camera[index - 1].at_mm {
                 let problem = "cameras are listed in the order of the belt, nearest first".into();
                 return wrong(&key("at_mm"), problem);
             }
-            if camera.window_ms.is_nan() || camera.window_ms <= 0.0 {
-                return wrong(&key("window_ms"), format!("{} is not above 0", camera.window_ms));
-            }
+            within(&key("window_ms"), camera.window_ms, LEAST_TIME, 60_000.0)?;
             if camera.trigger.as_deref().is_some_and(|uri| uri != "simulated:") {
                 let problem = "only \"simulated:\" is known; omit it for a camera that is wired";
                 return wrong(&key("trigger"), problem.into());
@@ -408,11 +424,20 @@ impl Plant {
         if !(1..=256).contains(&self.run.batch) {
             return wrong("run.batch", format!("{} is not in 1..256", self.run.batch));
         }
-        if self.run.results == 0 {
-            return wrong("run.results", "0 results cannot be read; 4096 is the default".into());
+        if !(1..=MOST_RESULTS).contains(&self.run.results) {
+            let problem = format!("{} is not in 1..{MOST_RESULTS}", self.run.results);
+            return wrong("run.results", problem);
         }
-        if self.verdict.budget_s.is_nan() || self.verdict.budget_s <= 0.0 {
-            return wrong("verdict.budget_s", format!("{} is not above 0", self.verdict.budget_s));
+        if self.run.keep > MOST_KEPT {
+            return wrong("run.keep", format!("{} is not in 0..{MOST_KEPT}", self.run.keep));
+        }
+        within("run.drain_s", self.run.drain_s, 0.0, 3600.0)?;
+        within("verdict.budget_s", self.verdict.budget_s, LEAST_TIME, 3600.0)?;
+        within("limits.lost_s", self.limits.lost_s, 0.0, 3600.0)?;
+        within("limits.unjudged_share", self.limits.unjudged_share, 0.0, 1.0)?;
+        within("limits.reject_share", self.limits.reject_share, 0.0, 1.0)?;
+        if let Some(record) = &self.record {
+            within("record.max_gb", record.max_gb, 0.0, 1e6)?;
         }
         if self.simulation.as_ref().is_some_and(|world| world.pictures.is_empty()) {
             return wrong("simulation.pictures", "is empty; parts need a picture each".into());

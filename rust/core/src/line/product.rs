@@ -28,7 +28,7 @@ pub struct Product {
 pub struct Model {
     /// ONNX file, relative to the recipe.
     pub file: PathBuf,
-    /// Cameras whose views it judges; empty is every camera.
+    /// Cameras whose views it judges: every camera of the line, today; empty means the same.
     #[serde(default)]
     pub cameras: Vec<String>,
     /// Execution providers by ONNX Runtime's names, tried in order.

@@ -12,8 +12,8 @@ use super::camera;
 use super::config::Loaded;
 use super::deadline::{LineThread, Message, Report};
 use super::intake::{self, Intake, Opened};
-use super::outlet::{Event, Events, Hands, Reach, Severity, StopRequested};
-use super::plant::{ImageKind, Images, Plant};
+use super::outlet::{Event, Events, Hands, Reach, StopRequested};
+use super::plant::{AnnouncedBy, ImageKind, Images, Plant};
 use super::product::Product;
 use super::recipe::{self, Kit, Recipe};
 use super::results::{Next, Results, results};
@@ -32,6 +32,9 @@ use crate::record::{self, Entry, Recorder};
 use crate::sense::{self, Encoder, PartSensor};
 use crate::source::push::Push;
 use crate::world::{Running as WorldRunning, World};
+
+/// Messages that people's questions and orders may need at once.
+const PEOPLE: usize = 64;
 
 /// Parts that the line remembers at once.
 const CAPACITY: usize = 256;
@@ -53,6 +56,8 @@ pub struct Line {
     tally: Arc<Tally>,
     stop_requested: Arc<StopRequested>,
     loaded: Arc<Mutex<Arc<Recipe>>>,
+    /// Held while a recipe is loaded: each has a revision of its own, and the last one stays.
+    loading: Mutex<()>,
     next_kits: Vec<NextKit>,
     cameras: Vec<(String, Arc<camera::Counts>)>,
     push: Option<(u8, Arc<Push>)>,
@@ -61,6 +66,7 @@ pub struct Line {
     witness: Option<Arc<Witness>>,
     recorder: Mutex<Option<Arc<Recorder>>>,
     recorded: Mutex<Option<record::Counts>>,
+    /// The line thread's own words at its end.
     last_report: Arc<Mutex<Option<Report>>>,
     stopping: AtomicBool,
     state: Mutex<State>,
@@ -105,8 +111,8 @@ impl Line {
         let value = &plant.value;
         let library = library_path(&plant, library)?;
         let run = &value.run;
+        every_camera(&plant, product)?;
         let (recipe, kits) = recipe::load(product, &library, 1, run.workers, run.batch)?;
-        known_cameras(&plant, product)?;
         let clock = Clock::System;
         let now_ns = clock.now_ns();
         let world = value
@@ -117,8 +123,10 @@ impl Line {
         let cameras = intake::open(&plant, &recipe.spec, world.as_ref())?;
 
         let slots: usize = cameras.iter().map(|camera| camera.slots).sum();
-        // A frame, its verdict and a gap for each slot, and some for questions.
-        let (messages, inbox) = bounded(3 * slots + 64);
+        // However long the line thread is away, no more can wait than a frame in each slot, a gap
+        // before each, and one verdict of each frame that was before its workers then: nobody makes
+        // more jobs meanwhile. The rest is for what people ask and tell.
+        let (messages, inbox) = bounded(3 * slots + PEOPLE);
         let shop = Arc::new(Shop {
             queue: BatchQueue::new(
                 cameras.len(),
@@ -127,8 +135,10 @@ impl Line {
             clock: clock.clone(),
             messages,
             quotas: cameras.iter().map(|_| Quota::new(run.keep)).collect(),
-            keep_one_pass_in: keep_one_pass_in(value),
+            keep_passes: keep_passes(value),
             costs: Costs::default(),
+            refused: AtomicU64::new(0),
+            over: AtomicBool::new(false),
         });
         let recorder = open_recorder(&plant, now_ns)?;
         if let Some(recorder) = &recorder {
@@ -166,6 +176,7 @@ impl Line {
             tally,
             stop_requested,
             loaded,
+            loading: Mutex::new(()),
             next_kits: (0..kits.len()).map(|_| NextKit::default()).collect(),
             cameras: cameras.iter().map(|c| (c.name.clone(), Arc::clone(&c.counts))).collect(),
             push,
@@ -216,9 +227,10 @@ impl Line {
     }
 
     fn spawn_line_thread(&self, mut thread: LineThread<Hands>) -> Result<JoinHandle<()>> {
-        let last_report = Arc::clone(&self.last_report);
+        let (shop, last_report) = (Arc::clone(&self.shop), Arc::clone(&self.last_report));
         spawn("smartqc-line", move || {
             thread.run();
+            shop.over.store(true, Ordering::Release);
             *lock(&last_report) = Some(thread.report());
         })
     }
@@ -250,7 +262,7 @@ impl Line {
 
     /// Waits at most `timeout` for the next inspection.
     pub fn next(&self, timeout: Duration) -> Next {
-        let until_ns = self.clock.now_ns() + timeout.as_nanos() as i64;
+        let until_ns = self.after_ns(timeout);
         loop {
             // A world with a last part ends the line by itself.
             if self.world.as_ref().is_some_and(World::finished) {
@@ -272,12 +284,31 @@ impl Line {
         }
     }
 
+    fn after_ns(&self, wait: Duration) -> i64 {
+        self.clock.now_ns().saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    /// Whether new parts can begin on this line.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], with a word on why.
+    fn takes_parts(&self) -> Result<()> {
+        let name = &self.plant.value.name;
+        let closed = |what: String| Err(Error::Closed { what });
+        match &*lock(&self.state) {
+            State::Built(_) => closed(format!("{name}, which has not been started,")),
+            State::Running(_) if !self.stopping.load(Ordering::Acquire) => Ok(()),
+            State::Running(_) | State::Ending | State::Ended => closed(name.clone()),
+        }
+    }
+
     /// Copies a picture into a slot of ours and gives it to the line; waits at most `timeout` for a
     /// free slot. Rows are `stride` bytes apart.
     ///
     /// # Errors
     /// [`Error::Invalid`] without a `push:` camera or with an array that does not fit;
-    /// [`Error::Timeout`] when the line is slower than its caller; [`Error::Closed`].
+    /// [`Error::Timeout`] when the line is slower than its caller; [`Error::Closed`];
+    /// [`Error::Device`] when the line thread is stuck.
     pub fn submit(
         &self,
         bytes: &[u8],
@@ -290,23 +321,43 @@ impl Line {
             let problem = "this line has no camera with uri = \"push:\"".to_owned();
             return Err(Error::invalid("submit", problem));
         };
-        if self.stopping.load(Ordering::Acquire) || !matches!(*lock(&self.state), State::Running(_))
-        {
-            return Err(Error::Closed { what: self.plant.value.name.clone() });
-        }
+        self.takes_parts()?;
         let mut info = FrameInfo::packed(size[0], size[1], format, self.clock.now_ns());
         info.stride = stride;
         let frame = push.submit(bytes, info, timeout)?;
         self.copied.fetch_add(1, Ordering::Relaxed);
         self.cameras[usize::from(*view)].1.frames.fetch_add(1, Ordering::Relaxed);
-        self.tell(Message::Frame { view: *view, frame });
-        Ok(())
+        self.hand_over(Message::Frame { view: *view, frame })
     }
 
     /// Announces a part, for `announced_by = "call"`: its leading edge is at the reference point
     /// now.
-    pub fn announce(&self) {
-        self.tell(Message::Announce { at_ns: self.clock.now_ns() });
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a line whose parts something else announces; [`Error::Closed`];
+    /// [`Error::Device`] when the line thread is stuck.
+    pub fn announce(&self) -> Result<()> {
+        let at_ns = self.clock.now_ns();
+        if self.plant.value.parts.announced_by != AnnouncedBy::Call {
+            let problem =
+                "this line's parts are not announced by calls; set announced_by = \"call\"";
+            return Err(Error::invalid("announce", problem));
+        }
+        self.takes_parts()?;
+        self.hand_over(Message::Announce { at_ns })
+    }
+
+    /// To the line thread; it must arrive.
+    fn hand_over(&self, message: Message<Evidence>) -> Result<()> {
+        self.shop.messages.send_timeout(message, ANSWER).map_err(|why| {
+            let name = &self.plant.value.name;
+            if why.is_timeout() {
+                let problem = format!("the line thread has taken nothing for {ANSWER:?}");
+                Error::Device { uri: name.clone(), problem }
+            } else {
+                Error::Closed { what: name.clone() }
+            }
+        })
     }
 
     /// Says that somebody has looked after alarms and stop requests.
@@ -332,7 +383,8 @@ impl Line {
     /// # Errors
     /// As [`Line::open`]'s for the product.
     pub fn load_recipe(&self, product: &Loaded<Product>) -> Result<()> {
-        known_cameras(&self.plant, product)?;
+        let _alone = lock(&self.loading);
+        every_camera(&self.plant, product)?;
         let run = &self.plant.value.run;
         let revision = self.recipe().revision + 1;
         let (recipe, kits) =
@@ -394,6 +446,7 @@ impl Line {
             prepare_s: seconds(&costs.prepare_ns),
             run_s: seconds(&costs.run_ns),
             copied: self.copied.load(Ordering::Relaxed),
+            verdicts_refused: self.shop.refused.load(Ordering::Relaxed),
             results_dropped: self.results.dropped(),
             events_dropped: self.events.dropped(),
             frames_not_kept: self.shop.quotas.iter().map(|quota| quota.refused()).sum(),
@@ -449,7 +502,7 @@ impl Line {
 
     /// Waits at most `timeout` until nothing is on its way any more after [`Line::stop`].
     pub fn wait_drained(&self, timeout: Duration) -> bool {
-        let until_ns = self.clock.now_ns() + timeout.as_nanos() as i64;
+        let until_ns = self.after_ns(timeout);
         loop {
             let drained = match &*lock(&self.state) {
                 State::Running(threads) => threads.line.is_finished(),
@@ -518,14 +571,9 @@ impl Line {
     fn record(&self, entry: Entry) {
         if let Some(recorder) = lock(&self.recorder).as_ref()
             && !recorder.put(entry)
+            && self.stop_requested.set_record_lost()
         {
-            self.events.push(Event {
-                at_ns: self.clock.now_ns(),
-                kind: "record_lost",
-                severity: Severity::Stop,
-                part: None,
-                disposition: None,
-            });
+            self.events.push(Event::record_lost(self.clock.now_ns()));
         }
     }
 
@@ -566,27 +614,33 @@ fn library_path(plant: &Loaded<Plant>, given: Option<&Path>) -> Result<PathBuf> 
     }
 }
 
-/// Every camera that the recipe names must be one of the plant's.
-fn known_cameras(plant: &Loaded<Plant>, product: &Loaded<Product>) -> Result<()> {
-    let known = |name: &String| plant.value.camera.iter().any(|camera| camera.name == *name);
-    match product.value.model[0].cameras.iter().find(|name| !known(name)) {
+/// The recipe's one model judges every camera of the plant: the cameras that it names, if it names
+/// any, must be these.
+fn every_camera(plant: &Loaded<Plant>, product: &Loaded<Product>) -> Result<()> {
+    let names: Vec<&str> = plant.value.camera.iter().map(|c| c.name.as_str()).collect();
+    let wanted = &product.value.model[0].cameras;
+    let wrong = |problem| {
+        let (file, key) = (product.file.clone(), "model[0].cameras".into());
+        Err(Error::Config { file, key, problem })
+    };
+    if let Some(name) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
+        return wrong(format!("{name:?} is not a camera of this line; it has {names:?}"));
+    }
+    let missing = names.iter().find(|name| !wanted.iter().any(|wanted| wanted == *name));
+    match missing.filter(|_| !wanted.is_empty()) {
+        Some(name) => wrong(format!(
+            "{name:?} is not among them, and the one model judges every camera of this line; \
+             name them all, or leave the key out"
+        )),
         None => Ok(()),
-        Some(name) => {
-            let names: Vec<&str> = plant.value.camera.iter().map(|c| c.name.as_str()).collect();
-            Err(Error::Config {
-                file: product.file.clone(),
-                key: "model[0].cameras".into(),
-                problem: format!("{name:?} is not a camera of this line; it has {names:?}"),
-            })
-        }
     }
 }
 
-fn keep_one_pass_in(plant: &Plant) -> u64 {
+fn keep_passes(plant: &Plant) -> f64 {
     match plant.record.as_ref().map(|record| record.images) {
-        Some(Images::Kind(ImageKind::All)) => 1,
-        Some(Images::Share(share)) if share > 0.0 => (1.0 / share).round() as u64,
-        _ => 0,
+        Some(Images::Kind(ImageKind::All)) => 1.0,
+        Some(Images::Share(share)) => share,
+        Some(Images::Kind(ImageKind::None | ImageKind::Rejects)) | None => 0.0,
     }
 }
 

@@ -29,11 +29,13 @@ pub struct Stats {
     pub run_s: f64,
     /// Pictures copied into slots by `submit`.
     pub copied: u64,
+    /// Verdicts that the line thread had no room for; their parts are late.
+    pub verdicts_refused: u64,
     /// Results that nobody read in time.
     pub results_dropped: u64,
     /// Events that nobody read in time.
     pub events_dropped: u64,
-    /// Frames of rejects and unjudged parts that the quota had no room for.
+    /// Frames worth keeping (rejects, unjudged, sampled passes) that the quota had no room for.
     pub frames_not_kept: u64,
     /// The recorder's counts, where there is one.
     pub record: Option<record::Counts>,

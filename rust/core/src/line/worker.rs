@@ -2,10 +2,10 @@
 //! so that the tensor stays in its cache. It holds each frame until its verdict.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError};
 
 use super::deadline::Message;
 use super::recipe::{Kit, Recipe};
@@ -37,9 +37,13 @@ pub(super) struct Shop {
     pub(super) clock: Clock,
     pub(super) messages: Sender<Message<Evidence>>,
     pub(super) quotas: Vec<Arc<Quota>>,
-    /// Keep one in this many passes as well; 0 keeps none.
-    pub(super) keep_one_pass_in: u64,
+    /// Share of the passes, 0..1, that is kept as well.
+    pub(super) keep_passes: f64,
     pub(super) costs: Costs,
+    /// Verdicts that the line thread had no room for; it is made with room for all slots.
+    pub(super) refused: AtomicU64,
+    /// The line thread has ended.
+    pub(super) over: AtomicBool,
 }
 
 /// Where workers' time goes, summed over all of them.
@@ -60,6 +64,12 @@ pub(super) fn work(shop: &Shop, mut kit: Kit, next: &NextKit) {
     let mut batch: Vec<Job<Frame>> = Vec::with_capacity(most);
     let mut expired: Vec<Job<Frame>> = Vec::with_capacity(shop.queue.capacity());
     while shop.queue.take(kit.max_batch(), &shop.clock, &mut batch, &mut expired) {
+        if shop.over.load(Ordering::Acquire) {
+            // Nobody waits for what is left in the queue.
+            batch.clear();
+            expired.clear();
+            continue;
+        }
         for job in expired.drain(..) {
             tell(shop, &kit, job, unjudged(Reason::Late));
         }
@@ -114,7 +124,7 @@ fn unjudged(reason: Reason) -> Decision {
 fn tell(shop: &Shop, kit: &Kit, job: Job<Frame>, decision: Decision) {
     let info = *job.payload.info();
     let keep = match decision.verdict {
-        ViewVerdict::Pass { .. } => sampled(shop.keep_one_pass_in, job.part),
+        ViewVerdict::Pass { .. } => sampled(shop.keep_passes, job.part),
         ViewVerdict::Reject { .. } | ViewVerdict::Unjudged(_) => true,
     };
     let quota = &shop.quotas[usize::from(job.view)];
@@ -128,14 +138,17 @@ fn tell(shop: &Shop, kit: &Kit, job: Job<Frame>, decision: Decision) {
     };
     let message =
         Message::Verdict { part: job.part, view: job.view, verdict: decision.verdict, detail };
-    // The channel has room for a verdict of every slot, and a line that ended wants none.
-    let _ = shop.messages.try_send(message);
+    // The channel has room for a verdict of every slot, and a line that has ended wants none.
+    if let Err(TrySendError::Full(_)) = shop.messages.try_send(message) {
+        shop.refused.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// An even, repeatable share of the parts: a multiplicative hash, so that no rhythm of the belt
 /// decides.
-fn sampled(one_in: u64, part: PartId) -> bool {
-    one_in != 0 && (part.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32).is_multiple_of(one_in)
+fn sampled(share: f64, part: PartId) -> bool {
+    let drawn = part.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    (drawn as f64) < share * 2_f64.powi(32)
 }
 
 /// `SCHED_BATCH` needs no privilege, and keeps busy workers from delaying the line thread's
@@ -147,5 +160,18 @@ fn batch_scheduling() {
     // SAFETY: 0 is this very thread; `parameters` outlives the call.
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) } != 0 {
         tracing::debug!("SCHED_BATCH refused: {}", std::io::Error::last_os_error());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_passes_is_the_one_that_was_asked_for() {
+        for share in [0.0, 0.1, 0.4, 0.7, 1.0] {
+            let kept = (1..=10_000).filter(|part| sampled(share, *part)).count() as f64;
+            assert!((kept / 10_000.0 - share).abs() < 0.002, "{kept} of {share}");
+        }
     }
 }

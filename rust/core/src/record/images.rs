@@ -19,14 +19,15 @@ pub(super) struct Images {
 }
 
 impl Images {
-    /// Makes the folder and counts what earlier sessions left in it.
+    /// Makes the folder and counts the images that earlier sessions left in it; other files there
+    /// are somebody else's, and stay.
     pub(super) fn open(folder: PathBuf, max_bytes: u64) -> Result<Self> {
         make_folder(&folder)?;
         let mut files = Vec::new();
         for entry in fs::read_dir(&folder).map_err(|why| Error::io(&folder, why))? {
             let entry = entry.map_err(|why| Error::io(&folder, why))?;
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "png") {
+            if entry.file_name().to_str().is_some_and(is_ours) {
                 files.push((path, entry.metadata().map_or(0, |data| data.len())));
             }
         }
@@ -38,7 +39,10 @@ impl Images {
     /// Writes a frame as captured. `name` is relative to the record folder, as the journal has it.
     pub(super) fn write(&mut self, name: &str, frame: &Frame) -> Result<()> {
         let path = self.folder.parent().unwrap_or(&self.folder).join(name);
-        encode(&path, frame)?;
+        encode(&path, frame).inspect_err(|_| {
+            // Half an image is none, and nobody would count its bytes.
+            let _ = fs::remove_file(&path);
+        })?;
         let size = fs::metadata(&path).map_err(|why| Error::io(&path, why))?.len();
         self.files.push_back((path, size));
         self.bytes += size;
@@ -50,6 +54,19 @@ impl Images {
         }
         Ok(())
     }
+}
+
+/// Whether a file has a name of the recorder's own: `SESSION-PART-VIEW.png`.
+fn is_ours(name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((stem, rest)) = name.strip_suffix(".png").and_then(|name| name.split_once("Z-"))
+    else {
+        return false;
+    };
+    let stem = stem.split_once('T').is_some_and(|(date, time)| {
+        date.len() == 8 && time.len() == 6 && digits(date) && digits(time)
+    });
+    stem && (2..=3).contains(&rest.split('-').count()) && rest.split('-').all(digits)
 }
 
 fn encode(path: &PathBuf, frame: &Frame) -> Result<()> {

@@ -177,8 +177,10 @@ impl Recorder {
         let Some(queue) = &self.queue else { return false };
         match queue.try_send(entry) {
             Ok(()) => !self.shared.failed.load(Ordering::Relaxed),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+            Err(TrySendError::Full(lost) | TrySendError::Disconnected(lost)) => {
+                let with_image = matches!(lost, Entry::Part(_, Some(_)));
                 self.shared.records_lost.fetch_add(1, Ordering::Relaxed);
+                self.shared.images_dropped.fetch_add(with_image.into(), Ordering::Relaxed);
                 false
             }
         }
@@ -381,6 +383,25 @@ mod tests {
             .map(|entry| entry.unwrap().metadata().unwrap().len())
             .collect();
         assert!(!sizes.is_empty() && sizes.iter().sum::<u64>() <= 400, "{sizes:?}");
+    }
+
+    #[test]
+    fn files_that_are_somebody_elses_stay() {
+        let dir = folder("others");
+        std::fs::create_dir_all(dir.join("images")).unwrap();
+        let names = ["10_0000.png", "20260101T000000Z.png", "20260101T000000Z-00000001-0.png"];
+        for name in names {
+            std::fs::write(dir.join("images").join(name), [0; 500]).unwrap();
+        }
+        let free = FreeList::new(1);
+        let slots = Slots::new(1, 32, 1, Box::new(free.clone()));
+        let settings = Settings { dir: dir.clone(), max_bytes: 400 };
+        let recorder = Recorder::open(&settings, "line", 0).unwrap();
+        let image = Image { view: 0, frame: picture(&free, &slots) };
+        recorder.put(Entry::Part(part(1), Some(image)));
+        assert_eq!(recorder.finish().images, 1);
+        let stays = names.map(|name| dir.join("images").join(name).exists());
+        assert_eq!(stays, [true, true, false], "only the recorder's own makes room");
     }
 
     #[test]

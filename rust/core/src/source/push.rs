@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FrameInfo, Home, Slots};
 
@@ -50,15 +51,14 @@ impl Push {
     }
 
     /// Copies a picture into a free slot, waiting at most `timeout` for one. Rows of `bytes` are
-    /// `info.stride` apart; the frame gets the next number.
+    /// `info.stride` apart; the frame gets the next number, and the time at which it got its slot:
+    /// before that it is its caller's, and no part waits.
     ///
     /// # Errors
     /// [`Error::Timeout`] when every slot is in use that long: the line is slower than its caller.
     pub fn submit(&self, bytes: &[u8], mut info: FrameInfo, timeout: Duration) -> Result<Frame> {
         let (slots, rack) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            info.frame_id = state.next_id;
-            state.next_id += 1;
+            let mut state = self.lock();
             match &state.slots {
                 Some((slots, rack)) if slots.slot_bytes() >= bytes.len() => {
                     (slots.clone(), Arc::clone(rack))
@@ -73,13 +73,13 @@ impl Push {
                 }
             }
         };
-        let until = Instant::now() + timeout;
+        let from = Instant::now();
         let mut free = rack.lock();
         let slot = loop {
             if let Some(slot) = free.pop() {
                 break slot;
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = timeout.saturating_sub(from.elapsed());
             if left.is_zero() {
                 let what = format!("{}: a free slot of {}", self.uri, self.count);
                 return Err(Error::Timeout { what, waited: timeout });
@@ -93,7 +93,18 @@ impl Push {
         let mut writing = claimed.expect("a slot on the free list is held by nobody");
         writing.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
         info.filled = bytes.len();
+        info.captured_ns = monotonic_ns();
+        info.arrived_ns = info.captured_ns;
+        {
+            let mut state = self.lock();
+            info.frame_id = state.next_id;
+            state.next_id += 1;
+        }
         Ok(writing.publish(info))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
