@@ -356,7 +356,12 @@ class Line:
             ClosedError: it does not run.
         """
     def announce(self) -> None:
-        """Announce a part, for ``announced_by = "call"``."""
+        """Announce a part, for ``announced_by = "call"``.
+
+        Raises:
+            InvalidError: something else announces this line's parts.
+            ClosedError: it does not run.
+        """
     def reset(self) -> None:
         """Say that somebody has looked after alarms and stop requests."""
     def set_threshold(self, name: str, value: float) -> float:

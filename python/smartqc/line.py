@@ -42,6 +42,8 @@ class Stats:
     run_s: float
     copied: int
     """Pictures copied by ``submit``."""
+    verdicts_refused: int
+    """Verdicts that found no room on their way to the line thread; anything but 0 is a bug."""
     results_dropped: int
     events_dropped: int
     frames_not_kept: int

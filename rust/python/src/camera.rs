@@ -14,7 +14,7 @@ use smartqc_core::source::{Source, SourceEvent, discover};
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
-use crate::waiting::{seconds, wait};
+use crate::waiting::{seconds, wait, without_gil};
 
 /// A device that some producer shows, or a producer that shows nothing because it failed.
 #[pyclass(frozen, get_all, module = "smartqc._native", name = "CameraInfo")]
@@ -264,7 +264,8 @@ impl PyCamera {
         lock(&self.control).clone().ok_or_else(|| Error::Closed { what: self.uri.clone() })
     }
 
-    /// Waits for a frame; lost ones are counted on the way.
+    /// Waits for a frame; lost ones are counted on the way, and the frame that showed them follows
+    /// at once.
     fn next(&self, slice: Duration) -> Result<Option<PyFrame>, Error> {
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| Error::Closed { what: self.uri.clone() })?;
@@ -286,6 +287,20 @@ impl PyCamera {
                 Some(SourceEvent::End) | None => Ok(None),
             };
         }
+    }
+
+    fn give_back(&self) {
+        drop(lock(&self.control).take());
+        let state = lock(&self.state).take();
+        if let Some(mut state) = state {
+            state.source.stop();
+        }
+    }
+}
+
+impl Drop for PyCamera {
+    fn drop(&mut self) {
+        without_gil(|| self.give_back());
     }
 }
 
@@ -381,12 +396,7 @@ impl PyCamera {
     }
 
     fn close(&self, py: Python<'_>) {
-        py.detach(|| {
-            drop(lock(&self.control).take());
-            if let Some(mut state) = lock(&self.state).take() {
-                state.source.stop();
-            }
-        });
+        py.detach(|| self.give_back());
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

@@ -18,7 +18,7 @@ use smartqc_core::outcome::{Outcome, Reason};
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
-use crate::waiting::{seconds, wait};
+use crate::waiting::{seconds, wait, without_gil};
 
 /// One part, judged.
 #[pyclass(frozen, module = "smartqc._native", name = "Inspection")]
@@ -179,6 +179,12 @@ pub(crate) fn schema(file: &str) -> PyResult<String> {
     }
 }
 
+impl Drop for PyLine {
+    fn drop(&mut self) {
+        without_gil(|| self.0.abort());
+    }
+}
+
 /// A path to a TOML file, or JSON from Python objects with the folder its paths start from.
 fn plant(source: &Bound<'_, PyAny>, base: &Path) -> PyResult<Loaded<Plant>> {
     match source.cast::<PyString>() {
@@ -250,15 +256,24 @@ impl PyLine {
         let (size, format) = shape(buffer.shape(), pixel_format).map_err(to_py)?;
         let stride = format.row_bytes(size[0]);
         let bytes = crate::bytes::of(&buffer);
-        py.detach(|| self.0.submit(bytes, size, stride, format, timeout)).map_err(to_py)
+        let submitted = wait(py, Some(timeout), |slice| {
+            match self.0.submit(bytes, size, stride, format, slice) {
+                Err(Error::Timeout { .. }) => Ok(None),
+                other => other.map(Some),
+            }
+        })?;
+        let what = "submit: a free slot".to_owned();
+        submitted
+            .and_then(|done| done.ok_or(Error::Timeout { what, waited: timeout }))
+            .map_err(to_py)
     }
 
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
     }
 
-    fn announce(&self, py: Python<'_>) {
-        py.detach(|| self.0.announce());
+    fn announce(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.announce()).map_err(to_py)
     }
 
     fn reset(&self, py: Python<'_>) {
@@ -280,13 +295,13 @@ impl PyLine {
     }
 
     #[getter]
-    fn contract(&self) -> String {
-        self.0.recipe().contract.to_string()
+    fn contract(&self, py: Python<'_>) -> String {
+        py.detach(|| self.0.recipe()).contract.to_string()
     }
 
     #[getter]
-    fn ended(&self) -> bool {
-        self.0.ended()
+    fn ended(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.ended())
     }
 
     fn events(&self, py: Python<'_>) -> Vec<PyEvent> {
@@ -339,6 +354,7 @@ impl PyLine {
         out.set_item("prepare_s", stats.prepare_s)?;
         out.set_item("run_s", stats.run_s)?;
         out.set_item("copied", stats.copied)?;
+        out.set_item("verdicts_refused", stats.verdicts_refused)?;
         out.set_item("results_dropped", stats.results_dropped)?;
         out.set_item("events_dropped", stats.events_dropped)?;
         out.set_item("frames_not_kept", stats.frames_not_kept)?;

@@ -83,13 +83,21 @@ impl Pixels {
         if view.is_null() {
             return Err(PyBufferError::new_err("no view to fill"));
         }
-        if flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
+        // SAFETY: Python's, and not null. A refusal must leave no object there.
+        unsafe { (*view).obj = ptr::null_mut() };
+        let asks = |flag| flags & flag == flag;
+        if asks(ffi::PyBUF_WRITABLE) {
             return Err(PyBufferError::new_err("a frame's pixels are read-only; take a copy"));
         }
         let this = slf.get();
-        let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
-        if !strided && !this.contiguous() {
+        let strided = asks(ffi::PyBUF_STRIDES);
+        let row_after_row =
+            !strided || asks(ffi::PyBUF_C_CONTIGUOUS) || asks(ffi::PyBUF_ANY_CONTIGUOUS);
+        if row_after_row && !this.contiguous() {
             return Err(PyBufferError::new_err("rows are padded; ask for a strided view"));
+        }
+        if asks(ffi::PyBUF_F_CONTIGUOUS) {
+            return Err(PyBufferError::new_err("pixels lie row after row, not in Fortran's order"));
         }
         let image = this.held.frame().image();
         // SAFETY: `view` is Python's and not null. The image outlives the view, since `obj` holds
@@ -100,17 +108,11 @@ impl Pixels {
             (*view).len = this.bytes;
             (*view).readonly = 1;
             (*view).itemsize = 1;
-            (*view).format = if flags & ffi::PyBUF_FORMAT == ffi::PyBUF_FORMAT {
-                BYTE.as_ptr().cast_mut()
-            } else {
-                ptr::null_mut()
-            };
+            (*view).format =
+                if asks(ffi::PyBUF_FORMAT) { BYTE.as_ptr().cast_mut() } else { ptr::null_mut() };
             (*view).ndim = this.dimensions;
-            (*view).shape = if flags & ffi::PyBUF_ND == ffi::PyBUF_ND {
-                this.shape.as_ptr().cast_mut()
-            } else {
-                ptr::null_mut()
-            };
+            (*view).shape =
+                if asks(ffi::PyBUF_ND) { this.shape.as_ptr().cast_mut() } else { ptr::null_mut() };
             (*view).strides =
                 if strided { this.strides.as_ptr().cast_mut() } else { ptr::null_mut() };
             (*view).suboffsets = ptr::null_mut();

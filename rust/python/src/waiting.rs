@@ -35,3 +35,12 @@ pub(crate) fn wait<T: Send, E: Send>(
         }
     }
 }
+
+/// Runs `work` without the GIL where Python drops an object: there it is held, and a camera that
+/// stops takes its time.
+pub(crate) fn without_gil(work: impl Fn() + Sync) {
+    // An interpreter that is going down has nobody else to run.
+    if Python::try_attach(|py| py.detach(&work)).is_none() {
+        work();
+    }
+}
