@@ -384,11 +384,6 @@ impl Plant {
         if self.camera.is_empty() {
             return wrong("camera", "none is named; a line needs at least one [[camera]]".into());
         }
-        if self.camera.iter().filter(|camera| camera.uri.starts_with("push:")).count() > 1 {
-            let problem =
-                "two are \"push:\", but a submitted array does not say whose it is; one may";
-            return wrong("camera", problem.into());
-        }
         for (index, camera) in self.camera.iter().enumerate() {
             let key = |name: &str| format!("camera[{index}].{name}");
             if self.camera[..index].iter().any(|other| other.name == camera.name) {
@@ -406,6 +401,11 @@ impl Plant {
                 let problem = "only \"simulated:\" is known; omit it for a camera that is wired";
                 return wrong(&key("trigger"), problem.into());
             }
+        }
+        if self.camera.iter().filter(|camera| camera.uri.starts_with("push:")).count() > 1 {
+            let problem =
+                "two are \"push:\", but a submitted array does not say whose it is; one may";
+            return wrong("camera", problem.into());
         }
         if self.parts.announced_by == AnnouncedBy::Sensor && self.parts.sensor.is_none() {
             let problem = "announced_by = \"sensor\" needs the URI of a photo-eye".into();
