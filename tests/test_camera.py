@@ -105,6 +105,18 @@ def test_closing_twice_is_closing_and_a_closed_camera_says_so(simcam):
     assert list(simcam) == []
 
 
+def test_a_feature_that_somebody_holds_does_not_keep_the_camera_open(open_camera, uri):
+    camera = open_camera(uri)
+    features = [*camera.features(), camera["Width"]]
+    width = features[-1].value
+    camera.close()
+    open_camera(uri)
+    # It is a snapshot; only what asks the camera again says that it is closed.
+    assert features[-1].value == width
+    with pytest.raises(ClosedError):
+        features[-1].execute()
+
+
 # Features.
 
 

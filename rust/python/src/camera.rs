@@ -1,6 +1,6 @@
 //! `discover`, `Camera` and `Feature`: a camera by itself, without a line.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -83,7 +83,20 @@ pub(crate) fn add_producer_folder(folder: std::path::PathBuf) {
 #[pyclass(frozen, module = "smartqc._native", name = "Feature")]
 pub(crate) struct PyFeature {
     feature: Feature,
-    control: Control,
+    camera: Arc<Remote>,
+}
+
+/// A camera's control side until the camera is closed, shared with its features, so that one that
+/// somebody still holds does not keep the camera open.
+struct Remote {
+    uri: String,
+    control: Mutex<Option<Control>>,
+}
+
+impl Remote {
+    fn control(&self) -> Result<Control, Error> {
+        lock(&self.control).clone().ok_or_else(|| Error::Closed { what: self.uri.clone() })
+    }
 }
 
 fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
@@ -137,7 +150,9 @@ impl PyFeature {
         let value = match &self.feature.value {
             Some(value) => value.clone(),
             // Says why there is none.
-            None => py.detach(|| self.control.features().get(&self.feature.name)).map_err(to_py)?,
+            None => py
+                .detach(|| self.camera.control()?.features().get(&self.feature.name))
+                .map_err(to_py)?,
         };
         to_object(py, &value)
     }
@@ -227,7 +242,7 @@ impl PyFeature {
     }
 
     fn execute(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.control.features().execute(&self.feature.name)).map_err(to_py)
+        py.detach(|| self.camera.control()?.features().execute(&self.feature.name)).map_err(to_py)
     }
 
     fn __repr__(&self) -> String {
@@ -245,7 +260,7 @@ impl PyFeature {
 #[pyclass(frozen, module = "smartqc._native", name = "Camera")]
 pub(crate) struct PyCamera {
     uri: String,
-    control: Mutex<Option<Control>>,
+    remote: Arc<Remote>,
     state: Mutex<Option<State>>,
 }
 
@@ -260,10 +275,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl PyCamera {
-    fn control(&self) -> Result<Control, Error> {
-        lock(&self.control).clone().ok_or_else(|| Error::Closed { what: self.uri.clone() })
-    }
-
     /// Waits for a frame; lost ones are counted on the way, and the frame that showed them follows
     /// at once.
     fn next(&self, slice: Duration) -> Result<Option<PyFrame>, Error> {
@@ -290,7 +301,7 @@ impl PyCamera {
     }
 
     fn give_back(&self) {
-        drop(lock(&self.control).take());
+        drop(lock(&self.remote.control).take());
         let state = lock(&self.state).take();
         if let Some(mut state) = state {
             state.source.stop();
@@ -314,8 +325,9 @@ impl PyCamera {
         }
         let source = py.detach(|| GentlSource::open(uri, slots)).map_err(to_py)?;
         let control = Mutex::new(Some(source.control()));
+        let remote = Arc::new(Remote { uri: uri.into(), control });
         let state = Mutex::new(Some(State { source, started: false, lost: 0 }));
-        Ok(Self { uri: uri.into(), control, state })
+        Ok(Self { uri: uri.into(), remote, state })
     }
 
     #[getter]
@@ -329,26 +341,26 @@ impl PyCamera {
     }
 
     fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<PyFeature> {
-        let control = self.control().map_err(to_py)?;
+        let control = self.remote.control().map_err(to_py)?;
         let feature = py.detach(|| control.features().describe(name)).map_err(to_py)?;
-        Ok(PyFeature { feature, control })
+        Ok(PyFeature { feature, camera: Arc::clone(&self.remote) })
     }
 
     fn __setitem__(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let control = self.control().map_err(to_py)?;
+        let control = self.remote.control().map_err(to_py)?;
         let value = from_object(value)?;
         py.detach(|| control.features().set(name, &value)).map_err(to_py)
     }
 
     fn __contains__(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
-        let control = self.control().map_err(to_py)?;
+        let control = self.remote.control().map_err(to_py)?;
         Ok(py.detach(|| control.features().has(name)))
     }
 
     fn features(&self, py: Python<'_>) -> PyResult<Vec<PyFeature>> {
-        let control = self.control().map_err(to_py)?;
+        let control = self.remote.control().map_err(to_py)?;
         let tree = py.detach(|| control.features().tree());
-        let feature = |feature| PyFeature { feature, control: control.clone() };
+        let feature = |feature| PyFeature { feature, camera: Arc::clone(&self.remote) };
         Ok(tree.into_iter().map(feature).collect())
     }
 

@@ -16,7 +16,12 @@ pub(crate) fn to_py(error: Error) -> PyErr {
             let path = path.display().to_string();
             return match code {
                 // With a number Python picks FileNotFoundError, PermissionError and so on.
-                Some(code) => PyOSError::new_err((code, source.to_string(), path)),
+                Some(code) => {
+                    let why = source.to_string();
+                    // Python writes the number itself.
+                    let why = why.split(" (os error ").next().unwrap_or_default().to_owned();
+                    PyOSError::new_err((code, why, path))
+                }
                 None => PyOSError::new_err(text),
             };
         }
