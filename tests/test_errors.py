@@ -26,6 +26,10 @@ LINE = """schema = 1
 name = "top"
 uri = "push:"
 """
+SIDE = """[[camera]]
+name = "side"
+uri = "gentl:simcam.cti#0"
+"""
 RECIPE = f"""schema = 1
 product = "grey"
 [[model]]
@@ -191,7 +195,8 @@ def test_a_threshold_of_no_defect_is_refused(thresholds, key):
         (LINE + "[run]\nworkers = 0\n", ["run.workers", "0"]),
         (LINE + '[parts]\nannounced_by = "magic"\n', ["parts.announced_by", "magic", "sensor"]),
         (LINE + '[parts]\nannounced_by = "sensor"\n', ["parts.sensor"]),
-        (LINE + LINE.partition("\n")[2], ["camera[1].name", "top"]),
+        (LINE + SIDE.replace("side", "top"), ["camera[1].name", "top"]),
+        (LINE + SIDE.replace("gentl:simcam.cti#0", "push:"), ["camera", "push:"]),
         (LINE.replace("schema = 1", "schema = 2"), ["schema", "2", "1"]),
         (LINE.partition("\n")[2], ["schema"]),
         ("schema = 1\n", ["camera"]),
@@ -222,8 +227,33 @@ def test_what_is_wrong_in_recipe_toml_is_named_with_file_and_key(from_files, tex
     assert all(word in message for word in ["recipe.toml", *words]), message
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("run", "keep", 10**9),
+        ("run", "results", 0),
+        ("run", "results", 10**12),
+        ("run", "workers", 10**6),
+        ("run", "batch", 0),
+        ("run", "drain_s", 1e300),
+        ("run", "drain_s", -1.0),
+        ("verdict", "budget_s", 0.0),
+        ("verdict", "budget_s", 1e300),
+        ("record", "max_gb", -1.0),
+        ("record", "images", 1.5),
+    ],
+)
+def test_a_number_out_of_range_is_refused_before_anything_is_opened(tmp_path, table, key, value):
+    tables = {"record": {}} | {table: {key: value}}
+    tables["record"].setdefault("dir", str(tmp_path / "records"))
+    message = said(ConfigError, push_line, **tables)
+    assert f"{table}.{key}" in message
+    assert str(value).removesuffix(".0").split("e")[0] in message
+    assert not (tmp_path / "records").exists()
+
+
 def test_a_file_that_is_not_there_is_pythons_own_error(tmp_path):
-    with pytest.raises(FileNotFoundError) as raised:
+    with pytest.raises(FileNotFoundError, match="No such file or directory: ") as raised:
         qc.Line.from_toml(tmp_path / "no.toml", recipe=grey())
     assert raised.value.filename == str(tmp_path / "no.toml")
 
