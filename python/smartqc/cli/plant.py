@@ -20,8 +20,8 @@ name = "demo"
 
 [belt]
 max_speed_mm_s = {max_speed:g}
-part_mm = 110
-least_gap_mm = 25
+part_mm = 125
+least_gap_mm = 15
 encoder = "simulated:"
 mm_per_count = 0.1
 
@@ -52,8 +52,8 @@ uri = "simulated:"
 at_mm = 1800
 face_mm = 10
 dead_ms = 6                        # command -> effect begins
-hit_ms = 5                         # effect that must land on the part
-occupied_ms = 10                   # until it is out of the way
+hit_ms = 4                         # effect that must land on the part
+occupied_ms = 8                    # until it is out of the way
 recover_ms = 10
 
 [run]
@@ -65,7 +65,7 @@ seed = {seed}
 parts = {parts}
 speed_mm_s = {speed:g}
 speed_swing = 0.05                 # a belt's speed is never steady
-gap_mm = [25, 35]
+gap_mm = [15, 25]
 pictures = {pictures}
 """
 
