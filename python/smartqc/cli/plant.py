@@ -46,6 +46,9 @@ ExposureTime = 200.0
 TriggerMode = "On"
 TriggerSource = "Line0"
 
+[verdict]
+guard_ms = 60                      # commands are given so early: a busy machine may be late
+
 [[reject]]
 name = "jet"
 uri = "simulated:"

@@ -148,6 +148,9 @@ pub struct Verdict {
     pub on_crowded: OnCrowded,
     /// Without an ejector: the time from announcement to commit, s.
     pub budget_s: f64,
+    /// How long before its least lead a command is given to its ejector, ms: what the line may be
+    /// late without the stroke being late. Costs as much time to decide.
+    pub guard_ms: f64,
 }
 
 impl Default for Verdict {
@@ -157,6 +160,7 @@ impl Default for Verdict {
             on_unjudged: OnUnjudged::default(),
             on_crowded: OnCrowded::default(),
             budget_s: 0.2,
+            guard_ms: 1.0,
         }
     }
 }
@@ -433,6 +437,7 @@ impl Plant {
         }
         within("run.drain_s", self.run.drain_s, 0.0, 3600.0)?;
         within("verdict.budget_s", self.verdict.budget_s, LEAST_TIME, 3600.0)?;
+        within("verdict.guard_ms", self.verdict.guard_ms, 0.0, 1000.0)?;
         within("limits.lost_s", self.limits.lost_s, 0.0, 3600.0)?;
         within("limits.unjudged_share", self.limits.unjudged_share, 0.0, 1.0)?;
         within("limits.reject_share", self.limits.reject_share, 0.0, 1.0)?;

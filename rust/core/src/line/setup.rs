@@ -12,9 +12,6 @@ use crate::track::{
     Setup, View,
 };
 
-/// Margin before the least lead of an ejector.
-const GUARD_NS: i64 = MS;
-
 /// The tracker's setup.
 ///
 /// # Errors
@@ -77,7 +74,7 @@ pub(super) fn setup(
             lost_ns: ns(plant.limits.lost_s * 1e3),
         },
         budget_ns: ns(plant.verdict.budget_s * 1e3),
-        guard_ns: GUARD_NS,
+        guard_ns: ns(plant.verdict.guard_ms),
         decision_ns: 0,
         capacity,
     })
