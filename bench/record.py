@@ -248,6 +248,21 @@ def _ratio_cell(found: dict[str, Any] | None) -> str:
     return f"{fps['median']:.2f} ({lower})"
 
 
+def _calm(said: dict[str, Any]) -> str:
+    """Whether the machine was free for the race."""
+    of = said["contenders"].values()
+    disturbed = sum(one["disturbed_blocks"] for one in of)
+    taken = median(one["others_cores"]["median"] for one in of)
+    blocks = len(said["rounds"]) * len(of)
+    if not disturbed:
+        return "Nothing else ran."
+    return (
+        f"**Other processes took {taken:.1f} cores**, and more than {said['plan']['calm']} in "
+        f"{disturbed} of {blocks} blocks: read frames/s and their ratios with their limits, and "
+        "trust the CPU time per frame more."
+    )
+
+
 def as_markdown(said: dict[str, Any]) -> str:
     """The record for people; everything in it stands in the JSON file too."""
     header, *rows = cells(said)
@@ -259,7 +274,7 @@ def as_markdown(said: dict[str, Any]) -> str:
         "",
         f"{said['machine']['cpu']}, {said['machine']['cores']} cores, {said['machine']['system']}; "
         f"load average {said['machine']['load_average_1_5_15_min'][0]:.1f} before, "
-        f"{said['load_average_at_the_end'][0]:.1f} after.",
+        f"{said['load_average_at_the_end'][0]:.1f} after. {_calm(said)}",
         "",
         f"{said['plan']['rounds']} rounds of blocks of {said['plan']['measure_s']} s; "
         f"{said['statistic']}. Written from the JSON file beside it; `bench/README.md` says what "
