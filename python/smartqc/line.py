@@ -34,7 +34,10 @@ class Stats:
     trigger_to_verdict_s: dict[str, float]
     """``count``, ``min``, ``p01``, ``p50``, ``p99``, ``p999``, ``max``."""
     slack_s: dict[str, float]
-    """Time left between the last verdict and the latest possible commit, as above."""
+    """Time left between the last verdict and the latest possible commit, as above.
+
+    0 for a verdict that came after it.
+    """
     fire_lateness_s: dict[str, float]
     """From when commands should have been given to when they were."""
     judged: int

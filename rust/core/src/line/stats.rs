@@ -16,6 +16,7 @@ pub struct Stats {
     /// Exposure of the view that decided to the last verdict.
     pub trigger_to_verdict: Spread,
     /// Time left between the last verdict and the latest possible commit.
+    /// 0 for a verdict that came after it.
     pub slack: Spread,
     /// Dispositions told so far, in the order of the enumeration.
     pub dispositions: [(Disposition, u64); 6],

@@ -52,7 +52,6 @@ impl Spread {
 struct Times {
     trigger_to_verdict: Histogram<u64>,
     slack: Histogram<u64>,
-    negative_slack: u64,
     dispositions: [u64; 6],
 }
 
@@ -94,7 +93,6 @@ impl Tally {
         Self(Mutex::new(Times {
             trigger_to_verdict: histogram(),
             slack: histogram(),
-            negative_slack: 0,
             dispositions: [0; 6],
         }))
     }
@@ -136,10 +134,10 @@ impl Times {
                 if let Some(ns) = trigger_to_verdict_ns {
                     self.trigger_to_verdict.saturating_record(ns.max(0) as u64);
                 }
-                match slack_ns {
-                    Some(ns) if ns >= 0 => self.slack.saturating_record(ns as u64),
-                    Some(_) => self.negative_slack += 1,
-                    None => {}
+                // A verdict after the deadline had no slack; left out, it would make the least
+                // slack look better than it was.
+                if let Some(ns) = slack_ns {
+                    self.slack.saturating_record(ns.max(0) as u64);
                 }
             }
             Note::Disposition(disposition) => self.dispositions[disposition as usize] += 1,
@@ -164,5 +162,16 @@ mod tests {
         let seen = tally.snapshot();
         assert_eq!((seen.slack.count, seen.trigger_to_verdict.count), (1, 1));
         assert_eq!(seen.dispositions[Disposition::Commanded as usize], 1);
+    }
+
+    #[test]
+    fn a_verdict_after_its_deadline_counts_as_no_slack() {
+        let tally = Tally::new();
+        let mut pending = Pending::new();
+        for slack_ns in [Some(-5_000_000), Some(9_000_000), None] {
+            tally.note(Note::Part { trigger_to_verdict_ns: None, slack_ns }, &mut pending);
+        }
+        let slack = tally.snapshot().slack;
+        assert_eq!((slack.count, slack.min_ns), (2, 0));
     }
 }
