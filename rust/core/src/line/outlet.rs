@@ -196,7 +196,7 @@ impl Outlet for Hands {
 
     fn judge(&mut self, job: Job) -> Result<(), Job> {
         let Job { part, view, due_ns, live_due_ns, frame } = job;
-        let queued = batch::Job { part, view, due_ns: live_due_ns, payload: frame };
+        let queued = batch::Job { part, view, due_ns, live_due_ns, payload: frame };
         self.reach.shop.queue.push(queued).map_err(|back| Job {
             part,
             view,

@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::deadline::Message;
 use super::recipe::{Kit, Recipe};
-use crate::batch::{BatchQueue, Job};
+use crate::batch::{BatchQueue, Job, Pace};
 use crate::clock::Clock;
 use crate::decide::{Decision, Scores};
 use crate::frame::{Frame, FrameInfo, Kept, Quota};
@@ -60,10 +60,10 @@ pub(super) type NextKit = Arc<Mutex<Option<Kit>>>;
 /// The worker's thread: until the queue is closed and empty.
 pub(super) fn work(shop: &Shop, mut kit: Kit, next: &NextKit) {
     batch_scheduling();
-    let most = kit.max_batch();
-    let mut batch: Vec<Job<Frame>> = Vec::with_capacity(most);
+    let mut pace = Pace::unknown(kit.max_batch());
+    let mut batch: Vec<Job<Frame>> = Vec::with_capacity(pace.most());
     let mut expired: Vec<Job<Frame>> = Vec::with_capacity(shop.queue.capacity());
-    while shop.queue.take(kit.max_batch(), &shop.clock, &mut batch, &mut expired) {
+    while shop.queue.take(&pace, &shop.clock, &mut batch, &mut expired) {
         if shop.over.load(Ordering::Acquire) {
             // Nobody waits for what is left in the queue.
             batch.clear();
@@ -75,6 +75,7 @@ pub(super) fn work(shop: &Shop, mut kit: Kit, next: &NextKit) {
         }
         if let Some(newer) = next.lock().unwrap_or_else(PoisonError::into_inner).take() {
             kit = newer;
+            pace = Pace::unknown(kit.max_batch());
         }
         // A new recipe may take fewer at once.
         while !batch.is_empty() {

@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use smartqc_core::batch::{BatchQueue, Job};
+use smartqc_core::batch::{BatchQueue, Job, Pace};
 use smartqc_core::clock::{Clock, SteppedClock};
 use smartqc_core::decide::{self, Thresholds};
 use smartqc_core::infer::{Contract, Wishes};
@@ -50,6 +50,7 @@ fn queue_run_and_decision_allocate_nothing() {
         let mut head = decide::open(&contract).unwrap();
         let limits = Thresholds::new(contract.classes.len());
         let queue = BatchQueue::new(2, 8);
+        let paces: Vec<Pace> = (1..=4).map(Pace::unknown).collect();
         let clock = SteppedClock::new(0);
         let line_clock = Clock::Stepped(clock.clone());
         let mut batch = Vec::with_capacity(4);
@@ -62,10 +63,16 @@ fn queue_run_and_decision_allocate_nothing() {
             for view in 0..2 {
                 for due_ns in [round, round + 2, round + 9] {
                     // Most rounds end with the queue full.
-                    let _ = queue.push(Job { part: 1, view, due_ns, payload: [0_u8; 32] });
+                    let _ = queue.push(Job {
+                        part: 1,
+                        view,
+                        due_ns,
+                        live_due_ns: due_ns,
+                        payload: [0_u8; 32],
+                    });
                 }
             }
-            assert!(queue.take(1 + round as usize % 4, &line_clock, &mut batch, &mut expired));
+            assert!(queue.take(&paces[round as usize % 4], &line_clock, &mut batch, &mut expired));
             if batch.is_empty() {
                 continue;
             }
