@@ -58,6 +58,10 @@ class Stats:
     """The stop request that holds, until ``reset()``."""
     recipe_revision: int
     ready: bool
+    stop: bool
+    """Whether a stop was requested since the last ``reset()``: the output of that name."""
+    alarm: bool
+    """Whether there was an alarm since the last ``reset()``: the output of that name."""
     speed_mm_s: float | None
     stray_frames: int
     realtime: bool
@@ -105,6 +109,7 @@ class Line(_native.Line):
         parts: the ``[parts]`` table.
         verdict: the ``[verdict]`` table.
         limits: the ``[limits]`` table.
+        signals: the ``[signals]`` table.
         record: the ``[record]`` table.
         run: the ``[run]`` table.
         simulation: the ``[simulation]`` table.
@@ -129,6 +134,7 @@ class Line(_native.Line):
         parts: Config | None = None,
         verdict: Config | None = None,
         limits: Config | None = None,
+        signals: Config | None = None,
         record: Config | None = None,
         run: Config | None = None,
         simulation: Config | None = None,
@@ -152,6 +158,7 @@ class Line(_native.Line):
             "parts": parts,
             "verdict": verdict,
             "limits": limits,
+            "signals": signals,
             "record": record,
             "run": run,
             "simulation": simulation,

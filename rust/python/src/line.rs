@@ -366,6 +366,8 @@ impl PyLine {
         out.set_item("recipe_revision", stats.recipe_revision)?;
         let report = stats.report.as_ref();
         out.set_item("ready", report.is_some_and(|report| report.ready))?;
+        out.set_item("stop", report.is_some_and(|report| report.stop))?;
+        out.set_item("alarm", report.is_some_and(|report| report.alarm))?;
         out.set_item("speed_mm_s", report.map(|report| report.speed_mm_s))?;
         out.set_item("stray_frames", report.map_or(0, |report| report.stray_frames))?;
         let fifo = |r: &line::deadline::Report| r.scheduling == line::deadline::Scheduling::Fifo;

@@ -226,13 +226,24 @@ impl Belt {
 
     /// Stops the belt at once, as a stop output would; parts stay where they are.
     pub fn halt(&mut self) {
-        self.motion.halt(self.now_ns);
+        self.halt_at(self.now_ns);
+    }
+
+    /// Stops the belt at an instant that it has perhaps not been advanced to: what happens before
+    /// still happens. One that is over is now.
+    pub fn halt_at(&mut self, at_ns: i64) {
+        self.motion.halt(at_ns.max(self.now_ns));
         self.settle();
     }
 
     /// Lets a halted belt run on where its speed profile was.
     pub fn resume(&mut self) {
-        self.motion.resume(self.now_ns);
+        self.resume_at(self.now_ns);
+    }
+
+    /// Lets a halted belt run on at an instant that it has perhaps not been advanced to.
+    pub fn resume_at(&mut self, at_ns: i64) {
+        self.motion.resume(at_ns.max(self.now_ns));
         self.settle();
     }
 

@@ -6,7 +6,10 @@
 
 #[doc(hidden)]
 pub mod conformance;
+mod output;
 pub(crate) mod simulated;
+
+pub use output::{Output, open_output};
 
 use crate::error::{Error, Result};
 use crate::outcome::{ClassId, PartId};

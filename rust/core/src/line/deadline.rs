@@ -4,8 +4,10 @@
 //! hands work out through an [`Outlet`].
 
 mod fifo;
+mod signals;
 mod thread;
 
+pub use signals::Signals;
 pub use thread::{LineThread, Wake};
 
 use crossbeam_channel::Sender;
@@ -133,6 +135,11 @@ pub trait Outlet: Send {
 
     /// Something about the line as a whole.
     fn event(&mut self, event: LineEvent, at_ns: i64);
+
+    /// Whether something that the line thread does not see asks for a stop: a record that is lost.
+    fn asks_stop(&self) -> bool {
+        false
+    }
 }
 
 /// Something about the line as a whole.
@@ -145,6 +152,15 @@ pub enum LineEvent {
     /// Whether every part that comes to an ejector is one the line has seen, and nothing asks for a
     /// stop.
     Ready(bool),
+    /// An output of `[signals]` does not reach the plant: its name.
+    SignalLost(&'static str),
+    /// An ejector could not be armed again after a reset.
+    NotArmed {
+        /// Which.
+        ejector: u8,
+    },
+    /// The kernel refused `SCHED_FIFO`: a busy machine may make the line late.
+    NotRealtime,
     /// After a stop: nothing is in flight any more, and the ejectors are disarmed.
     Drained,
 }
@@ -156,6 +172,10 @@ pub struct Report {
     pub counts: Counts,
     /// Whether the line is ready, as told by [`LineEvent::Ready`].
     pub ready: bool,
+    /// Whether a stop was requested since the last reset: the output of that name.
+    pub stop: bool,
+    /// Whether there was an alarm since the last reset: the output of that name.
+    pub alarm: bool,
     /// The belt's speed.
     pub speed_mm_s: f64,
     /// Frames that belonged to no part.

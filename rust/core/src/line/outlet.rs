@@ -339,10 +339,19 @@ impl Outlet for Hands {
             LineEvent::StopRequest(cause) => (cause_word(cause), Severity::Stop),
             LineEvent::Ready(true) => ("ready", Severity::Info),
             LineEvent::Ready(false) => ("not_ready", Severity::Info),
+            LineEvent::SignalLost("ready") => ("signal_lost_ready", Severity::Alarm),
+            LineEvent::SignalLost("stop") => ("signal_lost_stop", Severity::Alarm),
+            LineEvent::SignalLost(_) => ("signal_lost_alarm", Severity::Alarm),
+            LineEvent::NotArmed { .. } => ("not_armed", Severity::Stop),
+            LineEvent::NotRealtime => ("not_realtime", Severity::Info),
             LineEvent::Drained => ("drained", Severity::Info),
         };
         self.reach.events.push(Event { at_ns, kind, severity, part: None, disposition: None });
         self.put(Entry::Event { at_ns, kind, severity: severity_word(severity) }, at_ns);
+    }
+
+    fn asks_stop(&self) -> bool {
+        self.reach.stop_requested.get().is_some()
     }
 }
 

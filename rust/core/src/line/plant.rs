@@ -32,6 +32,9 @@ pub struct Plant {
     /// When to call for help.
     #[serde(default)]
     pub limits: Limits,
+    /// Outputs that tell the plant how the line is.
+    #[serde(default)]
+    pub signals: Signals,
     /// Where records go; omit it to keep none.
     pub record: Option<Record>,
     /// Threads and memory.
@@ -254,6 +257,19 @@ fn default_classes() -> Vec<String> {
     vec!["*".into()]
 }
 
+/// `[signals]`: outputs by their URIs; what is left out is not wired.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signals {
+    /// On while the line is armed and healthy, and every part before an ejector is one that it has
+    /// seen.
+    pub ready: Option<String>,
+    /// On from the first stop request until `line.reset()`.
+    pub stop: Option<String>,
+    /// On from the first alarm until `line.reset()`.
+    pub alarm: Option<String>,
+}
+
 /// `[record]`.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -460,6 +476,9 @@ impl Plant {
         let eye = self.parts.sensor.as_deref();
         let triggers = self.camera.iter().filter_map(|camera| camera.trigger.as_deref());
         let ejectors = self.reject.iter().map(|reject| reject.uri.as_str());
-        belt.chain(eye).chain(triggers).chain(ejectors).filter(|u| u.starts_with("simulated:"))
+        let Signals { ready, stop, alarm } = &self.signals;
+        let signals = [ready, stop, alarm].into_iter().filter_map(|uri| uri.as_deref());
+        let devices = belt.chain(eye).chain(triggers).chain(ejectors).chain(signals);
+        devices.filter(|u| u.starts_with("simulated:"))
     }
 }

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::camera;
 use super::config::Loaded;
-use super::deadline::{LineThread, Message, Report};
+use super::deadline::{LineThread, Message, Report, Signals};
 use super::intake::{self, Intake, Opened};
 use super::outlet::{Event, Events, Hands, Reach, StopRequested};
 use super::plant::{AnnouncedBy, ImageKind, Images, Plant};
@@ -683,5 +683,14 @@ fn line_thread(
     let devices: Vec<_> = actuators.iter().map(|device| device.capabilities()).collect();
     let latch = encoder.as_ref().map(|encoder| encoder.latch());
     let setup = setup::setup(plant, now_ns as u64, latch, &devices, recipe, CAPACITY)?;
-    LineThread::new(setup, clock.clone(), encoder, sensor, actuators, inbox, hands)
+    let output = |uri: &Option<String>| {
+        uri.as_deref().map(|uri| actuate::open_output(uri, world)).transpose()
+    };
+    let signals = Signals {
+        ready: output(&value.signals.ready)?,
+        stop: output(&value.signals.stop)?,
+        alarm: output(&value.signals.alarm)?,
+    };
+    let thread = LineThread::new(setup, clock.clone(), encoder, sensor, actuators, inbox, hands)?;
+    Ok(thread.with_signals(signals))
 }

@@ -4,6 +4,7 @@
 //!                        +-- encoder()    counts of travel
 //! Belt -- World -- faces +-- eye()        edges, each with its latched count
 //!   (ledger: the truth)  +-- ejector(i)   commands in, what the device can know of them out
+//!                        +-- output(name) a lamp; "stop" is wired to the belt's drive
 //!                        +-- on_trigger   a pulse on a camera's I/O line
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! is one of two: a test that steps it, or [`World::run`]'s thread, which sleeps until the next
 //! event. Faces only look at it; they hold its lock for microseconds and never wait for a callback.
 
+mod output;
 mod run;
 
 use std::fmt;
@@ -19,9 +21,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use smartqc_belt::{Belt, Event, Ledger, Setup, StrokeId};
 
+use self::output::Lamp;
 pub use self::run::Running;
-use crate::actuate::Actuator;
 use crate::actuate::simulated::{Device, Ejector};
+use crate::actuate::{Actuator, Output};
 use crate::error::{Error, Result};
 use crate::outcome::PartId;
 use crate::sense::simulated::{EdgeQueue, Eye, TravelEncoder};
@@ -72,6 +75,8 @@ pub(crate) struct State {
     pub(crate) edges: EdgeQueue,
     pub(crate) devices: Vec<Device>,
     pub(crate) encoder_cut: bool,
+    /// Outputs that are on, by name.
+    lit: Vec<String>,
     /// Every stroke that was commanded, and for whom.
     pub(crate) strokes: Vec<(PartId, StrokeId)>,
     /// Somebody has begun to advance the belt; until then it stands.
@@ -104,6 +109,7 @@ impl World {
             edges: EdgeQueue::new(),
             devices,
             encoder_cut: false,
+            lit: Vec::new(),
             strokes: Vec::with_capacity(parts as usize),
             rolling: false,
             asleep_until_ns: None,
@@ -157,6 +163,17 @@ impl World {
             return Err(Error::invalid("simulated ejector", problem));
         }
         Ok(Box::new(Ejector::new(self.clone(), index)))
+    }
+
+    /// A wire from the line to this world: `stop` holds the belt while it is on, any other name is
+    /// a lamp.
+    pub fn output(&self, name: &str) -> Box<dyn Output> {
+        Box::new(Lamp::new(self.clone(), name))
+    }
+
+    /// Whether the output of that name is on.
+    pub fn lit(&self, name: &str) -> bool {
+        self.state().lit.iter().any(|lit| lit == name)
     }
 
     /// Calls `pulse` for every trigger of the camera of that index, in order of time, on the thread

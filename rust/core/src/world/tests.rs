@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smartqc_belt::{CameraModel, PartsModel, SpeedProfile};
 
 use super::*;
-use crate::actuate::{Answer, Command, Key};
+use crate::actuate::{self, Answer, Command, Key};
 use crate::clock::{Clock, MS, SEC};
 use crate::sense;
 
@@ -138,6 +138,23 @@ fn a_halted_belt_brings_nothing_until_it_runs_on() {
 }
 
 #[test]
+fn the_stop_output_holds_the_belt_and_a_lamp_does_not() {
+    let world = World::new(parts(2), 0).unwrap();
+    let mut encoder = world.encoder();
+    let (mut stop, mut lamp) = (world.output("stop"), world.output("alarm"));
+    world.advance_to(100 * MS);
+    lamp.set(true, 120 * MS).unwrap();
+    assert!(world.lit("alarm") && !world.lit("stop"));
+    // The belt has not been advanced so far, and goes on until then all the same.
+    stop.set(true, 150 * MS).unwrap();
+    stop.set(true, 160 * MS).unwrap();
+    assert_eq!(encoder.read(SEC).unwrap().count, 1500);
+    stop.set(false, 2 * SEC).unwrap();
+    assert_eq!(encoder.read(2 * SEC + 10 * MS).unwrap().count, 1600);
+    assert!(world.lit("alarm") && !world.lit("stop"));
+}
+
+#[test]
 fn a_cut_cable_makes_the_encoder_silent() {
     let world = World::new(parts(2), 0).unwrap();
     let mut encoder = world.encoder();
@@ -168,6 +185,9 @@ fn only_known_uris_open() {
     assert!(sense::open_sensor("simulated:eye", Some(&world)).is_ok());
     let error = sense::open_sensor("gpio:chip0#4", Some(&world)).err().unwrap();
     assert!(error.to_string().contains("known: simulated:eye"), "{error}");
+    assert!(actuate::open_output("simulated:stop", Some(&world)).is_ok());
+    let error = actuate::open_output("simulated:", Some(&world)).err().unwrap();
+    assert!(error.to_string().contains("known: simulated:stop"), "{error}");
     let error = sense::open_encoder("simulated:", None).err().unwrap();
     assert!(error.to_string().contains("[simulation]"), "{error}");
 }

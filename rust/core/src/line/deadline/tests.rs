@@ -1,8 +1,10 @@
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use super::*;
-use crate::clock::{Clock, SEC, monotonic_ns};
+use crate::actuate::Output;
+use crate::clock::{Clock, SEC, SteppedClock, monotonic_ns};
 use crate::error::Error;
 use crate::frame::{FrameInfo, FreeList, PixelFormat, Slots};
 use crate::outcome::Outcome;
@@ -97,7 +99,10 @@ fn a_frame_becomes_a_part_a_verdict_its_outcome_and_a_stop_the_end() {
         line.run();
         line.report()
     });
-    assert_eq!(hear.recv(), Ok(Told::Event(LineEvent::Ready(true))));
+    let refused = Told::Event(LineEvent::NotRealtime);
+    let first = hear.recv().unwrap();
+    let first = if first == refused { hear.recv().unwrap() } else { first };
+    assert_eq!(first, Told::Event(LineEvent::Ready(true)));
     sender.send(frame(&free, &slots)).unwrap();
     assert_eq!(hear.recv(), Ok(Told::Announced(1)));
     assert_eq!(hear.recv(), Ok(Told::Judge(1)));
@@ -146,4 +151,125 @@ fn devices_that_do_not_fit_the_setup_are_refused() {
     let setup = Setup { announced_by: AnnouncedBy::Sensor, ..Setup::camera_only() };
     let line = LineThread::new(setup, Clock::System, None, None, Vec::new(), inbox, teller);
     assert!(matches!(line, Err(Error::Invalid { .. })));
+}
+
+/// An output of the test's own: every `set` that came, and whether it answers.
+#[derive(Clone, Default)]
+struct Wire {
+    sets: Arc<Mutex<Vec<bool>>>,
+    cut: Arc<AtomicBool>,
+}
+
+impl Output for Wire {
+    fn set(&mut self, on: bool, _: i64) -> Result<(), Error> {
+        self.sets.lock().unwrap().push(on);
+        if self.cut.load(Ordering::Relaxed) {
+            return Err(Error::Device { uri: "test:".into(), problem: "cut".into() });
+        }
+        Ok(())
+    }
+}
+
+impl Wire {
+    fn last(&self) -> Option<bool> {
+        self.sets.lock().unwrap().last().copied()
+    }
+}
+
+type Wired =
+    (LineThread<Teller>, Sender<Message<()>>, mpsc::Receiver<Told>, SteppedClock, [Wire; 3]);
+
+/// A stepped line whose one camera may be lost, with its three outputs.
+fn wired() -> Wired {
+    let (sender, inbox) = crossbeam_channel::bounded(16);
+    let (told, hear) = mpsc::channel();
+    let clock = SteppedClock::new(0);
+    let setup = Setup::camera_only();
+    let outlet = Teller { told, room: 9 };
+    let own = Clock::Stepped(clock.clone());
+    let line = LineThread::new(setup, own, None, None, Vec::new(), inbox, outlet).unwrap();
+    let wires: [Wire; 3] = Default::default();
+    let [ready, stop, alarm] = wires.clone().map(|wire| Some(Box::new(wire) as Box<dyn Output>));
+    (line.with_signals(Signals { ready, stop, alarm }), sender, hear, clock, wires)
+}
+
+#[test]
+fn stop_and_alarm_latch_until_a_reset_and_ready_does_not() {
+    let (mut line, sender, _hear, clock, wires) = wired();
+    let shown = |line: &mut LineThread<Teller>| {
+        line.step();
+        wires.each_ref().map(|wire| wire.last().unwrap())
+    };
+    assert_eq!(shown(&mut line), [true, false, false]);
+    sender.send(Message::CameraLost { view: 0 }).unwrap();
+    assert_eq!(shown(&mut line), [false, false, true], "an alarm at once");
+    clock.step_to(3 * SEC);
+    assert_eq!(shown(&mut line), [false, true, true], "a stop request after lost_s");
+    sender.send(Message::CameraBack { view: 0 }).unwrap();
+    assert_eq!(shown(&mut line), [false, true, true], "both latch");
+    sender.send(Message::Reset).unwrap();
+    assert_eq!(shown(&mut line), [true, false, false]);
+    sender.send(Message::Abort).unwrap();
+    assert_eq!(shown(&mut line), [false, true, true]);
+}
+
+#[test]
+fn an_output_is_set_again_every_second_and_a_lost_one_is_said_once() {
+    let (mut line, _sender, hear, clock, wires) = wired();
+    let ready = &wires[0];
+    line.step();
+    ready.cut.store(true, Ordering::Relaxed);
+    for second in 1..4 {
+        clock.step_to(second * SEC);
+        line.step();
+        clock.step_to(second * SEC + SEC / 2);
+        line.step();
+    }
+    let lost = Told::Event(LineEvent::SignalLost("ready"));
+    assert_eq!(hear.try_iter().filter(|told| *told == lost).count(), 1);
+    assert_eq!(ready.sets.lock().unwrap().len(), 4);
+    assert_eq!(wires[2].last(), Some(true), "which is an alarm");
+}
+
+#[test]
+fn a_line_that_is_dropped_asks_for_a_stop() {
+    let (mut line, _sender, _hear, _clock, wires) = wired();
+    line.step();
+    drop(line);
+    assert_eq!((wires[0].last(), wires[1].last()), (Some(false), Some(true)));
+}
+
+#[test]
+fn an_ordinary_user_is_told_that_realtime_was_refused() {
+    const CHILD: &str = "SMARTQC_TEST_ORDINARY_USER";
+    if std::env::var_os(CHILD).is_none() {
+        // Root may do anything, so that the refusal needs another user.
+        let me = std::env::current_exe().unwrap();
+        let mut child = std::process::Command::new(me);
+        let name = "line::deadline::tests::an_ordinary_user_is_told_that_realtime_was_refused";
+        child.args([name, "--exact", "--nocapture"]).env(CHILD, "1").current_dir("/");
+        let root = std::fs::metadata("/proc/self").unwrap();
+        if std::os::unix::fs::MetadataExt::uid(&root) == 0 {
+            std::os::unix::process::CommandExt::uid(&mut child, 65534);
+        }
+        match child.output() {
+            Ok(ran) => {
+                let said = String::from_utf8_lossy(&ran.stdout);
+                assert!(ran.status.success() && said.contains("refused"), "{said}");
+            }
+            Err(why) => eprintln!("skipped: this test cannot run as another user: {why}"),
+        }
+        return;
+    }
+    let (mut line, sender, hear, _free, _slots) = line(1);
+    drop(sender);
+    line.run();
+    match line.report().scheduling {
+        Scheduling::Ordinary { errno } => {
+            assert_eq!(errno, libc::EPERM);
+            assert!(hear.try_iter().any(|told| told == Told::Event(LineEvent::NotRealtime)));
+            println!("refused, and told");
+        }
+        granted => println!("not refused here ({granted:?}): RLIMIT_RTPRIO grants it"),
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
 use hdrhistogram::Histogram;
 
+use super::signals::{Shown, Signals, Wires};
 use super::{Job, Lateness, LineEvent, Message, Outlet, Report, Scheduling, fifo};
 use crate::actuate::{Actuator, ActuatorEvent, Answer, Command, Key, Ticket};
 use crate::clock::{Clock, MS, SEC};
@@ -38,6 +39,8 @@ pub struct LineThread<O: Outlet> {
     /// Without a sender the receiver would always be ready.
     _wake: Sender<()>,
     outlet: O,
+    wires: Wires,
+    shown: Shown,
     actions: Vec<Action>,
     edges: Vec<Edge>,
     events: Vec<ActuatorEvent>,
@@ -48,7 +51,6 @@ pub struct LineThread<O: Outlet> {
     read_ns: Option<i64>,
     encoder_answers: bool,
     sensor_answers: bool,
-    ready: bool,
     state: State,
 }
 
@@ -104,6 +106,8 @@ impl<O: Outlet> LineThread<O> {
             wakes,
             _wake: wake,
             outlet,
+            wires: Wires::new(Signals::default()),
+            shown: Shown::default(),
             actions: Vec::with_capacity(64),
             edges: Vec::with_capacity(64),
             events: Vec::with_capacity(64),
@@ -115,15 +119,30 @@ impl<O: Outlet> LineThread<O> {
             read_ns: None,
             encoder_answers: true,
             sensor_answers: true,
-            ready: false,
             state: State::Running,
         })
+    }
+
+    /// Wires the outputs that tell the plant how the line is.
+    #[must_use]
+    pub fn with_signals(mut self, signals: Signals) -> Self {
+        self.wires = Wires::new(signals);
+        self
     }
 
     /// Runs until a stop has drained, an abort, or until nobody can send any more. Call it on a
     /// thread of its own: it asks for `SCHED_FIFO` for that thread.
     pub fn run(&mut self) {
         self.scheduling = fifo::ask();
+        if let Scheduling::Ordinary { errno } = self.scheduling {
+            let why = std::io::Error::from_raw_os_error(errno);
+            tracing::warn!(
+                "SCHED_FIFO refused ({why}): a busy machine may make this line late; grant it with \
+                 `setcap cap_sys_nice+ep`, `ulimit -r 10` or LimitRTPRIO=10 in a systemd unit"
+            );
+            let now_ns = self.clock.now_ns();
+            self.outlet.event(LineEvent::NotRealtime, now_ns);
+        }
         while let Some(wake) = self.step() {
             self.wait(wake);
         }
@@ -171,7 +190,9 @@ impl<O: Outlet> LineThread<O> {
         let lateness = &self.lateness;
         Report {
             counts: self.counts(),
-            ready: self.ready,
+            ready: self.shown.ready,
+            stop: self.shown.stop,
+            alarm: self.shown.alarm,
             speed_mm_s: self.tracker.speed_mm_s(),
             stray_frames: self.tracker.stray_frames(),
             scheduling: self.scheduling,
@@ -222,8 +243,26 @@ impl<O: Outlet> LineThread<O> {
                 self.state = State::Stopping;
                 self.tell(Event::Abort, now_ns);
             }
-            Message::Reset => self.tell(Event::Reset, now_ns),
+            Message::Reset => self.reset(now_ns),
             Message::Wake => {}
+        }
+    }
+
+    /// Somebody has looked after it: signals go off, and devices that went to their safe state when
+    /// their link was cut are armed again.
+    fn reset(&mut self, now_ns: i64) {
+        self.shown = Shown { stop: false, alarm: false, ..self.shown };
+        self.tell(Event::Reset, now_ns);
+        if self.state != State::Running {
+            return;
+        }
+        for ejector in 0..self.actuators.len() {
+            if let Err(error) = self.actuators[ejector].arm() {
+                tracing::error!("{error}");
+                self.outlet.event(LineEvent::NotArmed { ejector: ejector as u8 }, now_ns);
+                let event = ActuatorEvent::Fault;
+                self.tell(Event::Actuator { ejector: ejector as u8, event }, now_ns);
+            }
         }
     }
 
@@ -268,8 +307,12 @@ impl<O: Outlet> LineThread<O> {
                 Action::Disposition { part, disposition } => {
                     self.outlet.disposition(part, disposition, now_ns);
                 }
-                Action::Alarm(cause) => self.outlet.event(LineEvent::Alarm(cause), now_ns),
+                Action::Alarm(cause) => {
+                    self.shown.alarm = true;
+                    self.outlet.event(LineEvent::Alarm(cause), now_ns);
+                }
                 Action::StopRequest(cause) => {
+                    self.shown.stop = true;
                     self.outlet.event(LineEvent::StopRequest(cause), now_ns);
                 }
             }
@@ -365,11 +408,23 @@ impl<O: Outlet> LineThread<O> {
 
     fn tell_ready(&mut self, now_ns: i64) {
         let answers = self.encoder_answers && self.sensor_answers;
-        let ready = answers && self.tracker.ready(now_ns);
-        if ready != self.ready {
-            self.ready = ready;
+        self.shown.stop |= self.outlet.asks_stop();
+        let ready = answers && !self.shown.stop && self.tracker.ready(now_ns);
+        if ready != self.shown.ready {
+            self.shown.ready = ready;
             self.outlet.event(LineEvent::Ready(ready), now_ns);
         }
+        self.show(now_ns);
+    }
+
+    fn show(&mut self, now_ns: i64) {
+        let Self { wires, shown, outlet, .. } = self;
+        let mut lost = false;
+        wires.show(*shown, now_ns, |name| {
+            lost = true;
+            outlet.event(LineEvent::SignalLost(name), now_ns);
+        });
+        self.shown.alarm |= lost;
     }
 
     fn next_wake(&mut self, now_ns: i64) -> Wake {
@@ -412,10 +467,11 @@ impl<O: Outlet> LineThread<O> {
         for actuator in &mut self.actuators {
             actuator.safe("the line has ended");
         }
-        if self.ready {
-            self.ready = false;
+        if self.shown.ready {
+            self.shown.ready = false;
             self.outlet.event(LineEvent::Ready(false), now_ns);
         }
+        self.show(now_ns);
         self.outlet.event(LineEvent::Drained, now_ns);
     }
 }
@@ -426,6 +482,9 @@ impl<O: Outlet> Drop for LineThread<O> {
             for actuator in &mut self.actuators {
                 actuator.safe("the line was dropped");
             }
+            // Also when a panic came here: nobody watches the belt any more.
+            self.shown = Shown { ready: false, stop: true, ..self.shown };
+            self.wires.show(self.shown, self.clock.now_ns(), |_| {});
         }
     }
 }
