@@ -12,7 +12,7 @@ mod pixel_format;
 mod slots;
 
 pub use kept::{Kept, Quota};
-pub use pixel_format::{Bayer, PixelFormat};
+pub use pixel_format::{Bayer, Content, Packing, PixelFormat};
 pub use slots::{Frame, FrameMut, FreeList, Home, Slots};
 
 /// What is known of a frame beside its bytes.
@@ -22,7 +22,7 @@ pub struct FrameInfo {
     pub width: u32,
     /// Rows that were really delivered (a cut-short frame has fewer than configured).
     pub height: u32,
-    /// Bytes from one row to the next, padding included.
+    /// Bytes from one row to the next, padding included; planes follow each other without a gap.
     pub stride: usize,
     /// Where the first row begins in the slot, in bytes.
     pub offset: usize,
@@ -59,7 +59,7 @@ impl FrameInfo {
             height,
             stride,
             offset: 0,
-            filled: stride * height as usize,
+            filled: stride * height as usize * pixel_format.planes(),
             pixel_format,
             frame_id: 0,
             captured_ns: now_ns,

@@ -20,8 +20,47 @@ pub enum Bayer {
     BG,
 }
 
+/// What the samples of a format are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// Grey.
+    Mono,
+    /// A mosaic of colours.
+    Bayer(Bayer),
+    /// Channels of a byte each, pixel after pixel.
+    Bytes {
+        /// Bytes of a pixel.
+        each: usize,
+        /// Where red, green and blue stand in it; alpha is left.
+        rgb: [usize; 3],
+    },
+    /// A picture of reds, one of greens, one of blues.
+    RgbPlanar,
+    /// Two pixels in four bytes that share their chroma.
+    Yuv422 {
+        /// Where the first luma stands; the second follows two bytes later.
+        luma: usize,
+        /// Where the blue difference stands; the red one follows two bytes later.
+        chroma: usize,
+    },
+}
+
+/// How samples lie in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// A byte each.
+    Byte,
+    /// Two bytes each, the low one first; the bits above the sample's are to be ignored.
+    Word,
+    /// Bit after bit from the lowest of a byte on (PFNC suffix `p`).
+    Dense,
+    /// Two samples in three bytes: the high bits of each in the outer bytes, the low ones in the
+    /// halves of the middle one (GigE Vision 1.x, suffix `Packed`).
+    Paired,
+}
+
 macro_rules! formats {
-    ($($constant:ident = $name:literal $value:literal;)*) => {
+    ($($constant:ident = $name:literal $value:literal $content:expr, $bits:literal $packing:ident;)*) => {
         impl PixelFormat {
             $(
                 #[doc = concat!("PFNC `", $name, "`.")]
@@ -30,28 +69,84 @@ macro_rules! formats {
 
             /// Every format that has a name here.
             pub const NAMED: &'static [(Self, &'static str)] = &[$((Self::$constant, $name)),*];
+
+            /// What its samples are, if it is one we know.
+            pub fn content(self) -> Option<Content> {
+                match self {
+                    $(Self::$constant => Some($content),)*
+                    _ => None,
+                }
+            }
+
+            /// Bits of a sample that say something, and how samples lie in bytes.
+            pub fn samples(self) -> Option<(u32, Packing)> {
+                match self {
+                    $(Self::$constant => Some(($bits, Packing::$packing)),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
 
+const fn bytes(each: usize, rgb: [usize; 3]) -> Content {
+    Content::Bytes { each, rgb }
+}
+
+const fn yuv(luma: usize, chroma: usize) -> Content {
+    Content::Yuv422 { luma, chroma }
+}
+
 formats! {
-    MONO8 = "Mono8" 0x0108_0001;
-    MONO10 = "Mono10" 0x0110_0003;
-    MONO10_PACKED = "Mono10Packed" 0x010C_0004;
-    MONO12 = "Mono12" 0x0110_0005;
-    MONO12_PACKED = "Mono12Packed" 0x010C_0006;
-    MONO16 = "Mono16" 0x0110_0007;
-    MONO14 = "Mono14" 0x0110_0025;
-    MONO10P = "Mono10p" 0x010A_0046;
-    MONO12P = "Mono12p" 0x010C_0047;
-    BAYER_GR8 = "BayerGR8" 0x0108_0008;
-    BAYER_RG8 = "BayerRG8" 0x0108_0009;
-    BAYER_GB8 = "BayerGB8" 0x0108_000A;
-    BAYER_BG8 = "BayerBG8" 0x0108_000B;
-    RGB8 = "RGB8" 0x0218_0014;
-    BGR8 = "BGR8" 0x0218_0015;
-    RGBA8 = "RGBa8" 0x0220_0016;
-    BGRA8 = "BGRa8" 0x0220_0017;
+    MONO8 = "Mono8" 0x0108_0001 Content::Mono, 8 Byte;
+    MONO10 = "Mono10" 0x0110_0003 Content::Mono, 10 Word;
+    MONO12 = "Mono12" 0x0110_0005 Content::Mono, 12 Word;
+    MONO14 = "Mono14" 0x0110_0025 Content::Mono, 14 Word;
+    MONO16 = "Mono16" 0x0110_0007 Content::Mono, 16 Word;
+    MONO10P = "Mono10p" 0x010A_0046 Content::Mono, 10 Dense;
+    MONO12P = "Mono12p" 0x010C_0047 Content::Mono, 12 Dense;
+    MONO10_PACKED = "Mono10Packed" 0x010C_0004 Content::Mono, 10 Paired;
+    MONO12_PACKED = "Mono12Packed" 0x010C_0006 Content::Mono, 12 Paired;
+    BAYER_GR8 = "BayerGR8" 0x0108_0008 Content::Bayer(Bayer::GR), 8 Byte;
+    BAYER_RG8 = "BayerRG8" 0x0108_0009 Content::Bayer(Bayer::RG), 8 Byte;
+    BAYER_GB8 = "BayerGB8" 0x0108_000A Content::Bayer(Bayer::GB), 8 Byte;
+    BAYER_BG8 = "BayerBG8" 0x0108_000B Content::Bayer(Bayer::BG), 8 Byte;
+    BAYER_GR10 = "BayerGR10" 0x0110_000C Content::Bayer(Bayer::GR), 10 Word;
+    BAYER_RG10 = "BayerRG10" 0x0110_000D Content::Bayer(Bayer::RG), 10 Word;
+    BAYER_GB10 = "BayerGB10" 0x0110_000E Content::Bayer(Bayer::GB), 10 Word;
+    BAYER_BG10 = "BayerBG10" 0x0110_000F Content::Bayer(Bayer::BG), 10 Word;
+    BAYER_GR12 = "BayerGR12" 0x0110_0010 Content::Bayer(Bayer::GR), 12 Word;
+    BAYER_RG12 = "BayerRG12" 0x0110_0011 Content::Bayer(Bayer::RG), 12 Word;
+    BAYER_GB12 = "BayerGB12" 0x0110_0012 Content::Bayer(Bayer::GB), 12 Word;
+    BAYER_BG12 = "BayerBG12" 0x0110_0013 Content::Bayer(Bayer::BG), 12 Word;
+    BAYER_GR16 = "BayerGR16" 0x0110_002E Content::Bayer(Bayer::GR), 16 Word;
+    BAYER_RG16 = "BayerRG16" 0x0110_002F Content::Bayer(Bayer::RG), 16 Word;
+    BAYER_GB16 = "BayerGB16" 0x0110_0030 Content::Bayer(Bayer::GB), 16 Word;
+    BAYER_BG16 = "BayerBG16" 0x0110_0031 Content::Bayer(Bayer::BG), 16 Word;
+    BAYER_GR10P = "BayerGR10p" 0x010A_0056 Content::Bayer(Bayer::GR), 10 Dense;
+    BAYER_RG10P = "BayerRG10p" 0x010A_0058 Content::Bayer(Bayer::RG), 10 Dense;
+    BAYER_GB10P = "BayerGB10p" 0x010A_0054 Content::Bayer(Bayer::GB), 10 Dense;
+    BAYER_BG10P = "BayerBG10p" 0x010A_0052 Content::Bayer(Bayer::BG), 10 Dense;
+    BAYER_GR12P = "BayerGR12p" 0x010C_0057 Content::Bayer(Bayer::GR), 12 Dense;
+    BAYER_RG12P = "BayerRG12p" 0x010C_0059 Content::Bayer(Bayer::RG), 12 Dense;
+    BAYER_GB12P = "BayerGB12p" 0x010C_0055 Content::Bayer(Bayer::GB), 12 Dense;
+    BAYER_BG12P = "BayerBG12p" 0x010C_0053 Content::Bayer(Bayer::BG), 12 Dense;
+    BAYER_GR10_PACKED = "BayerGR10Packed" 0x010C_0026 Content::Bayer(Bayer::GR), 10 Paired;
+    BAYER_RG10_PACKED = "BayerRG10Packed" 0x010C_0027 Content::Bayer(Bayer::RG), 10 Paired;
+    BAYER_GB10_PACKED = "BayerGB10Packed" 0x010C_0028 Content::Bayer(Bayer::GB), 10 Paired;
+    BAYER_BG10_PACKED = "BayerBG10Packed" 0x010C_0029 Content::Bayer(Bayer::BG), 10 Paired;
+    BAYER_GR12_PACKED = "BayerGR12Packed" 0x010C_002A Content::Bayer(Bayer::GR), 12 Paired;
+    BAYER_RG12_PACKED = "BayerRG12Packed" 0x010C_002B Content::Bayer(Bayer::RG), 12 Paired;
+    BAYER_GB12_PACKED = "BayerGB12Packed" 0x010C_002C Content::Bayer(Bayer::GB), 12 Paired;
+    BAYER_BG12_PACKED = "BayerBG12Packed" 0x010C_002D Content::Bayer(Bayer::BG), 12 Paired;
+    RGB8 = "RGB8" 0x0218_0014 bytes(3, [0, 1, 2]), 8 Byte;
+    BGR8 = "BGR8" 0x0218_0015 bytes(3, [2, 1, 0]), 8 Byte;
+    RGBA8 = "RGBa8" 0x0220_0016 bytes(4, [0, 1, 2]), 8 Byte;
+    BGRA8 = "BGRa8" 0x0220_0017 bytes(4, [2, 1, 0]), 8 Byte;
+    RGB8_PLANAR = "RGB8_Planar" 0x0218_0021 Content::RgbPlanar, 8 Byte;
+    YUV422_8 = "YUV422_8" 0x0210_0032 yuv(0, 1), 8 Byte;
+    YUV422_8_UYVY = "YUV422_8_UYVY" 0x0210_001F yuv(1, 0), 8 Byte;
+    YCBCR422_8 = "YCbCr422_8" 0x0210_003B yuv(0, 1), 8 Byte;
 }
 
 impl PixelFormat {
@@ -70,18 +165,22 @@ impl PixelFormat {
         (self.0 >> 16) & 0xFF
     }
 
-    /// Bytes of a row of `width` pixels without padding.
-    pub fn row_bytes(self, width: u32) -> usize {
-        (width as usize * self.bits_per_pixel() as usize).div_ceil(8)
+    /// Planes that follow each other in memory, each of all rows.
+    pub fn planes(self) -> usize {
+        if self == Self::RGB8_PLANAR { 3 } else { 1 }
     }
 
-    /// The colour filter, for the 8-bit Bayer formats.
+    /// Bytes of a row of `width` pixels without padding, of one plane where there are several.
+    ///
+    /// Rows begin on a byte: where a packed row does not fill its last byte, the rest is unused.
+    pub fn row_bytes(self, width: u32) -> usize {
+        (width as usize * (self.bits_per_pixel() as usize / self.planes())).div_ceil(8)
+    }
+
+    /// The colour filter, for Bayer formats.
     pub fn bayer(self) -> Option<Bayer> {
-        match self {
-            Self::BAYER_GR8 => Some(Bayer::GR),
-            Self::BAYER_RG8 => Some(Bayer::RG),
-            Self::BAYER_GB8 => Some(Bayer::GB),
-            Self::BAYER_BG8 => Some(Bayer::BG),
+        match self.content() {
+            Some(Content::Bayer(bayer)) => Some(bayer),
             _ => None,
         }
     }
@@ -120,5 +219,28 @@ mod tests {
         assert_eq!(PixelFormat::BAYER_RG8.row_bytes(5), 5);
         assert_eq!(PixelFormat::RGB8.row_bytes(5), 15);
         assert_eq!(PixelFormat::MONO12P.row_bytes(5), 8);
+        assert_eq!(PixelFormat::MONO10P.row_bytes(5), 7);
+        assert_eq!(PixelFormat::MONO10_PACKED.row_bytes(5), 8);
+        assert_eq!(PixelFormat::RGB8_PLANAR.row_bytes(5), 5);
+    }
+
+    #[test]
+    fn the_number_agrees_with_the_packing() {
+        for (format, name) in PixelFormat::NAMED {
+            let (bits, packing) = format.samples().unwrap();
+            let each = match packing {
+                Packing::Byte => 8,
+                Packing::Word => 16,
+                Packing::Dense => bits,
+                Packing::Paired => 12,
+            };
+            let samples = match format.content().unwrap() {
+                Content::Mono | Content::Bayer(_) => 1,
+                Content::Bytes { each, .. } => each as u32,
+                Content::RgbPlanar => 3,
+                Content::Yuv422 { .. } => 2,
+            };
+            assert_eq!(format.bits_per_pixel(), each * samples, "{name}");
+        }
     }
 }

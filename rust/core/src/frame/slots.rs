@@ -216,7 +216,10 @@ fn fitted(mut info: FrameInfo, slot_bytes: usize) -> FrameInfo {
     info.offset = info.offset.min(info.filled);
     info.stride = info.stride.max(1);
     let row = info.pixel_format.row_bytes(info.width);
-    let available = info.filled - info.offset;
+    // What comes before the last plane is there or the picture has no rows.
+    let before = (info.pixel_format.planes() - 1) * info.height as usize;
+    let before = before.saturating_mul(info.stride);
+    let available = (info.filled - info.offset).saturating_sub(before);
     // The last row needs no padding.
     let rows = if row == 0 || row > info.stride || available < row {
         0
@@ -224,6 +227,8 @@ fn fitted(mut info: FrameInfo, slot_bytes: usize) -> FrameInfo {
         (available - row) / info.stride + 1
     };
     if rows < info.height as usize {
+        // Where the planes after the first lie depends on the height: a cut one is no picture.
+        let rows = if info.pixel_format.planes() > 1 { 0 } else { rows };
         info.height = rows as u32;
         info.incomplete = true;
     }

@@ -5,6 +5,7 @@
 //! filter by its first two colours, OpenCV 4's old constants by those of the second row and
 //! column: PFNC `BayerRG` is `COLOR_BayerRGGB2RGB`, formerly spelt `COLOR_BayerBG2RGB`.
 
+use super::level::Level;
 use crate::frame::Bayer;
 
 /// Least side of a picture: below it no pixel has all its neighbours.
@@ -12,25 +13,24 @@ pub(super) const LEAST_SIDE: u32 = 3;
 
 /// A row of the mosaic with its neighbours, and which colours it holds.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<'a> {
-    above: &'a [u8],
-    here: &'a [u8],
-    below: &'a [u8],
+pub(super) struct Lines<'a, L> {
+    above: &'a [L],
+    here: &'a [L],
+    below: &'a [L],
     /// Whether this row holds red beside green; else blue.
     red_row: bool,
     /// Parity of the columns that are not green.
     colored: usize,
 }
 
-impl<'a> Lines<'a> {
-    /// Row `y` of a mosaic; `line` gives its rows, of which there are `height >= 3`.
-    pub(super) fn new(
-        bayer: Bayer,
-        y: usize,
-        height: usize,
-        line: impl Fn(usize) -> &'a [u8],
-    ) -> Self {
-        let y = y.clamp(1, height - 2);
+impl<'a, L: Level> Lines<'a, L> {
+    /// The row that row `y` of `height >= 3` repeats, or is.
+    pub(super) fn middle(y: usize, height: usize) -> usize {
+        y.clamp(1, height - 2)
+    }
+
+    /// Row `y` of a mosaic, which has one above and one below; `line` gives those three.
+    pub(super) fn new(bayer: Bayer, y: usize, line: impl Fn(usize) -> &'a [L]) -> Self {
         let (red_x, red_y) = match bayer {
             Bayer::RG => (0, 0),
             Bayer::GR => (1, 0),
@@ -44,9 +44,9 @@ impl<'a> Lines<'a> {
 
     /// Red, green and blue of column `x`.
     #[inline]
-    pub(super) fn pixel(&self, x: usize) -> [u8; 3] {
+    pub(super) fn pixel(&self, x: usize) -> [L; 3] {
         let x = x.clamp(1, self.here.len() - 2);
-        let neighbours = |line: &'a [u8]| -> [u8; 3] {
+        let neighbours = |line: &'a [L]| -> [L; 3] {
             line[x - 1..x + 2].try_into().expect("three columns were taken")
         };
         let (above, here, below) =
@@ -60,7 +60,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Planes of red, green and blue, from column `first` on.
-    pub(super) fn fill(&self, first: usize, planes: [&mut [u8]; 3]) {
+    pub(super) fn fill(&self, first: usize, planes: [&mut [L]; 3]) {
         let (end, width) = (first + planes[0].len(), self.here.len());
         // What lies between the outermost columns goes in one sweep.
         let (begin, last) = (first.max(1), end.min(width - 1));
@@ -72,7 +72,7 @@ impl<'a> Lines<'a> {
             } else {
                 (&mut blues[inside.clone()], &mut reds[inside.clone()])
             };
-            let near = |line: &'a [u8]| &line[begin - 1..last + 1];
+            let near = |line: &'a [L]| &line[begin - 1..last + 1];
             let lines = [near(self.above), near(self.here), near(self.below)];
             sweep(lines, begin % 2 == self.colored, [of_row, &mut greens[inside], of_column]);
         }
@@ -86,7 +86,7 @@ impl<'a> Lines<'a> {
 
 /// Fills planes of the row's own colour, green and the other colour. `lines` hold one column more
 /// on either side; `colored` says whether the first pixel is not green.
-fn sweep(lines: [&[u8]; 3], colored: bool, planes: [&mut [u8]; 3]) {
+fn sweep<L: Level>(lines: [&[L]; 3], colored: bool, planes: [&mut [L]; 3]) {
     let [above, here, below] = lines;
     let [of_row, green, of_column] = planes;
     let count = of_row.len();
@@ -110,30 +110,26 @@ fn sweep(lines: [&[u8]; 3], colored: bool, planes: [&mut [u8]; 3]) {
 
 /// At a red or blue pixel: its own colour, green, and the other one.
 #[inline]
-fn at_color(above: [u8; 3], here: [u8; 3], below: [u8; 3]) -> [u8; 3] {
-    let green = mean_4(above[1], here[0], here[2], below[1]);
-    [here[1], green, mean_4(above[0], above[2], below[0], below[2])]
+fn at_color<L: Level>(above: [L; 3], here: [L; 3], below: [L; 3]) -> [L; 3] {
+    let green = L::mean_4([above[1], here[0], here[2], below[1]]);
+    [here[1], green, L::mean_4([above[0], above[2], below[0], below[2]])]
 }
 
 /// At a green pixel: the colour of its row, green, and that of its column.
 #[inline]
-fn at_green(above: [u8; 3], here: [u8; 3], below: [u8; 3]) -> [u8; 3] {
-    [mean_2(here[0], here[2]), here[1], mean_2(above[1], below[1])]
-}
-
-#[inline]
-fn mean_2(a: u8, b: u8) -> u8 {
-    ((u16::from(a) + u16::from(b) + 1) >> 1) as u8
-}
-
-#[inline]
-fn mean_4(a: u8, b: u8, c: u8, d: u8) -> u8 {
-    ((u16::from(a) + u16::from(b) + u16::from(c) + u16::from(d) + 2) >> 2) as u8
+fn at_green<L: Level>(above: [L; 3], here: [L; 3], below: [L; 3]) -> [L; 3] {
+    [L::mean_2(here[0], here[2]), here[1], L::mean_2(above[1], below[1])]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn lines<'a>(bayer: Bayer, y: usize, height: usize, picture: &'a [u8]) -> Lines<'a, u8> {
+        let width = picture.len() / height;
+        let y = Lines::<u8>::middle(y, height);
+        Lines::new(bayer, y, |y| &picture[y * width..][..width])
+    }
 
     /// A mosaic of one colour for red, green and blue each.
     fn mosaic(bayer: Bayer, width: usize, height: usize, rgb: [u8; 3]) -> Vec<u8> {
@@ -152,7 +148,7 @@ mod tests {
             for (width, height) in [(3, 3), (4, 3), (7, 6)] {
                 let picture = mosaic(bayer, width, height, [200, 90, 13]);
                 for y in 0..height {
-                    let lines = Lines::new(bayer, y, height, |y| &picture[y * width..][..width]);
+                    let lines = lines(bayer, y, height, &picture);
                     for x in 0..width {
                         assert_eq!(lines.pixel(x), [200, 90, 13], "{bayer:?} {x} {y}");
                     }
@@ -163,16 +159,17 @@ mod tests {
 
     #[test]
     fn means_round_half_up() {
-        assert_eq!(mean_2(1, 2), 2);
-        assert_eq!(mean_4(0, 0, 1, 1), 1);
-        assert_eq!(mean_4(0, 0, 0, 1), 0);
-        assert_eq!(mean_4(255, 255, 255, 255), 255);
+        assert_eq!(u8::mean_2(1, 2), 2);
+        assert_eq!(u8::mean_4([0, 0, 1, 1]), 1);
+        assert_eq!(u8::mean_4([0, 0, 0, 1]), 0);
+        assert_eq!(u8::mean_4([255; 4]), 255);
+        assert_eq!(u16::mean_4([65_535; 4]), 65_535);
     }
 
     #[test]
     fn borders_repeat_the_pixel_inside() {
         let picture: Vec<u8> = (0..30).map(|at| (at * 37 % 251) as u8).collect();
-        let lines = |y| Lines::new(Bayer::RG, y, 5, |y| &picture[y * 6..][..6]);
+        let lines = |y| lines(Bayer::RG, y, 5, &picture);
         assert_eq!(lines(0).pixel(0), lines(1).pixel(1));
         assert_eq!(lines(4).pixel(5), lines(3).pixel(4));
     }
@@ -182,7 +179,7 @@ mod tests {
         let picture: Vec<u8> = (0..55).map(|at| (at * 97 % 256) as u8).collect();
         for bayer in [Bayer::RG, Bayer::GR, Bayer::GB, Bayer::BG] {
             for y in 0..5 {
-                let lines = Lines::new(bayer, y, 5, |y| &picture[y * 11..][..11]);
+                let lines = lines(bayer, y, 5, &picture);
                 for first in 0..11 {
                     for end in first + 1..=11 {
                         let [mut reds, mut greens, mut blues] =

@@ -1,18 +1,18 @@
-//! Where a picture lies in the tensor, axis by axis, and the way back.
+//! How a picture is turned, where it lies in the tensor, axis by axis, and the way back.
 
-use super::spec::{Fit, MAX_SIDE, Spec, invalid};
+use super::spec::{Fit, Flip, MAX_SIDE, Spec, invalid};
 use crate::error::Result;
 
-/// One axis, from the camera's pixels to the tensor's.
+/// One axis, from the turned picture's pixels to the tensor's.
 ///
 /// ```text
-/// camera  |--first--|=====source=====|----|
+/// turned  |--first--|=====source=====|----|
 /// resized           |skip|===shown===|..|      (`resized` long before the cut)
 /// tensor       |pad|=====shown=====|pad|       (`size` long)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Axis {
-    /// Where the crop begins in the picture.
+    /// Where the crop begins in the turned picture.
     pub(super) first: u32,
     /// Pixels of the crop.
     pub(super) source: u32,
@@ -29,17 +29,65 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The camera's coordinate of a tensor's one; both count from the outer edge of pixel 0.
-    fn to_camera(self, at: f32) -> f32 {
+    /// The turned picture's coordinate of a tensor's one; both count from the outer edge of pixel 0.
+    fn to_turned(self, at: f32) -> f64 {
         let gain = f64::from(self.resized) / f64::from(self.source);
         let inside = f64::from(at) - f64::from(self.pad) + f64::from(self.skip);
-        (inside / gain + f64::from(self.first)) as f32
+        inside / gain + f64::from(self.first)
+    }
+}
+
+/// How the camera's picture becomes the turned one, which is all that anybody after it sees.
+///
+/// Pixel (x, y) of the turned picture is the camera's (x, y), or (y, x) where `transposed`, each
+/// counted from the other end where mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Orientation {
+    width: u32,
+    height: u32,
+    pub(super) transposed: bool,
+    /// The camera's columns count from the right.
+    pub(super) mirror_x: bool,
+    /// The camera's rows count from below.
+    pub(super) mirror_y: bool,
+}
+
+impl Orientation {
+    /// For a camera's picture of that size: turned first, then flipped.
+    pub(super) fn new(spec: &Spec, width: u32, height: u32) -> Self {
+        let (transposed, mut mirror_x, mut mirror_y) = match spec.turn {
+            90 => (true, false, true),
+            180 => (false, true, true),
+            270 => (true, true, false),
+            _ => (false, false, false),
+        };
+        match (spec.flip, transposed) {
+            (Flip::None, _) => {}
+            (Flip::Horizontal, false) | (Flip::Vertical, true) => mirror_x = !mirror_x,
+            (Flip::Horizontal, true) | (Flip::Vertical, false) => mirror_y = !mirror_y,
+        }
+        Self { width, height, transposed, mirror_x, mirror_y }
+    }
+
+    /// A box (x, y, width, height) of the camera's picture, in the turned one.
+    fn turned_box(self, [x, y, width, height]: [u32; 4]) -> [u32; 4] {
+        let x = if self.mirror_x { self.width - x - width } else { x };
+        let y = if self.mirror_y { self.height - y - height } else { y };
+        if self.transposed { [y, x, height, width] } else { [x, y, width, height] }
+    }
+
+    fn to_camera(self, x: f64, y: f64) -> (f32, f32) {
+        let (x, y) = if self.transposed { (y, x) } else { (x, y) };
+        let x = if self.mirror_x { f64::from(self.width) - x } else { x };
+        let y = if self.mirror_y { f64::from(self.height) - y } else { y };
+        (x as f32, y as f32)
     }
 }
 
 /// Both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Geometry {
+    pub(super) orientation: Orientation,
     pub(super) x: Axis,
     pub(super) y: Axis,
 }
@@ -58,6 +106,9 @@ impl Geometry {
             );
             return Err(invalid("crop", problem));
         }
+        let orientation = Orientation::new(spec, width, height);
+        let crop = orientation.turned_box([left, top, crop_width, crop_height]);
+        let [left, top, crop_width, crop_height] = crop;
         let [out_width, out_height] = spec.size;
         let (resized_width, resized_height) = match spec.fit {
             Fit::Stretch => (u64::from(out_width), u64::from(out_height)),
@@ -75,6 +126,7 @@ impl Geometry {
             return Err(invalid("size", problem));
         }
         Ok(Self {
+            orientation,
             x: axis(left, crop_width, resized_width as u32, out_width),
             y: axis(top, crop_height, resized_height as u32, out_height),
         })
@@ -82,7 +134,7 @@ impl Geometry {
 
     /// See [`super::Plan::to_camera`].
     pub(super) fn to_camera(self, x: f32, y: f32) -> (f32, f32) {
-        (self.x.to_camera(x), self.y.to_camera(y))
+        self.orientation.to_camera(self.x.to_turned(x), self.y.to_turned(y))
     }
 }
 
@@ -165,6 +217,32 @@ mod tests {
         spec.crop = Some([100, 50, 20, 40]);
         let (x, y) = Geometry::new(&spec, 200, 100).unwrap().to_camera(5.0, 5.0);
         assert_eq!((x, y), (110.0, 70.0));
+    }
+
+    #[test]
+    fn a_turned_point_comes_back() {
+        // Corners of a crop of 20 x 40 in a picture of 200 x 100, of which a tensor of 40 x 20 or
+        // 20 x 40 shows the upper left and the lower right one.
+        let ((left, top), (right, bottom)) = ((100.0, 50.0), (120.0, 90.0));
+        for (turn, flip, first, last) in [
+            (0, Flip::None, (left, top), (right, bottom)),
+            (0, Flip::Horizontal, (right, top), (left, bottom)),
+            (0, Flip::Vertical, (left, bottom), (right, top)),
+            (90, Flip::None, (left, bottom), (right, top)),
+            (180, Flip::None, (right, bottom), (left, top)),
+            (270, Flip::None, (right, top), (left, bottom)),
+            (90, Flip::Horizontal, (left, top), (right, bottom)),
+            (90, Flip::Vertical, (right, bottom), (left, top)),
+            (270, Flip::Horizontal, (right, bottom), (left, top)),
+        ] {
+            let size = if turn % 180 == 0 { [10, 20] } else { [20, 10] };
+            let mut spec = Spec { turn, flip, ..Spec::new(Resize::Linear, size) };
+            spec.crop = Some([100, 50, 20, 40]);
+            let geometry = Geometry::new(&spec, 200, 100).unwrap();
+            assert_eq!(geometry.to_camera(0.0, 0.0), first, "{turn} {flip:?}");
+            let [width, height] = size.map(|side| side as f32);
+            assert_eq!(geometry.to_camera(width, height), last, "{turn} {flip:?}");
+        }
     }
 
     #[test]

@@ -3,29 +3,39 @@
 //! A [`Spec`] says what the model wants, a [`Plan`] is a spec made ready for one size and format of
 //! pictures. The order of the steps, and what their borders see:
 //!
-//! 1. *demosaic* ([`demosaic`]): neighbours are those of the whole picture, also outside the crop,
+//! 1. *unpack* ([`unpack`]) samples of any format to grey levels, on the way through the table of
+//!    black level, white balance and gamma, if there is one ([`curve`]);
+//! 2. *demosaic* ([`demosaic`]): neighbours are those of the whole picture, also outside the crop,
 //!    so a crop shows what the same place of the uncropped picture shows, whatever its Bayer phase;
-//! 2. *crop*; 3. *grey*, where the model wants one channel;
-//! 4. *resize* ([`resize_linear`], [`resize_area`], [`resize_antialias`], [`resize_nearest`]) of
-//!    bytes to bytes; it sees nothing outside the crop;
-//! 5. *pad or cut* ([`geometry`]); 6. *normalise and lay out* ([`write`]).
+//!    or luma and chroma to colours ([`yuv`]);
+//! 3. *crop, turn, flip* ([`geometry`]); 4. *grey*, where the model wants one channel;
+//! 5. *resize* ([`resize_linear`], [`resize_area`], [`resize_antialias`], [`resize_nearest`]) of
+//!    levels to levels; it sees nothing outside the crop;
+//! 6. *pad or cut* ([`geometry`]); 7. *normalise and lay out* ([`write`]).
 //!
 //! Rows stream through as planes: an output row pulls the input rows that it needs, and the only
-//! memory beside picture and tensor are a few rows of scratch, allocated with the plan. All of it is
+//! memory beside picture and tensor are a few rows of scratch, allocated with the plan (and 32
+//! columns, where the picture is turned by a quarter). Grey levels are bytes, or 16 bits where more
+//! than eight of a sample are wanted ([`level`]). All of it is
 //! integer arithmetic up to the last step, which is a table, so other implementations of this pass
 //! can be held against this one bit for bit.
 
+mod curve;
 mod demosaic;
 mod geometry;
+mod level;
 mod picture;
 mod resize_antialias;
 mod resize_area;
 mod resize_linear;
 mod resize_nearest;
 mod spec;
+mod unpack;
 mod write;
+mod yuv;
 
 use geometry::Geometry;
+use level::Level;
 use picture::{Picture, Reader};
 use resize_antialias::{Antialias, Filter};
 use resize_area::Area;
@@ -34,7 +44,7 @@ use resize_nearest::{Nearest, Rule};
 use write::Writer;
 
 pub use picture::{FORMATS, unsupported};
-pub use spec::{Color, Dtype, Fit, Layout, Resize, Spec};
+pub use spec::{Color, Depth, Dtype, Fit, Flip, Layout, Resize, Spec};
 
 use crate::error::Result;
 use crate::frame::{Frame, PixelFormat};
@@ -50,19 +60,32 @@ pub struct Plan {
     row_shape: [usize; 3],
     row_bytes: usize,
     geometry: Geometry,
-    reader: Reader,
-    resizer: Resizer,
+    passes: Passes,
+}
+
+/// The passes, by the type of the levels that they hand on.
+#[derive(Clone, Debug)]
+enum Passes {
+    Bytes(Scalar<u8>),
+    Deep(Scalar<u16>),
+}
+
+/// The passes in plain code.
+#[derive(Clone, Debug)]
+struct Scalar<L: Level> {
+    reader: Reader<L>,
+    resizer: Resizer<L>,
     /// One resized row, plane after plane.
-    line: Vec<u8>,
+    line: Vec<L>,
     writer: Writer,
 }
 
 #[derive(Clone, Debug)]
-enum Resizer {
+enum Resizer<L: Level> {
     Nearest(Nearest),
-    Linear(Linear),
-    Area(Area),
-    Antialias(Antialias),
+    Linear(Linear<L>),
+    Area(Area<L>),
+    Antialias(Antialias<L>),
 }
 
 impl Plan {
@@ -80,9 +103,26 @@ impl Plan {
             let problem = format!("{width} x {height}; sides of 1 to {} are handled", sides.end());
             return Err(spec::invalid("picture", problem));
         }
-        let reader = Reader::new(width, height, format, spec.color)?;
+        let (_, bits, _) = picture::described(format)?;
+        let lost = match spec.depth {
+            Some(Depth::Full) => 0,
+            Some(Depth::Eight) => bits - 8,
+            None if bits == 8 => 0,
+            None => {
+                let problem = format!(
+                    "{format} has {bits} bits: say \"8bit\" for the eight highest, which is what a \
+                     model saw that was trained on 8-bit pictures, or \"full\""
+                );
+                return Err(spec::invalid("depth", problem));
+            }
+        };
         let geometry = Geometry::new(spec, width, height)?;
-        let channels = reader.channels();
+        let size = (width, height);
+        let passes = if bits - lost == 8 {
+            Passes::Bytes(Scalar::new(spec, &geometry, size, format, lost)?)
+        } else {
+            Passes::Deep(Scalar::new(spec, &geometry, size, format, lost)?)
+        };
         let [out_width, out_height] = spec.size.map(|side| side as usize);
         let out_channels = spec.color.channels();
         Ok(Self {
@@ -94,11 +134,8 @@ impl Plan {
                 Layout::Nhwc => [out_height, out_width, out_channels],
             },
             row_bytes: out_channels * out_height * out_width * spec.dtype.bytes(),
-            resizer: Resizer::new(spec.resize, &geometry, channels),
-            line: vec![0; geometry.x.shown as usize * channels],
-            writer: Writer::new(spec, &geometry, channels),
             geometry,
-            reader,
+            passes,
         })
     }
 
@@ -121,13 +158,14 @@ impl Plan {
     ///
     /// [`Error::Invalid`]: crate::error::Error::Invalid
     pub fn run(&mut self, image: &[u8], stride: usize, row: &mut [u8]) -> Result<()> {
-        let picture = self.reader.open(image, stride)?;
         if row.len() != self.row_bytes {
             let problem = format!("{} B, but a row has {}", row.len(), self.row_bytes);
             return Err(spec::invalid("row", problem));
         }
-        self.stream(&picture, row);
-        Ok(())
+        match &mut self.passes {
+            Passes::Bytes(scalar) => scalar.run(&self.geometry, image, stride, row),
+            Passes::Deep(scalar) => scalar.run(&self.geometry, image, stride, row),
+        }
     }
 
     /// [`Plan::run`] on a frame.
@@ -155,24 +193,52 @@ impl Plan {
     pub fn to_camera(&self, x: f32, y: f32) -> (f32, f32) {
         self.geometry.to_camera(x, y)
     }
+}
 
-    fn stream(&mut self, picture: &Picture<'_>, row: &mut [u8]) {
+impl<L: Level> Scalar<L> {
+    fn new(
+        spec: &Spec,
+        geometry: &Geometry,
+        size: (u32, u32),
+        format: PixelFormat,
+        lost: u32,
+    ) -> Result<Self> {
+        let (_, bits, _) = picture::described(format)?;
+        let reader = Reader::new(spec, size, format, lost)?;
+        let channels = reader.channels();
+        Ok(Self {
+            reader,
+            resizer: Resizer::new(spec.resize, geometry, channels),
+            line: vec![L::default(); geometry.x.shown as usize * channels],
+            writer: Writer::new(spec, geometry, channels, bits - lost),
+        })
+    }
+
+    fn run(
+        &mut self,
+        geometry: &Geometry,
+        image: &[u8],
+        stride: usize,
+        row: &mut [u8],
+    ) -> Result<()> {
+        let mut picture = self.reader.open(image, stride)?;
         self.resizer.restart();
-        let axis = self.geometry.y;
+        let axis = geometry.y;
         for y in 0..axis.size {
             let shown = y.checked_sub(axis.pad).filter(|&y| y < axis.shown);
             let pixels = shown.map(|y| {
-                self.resizer.row(y as usize, picture, &mut self.line);
+                self.resizer.row(y as usize, &mut picture, &mut self.line);
                 &self.line[..]
             });
             self.writer.line(y as usize, pixels, row);
         }
+        Ok(())
     }
 }
 
-impl Resizer {
+impl<L: Level> Resizer<L> {
     fn new(resize: Resize, geometry: &Geometry, channels: usize) -> Self {
-        let Geometry { x, y } = geometry;
+        let Geometry { x, y, .. } = geometry;
         let linear = |taps| Self::Linear(Linear::new(geometry, taps, channels));
         let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, channels));
         if (x.source, y.source) == (x.resized, y.resized) {
@@ -200,7 +266,7 @@ impl Resizer {
     }
 
     /// Output row `y` of those shown; rows come in order.
-    fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         match self {
             Self::Nearest(nearest) => nearest.row(y, picture, out),
             Self::Linear(linear) => linear.row(y, picture, out),

@@ -1,95 +1,146 @@
 //! A camera's picture as rows of planes: all the reds of a row, all its greens, all its blues; or
-//! one plane of grey.
+//! one plane of grey. Turned and flipped as the spec says, so that nobody after this knows of it.
 
+use super::curve::Curves;
 use super::demosaic::{self, Lines};
-use super::spec::{Color, invalid};
+use super::geometry::Orientation;
+use super::level::Level;
+use super::spec::{Color, Spec, invalid};
+use super::unpack::{Map, Unpack};
+use super::yuv;
 use crate::error::{Error, Result};
-use crate::frame::{Bayer, PixelFormat};
+use crate::frame::{Content, Packing, PixelFormat};
+
+/// Camera columns that a quarter turn reads at once: a cache line of bytes holds twice as many.
+const BLOCK: usize = 32;
 
 /// What the bytes of a picture are, and what is wanted of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reader {
-    pixels: Pixels,
+#[derive(Clone, Debug)]
+pub(super) struct Reader<L> {
+    source: Source<L>,
+    rows: Rows<L>,
+    tile: Tile<L>,
+}
+
+/// The reader without its scratch.
+#[derive(Clone, Debug)]
+struct Source<L> {
+    content: Content,
+    /// For pictures of one sample a pixel.
+    unpack: Unpack<L>,
+    /// For pictures of three: what the levels of each channel become.
+    curves: Option<[Box<[L]>; 3]>,
     gray: bool,
     width: usize,
     height: usize,
+    planes: usize,
+    row_bytes: usize,
+    orientation: Orientation,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pixels {
-    Mono,
-    Rgb,
-    Bgr,
-    Bayer(Bayer),
+/// Content, bits and packing of a format that can be prepared.
+pub(super) fn described(format: PixelFormat) -> Result<(Content, u32, Packing)> {
+    let (content, samples) = (format.content(), format.samples());
+    let (Some(content), Some((bits, packing))) = (content, samples) else {
+        return Err(unsupported(format));
+    };
+    Ok((content, bits, packing))
 }
 
-impl Reader {
-    /// For pictures of that size and format, read for a tensor of that `color`.
-    pub(super) fn new(width: u32, height: u32, format: PixelFormat, color: Color) -> Result<Self> {
-        let pixels = match format {
-            PixelFormat::MONO8 => Pixels::Mono,
-            PixelFormat::RGB8 => Pixels::Rgb,
-            PixelFormat::BGR8 => Pixels::Bgr,
-            _ => Pixels::Bayer(format.bayer().ok_or_else(|| unsupported(format))?),
-        };
-        if matches!(pixels, Pixels::Bayer(_)) && width.min(height) < demosaic::LEAST_SIDE {
+impl<L: Level> Reader<L> {
+    /// For pictures of that size and format. `shift` bits of each sample are lost on the way to `L`.
+    pub(super) fn new(
+        spec: &Spec,
+        (width, height): (u32, u32),
+        format: PixelFormat,
+        shift: u32,
+    ) -> Result<Self> {
+        let (content, bits, packing) = described(format)?;
+        if matches!(content, Content::Bayer(_)) && width.min(height) < demosaic::LEAST_SIDE {
             let problem = format!("{width} x {height} {format}: demosaicing needs 3 x 3 pixels");
             return Err(invalid("picture", problem));
         }
-        let gray = color == Color::Gray;
-        Ok(Self { pixels, gray, width: width as usize, height: height as usize })
+        if matches!(content, Content::Yuv422 { .. }) && width % 2 == 1 {
+            let problem = format!("{width} x {height} {format}: two pixels share their chroma");
+            return Err(invalid("picture", problem));
+        }
+        let curves = Curves::of(spec, format)?.map(|curves| curves.tables(bits, shift));
+        let (map, curves) = match (content, curves) {
+            (Content::Mono | Content::Bayer(_), Some(tables)) => {
+                (Map::Tables(super::curve::in_cells(content, tables)), None)
+            }
+            (_, curves) => (Map::Shift(shift), curves),
+        };
+        let orientation = Orientation::new(spec, width, height);
+        let gray = spec.color == Color::Gray;
+        let source = Source {
+            content,
+            unpack: Unpack { packing, bits, map },
+            curves,
+            gray,
+            width: width as usize,
+            height: height as usize,
+            planes: format.planes(),
+            row_bytes: format.row_bytes(width),
+            orientation,
+        };
+        let kept = if source.unpack.is_plain() { 0 } else { source.width };
+        let block = if orientation.transposed { BLOCK * source.channels() } else { 0 };
+        Ok(Self {
+            rows: Rows::new(kept),
+            tile: Tile {
+                held: None,
+                levels: vec![L::default(); block * source.height],
+                band: vec![L::default(); block],
+            },
+            source,
+        })
     }
 
     /// Channels of the pixels that are read: 1 for monochrome pictures and grey tensors, else 3.
     pub(super) fn channels(&self) -> usize {
-        if self.gray || self.pixels == Pixels::Mono { 1 } else { 3 }
-    }
-
-    /// Bytes of a row without padding.
-    pub(super) fn row_bytes(&self) -> usize {
-        match self.pixels {
-            Pixels::Mono | Pixels::Bayer(_) => self.width,
-            Pixels::Rgb | Pixels::Bgr => 3 * self.width,
-        }
+        self.source.channels()
     }
 
     /// Its bytes, checked: `stride` apart, the last row with or without its padding.
-    pub(super) fn open<'a>(&self, bytes: &'a [u8], stride: usize) -> Result<Picture<'a>> {
-        let row_bytes = self.row_bytes();
+    pub(super) fn open<'a>(&'a mut self, bytes: &'a [u8], stride: usize) -> Result<Picture<'a, L>> {
+        let Source { row_bytes, height, planes, .. } = self.source;
         if stride < row_bytes {
             let problem = format!("{stride} B, but a row has {row_bytes}");
             return Err(invalid("stride", problem));
         }
-        let needed = (self.height - 1)
+        let needed = (height * planes - 1)
             .checked_mul(stride)
             .and_then(|all_but_one| all_but_one.checked_add(row_bytes));
         if needed.is_none_or(|needed| bytes.len() < needed) {
             let problem = format!(
                 "{} B, but {} rows of {row_bytes} B, {stride} B apart, need more",
                 bytes.len(),
-                self.height
+                height * planes
             );
             return Err(invalid("picture", problem));
         }
-        Ok(Picture { reader: *self, bytes, stride })
+        self.rows.held = [None; 3];
+        self.tile.held = None;
+        let lines = Bytes { bytes, stride, row_bytes };
+        let Self { source, rows, tile } = self;
+        Ok(Picture { camera: Camera { source, lines, rows }, tile })
+    }
+}
+
+impl<L: Level> Source<L> {
+    fn channels(&self) -> usize {
+        if self.gray || self.content == Content::Mono { 1 } else { 3 }
     }
 }
 
 /// The pixel formats that can be prepared.
-pub const FORMATS: [PixelFormat; 7] = [
-    PixelFormat::MONO8,
-    PixelFormat::RGB8,
-    PixelFormat::BGR8,
-    PixelFormat::BAYER_RG8,
-    PixelFormat::BAYER_GR8,
-    PixelFormat::BAYER_GB8,
-    PixelFormat::BAYER_BG8,
-];
+pub const FORMATS: &[(PixelFormat, &str)] = PixelFormat::NAMED;
 
 /// The error about a format that cannot be prepared, by its PFNC name or number.
 pub fn unsupported(format: impl ToString) -> Error {
-    let supported = FORMATS.map(|known| known.to_string()).join(", ");
-    Error::UnsupportedFormat { format: format.to_string(), supported }
+    let names: Vec<&str> = FORMATS.iter().map(|(_, name)| *name).collect();
+    Error::UnsupportedFormat { format: format.to_string(), supported: names.join(", ") }
 }
 
 /// Columns of a picture that are wanted: all of a range, or only those that something looks at.
@@ -119,76 +170,206 @@ impl Columns {
     }
 }
 
-/// A picture in somebody's memory.
+/// A picture in somebody's memory, turned and flipped.
+pub(super) struct Picture<'a, L> {
+    camera: Camera<'a, L>,
+    tile: &'a mut Tile<L>,
+}
+
+/// The picture as the camera gave it.
+struct Camera<'a, L> {
+    source: &'a Source<L>,
+    lines: Bytes<'a>,
+    rows: &'a mut Rows<L>,
+}
+
+/// A picture's bytes, row by row.
 #[derive(Clone, Copy)]
-pub(super) struct Picture<'a> {
-    reader: Reader,
+struct Bytes<'a> {
     bytes: &'a [u8],
     stride: usize,
+    row_bytes: usize,
 }
 
-impl<'a> Picture<'a> {
+impl<'a> Bytes<'a> {
     fn line(&self, y: usize) -> &'a [u8] {
-        &self.bytes[y * self.stride..][..self.reader.row_bytes()]
+        &self.bytes[y * self.stride..][..self.row_bytes]
     }
+}
 
+/// A block of the camera's columns as rows, for a picture that is turned by a quarter.
+#[derive(Clone, Debug)]
+struct Tile<L> {
+    /// The first of its columns. It holds the rows that the plan's resizer wants, which are always
+    /// the same.
+    held: Option<usize>,
+    /// For each column of the camera, each channel.
+    levels: Vec<L>,
+    /// A row of the block.
+    band: Vec<L>,
+}
+
+/// The latest rows that were unpacked: row y lies in `rows[y % 3]`, so three neighbours fit.
+#[derive(Clone, Debug)]
+struct Rows<L> {
+    rows: [Vec<L>; 3],
+    /// Which row, and which of its columns.
+    held: [Option<(usize, usize, usize)>; 3],
+}
+
+impl<L: Level> Rows<L> {
+    fn new(width: usize) -> Self {
+        Self { rows: [0; 3].map(|_| vec![L::default(); width]), held: [None; 3] }
+    }
+}
+
+impl<L: Level> Picture<'_, L> {
     /// Writes those columns of row `y` to `out`: `Reader::channels` planes as long as there are
-    /// columns, red first.
-    pub(super) fn read(&self, y: usize, columns: &Columns, out: &mut [u8]) {
-        match self.reader.pixels {
-            Pixels::Mono => {
-                let line = self.line(y);
-                match columns {
-                    Columns::Range { first, count } => {
-                        out.copy_from_slice(&line[*first..first + count]);
+    /// columns, red first. A plan asks for the same columns in every row.
+    pub(super) fn read(&mut self, y: usize, columns: &Columns, out: &mut [L]) {
+        let source = self.camera.source;
+        let orientation = source.orientation;
+        if orientation.transposed {
+            let x = if orientation.mirror_x { source.width - 1 - y } else { y };
+            self.tile.read(x, columns, &mut self.camera, out);
+        } else {
+            let y = if orientation.mirror_y { source.height - 1 - y } else { y };
+            self.camera.read(y, columns, orientation.mirror_x, out);
+        }
+    }
+}
+
+impl<L: Level> Tile<L> {
+    /// The camera's column `x` at the camera's rows `columns`.
+    fn read(&mut self, x: usize, columns: &Columns, camera: &mut Camera<'_, L>, out: &mut [L]) {
+        let Source { orientation, width, height, .. } = *camera.source;
+        let (count, channels) = (columns.count(), camera.source.channels());
+        let begin = x / BLOCK * BLOCK;
+        if self.held != Some(begin) {
+            self.held = Some(begin);
+            let block = BLOCK.min(width - begin);
+            let band = &mut self.band[..block * channels];
+            let wanted = Columns::Range { first: begin, count: block };
+            for index in 0..count {
+                let y = columns.at(index);
+                let y = if orientation.mirror_y { height - 1 - y } else { y };
+                camera.read(y, &wanted, false, band);
+                for (channel, plane) in band.chunks_exact(block).enumerate() {
+                    for (column, &level) in plane.iter().enumerate() {
+                        self.levels[(column * channels + channel) * count + index] = level;
                     }
-                    Columns::Picked(columns) => {
-                        for (&x, out) in columns.iter().zip(out) {
-                            *out = line[x as usize];
+                }
+            }
+        }
+        let row = count * channels;
+        out.copy_from_slice(&self.levels[(x - begin) * row..][..row]);
+    }
+}
+
+impl<L: Level> Camera<'_, L> {
+    /// Those columns of the camera's row `y`; `mirrored` ones count from the right.
+    fn read(&mut self, y: usize, columns: &Columns, mirrored: bool, out: &mut [L]) {
+        let Source { content, width, height, gray, .. } = *self.source;
+        let count = columns.count();
+        let at = |index| {
+            let x = columns.at(index);
+            if mirrored { width - 1 - x } else { x }
+        };
+        // From the leftmost column to one after the rightmost.
+        let (left, right) = (at(0).min(at(count - 1)), at(0).max(at(count - 1)) + 1);
+        match content {
+            Content::Mono => {
+                self.hold(y, left, right);
+                let line = self.levels(y);
+                if matches!(columns, Columns::Range { .. }) {
+                    out.copy_from_slice(&line[left..right]);
+                    if mirrored {
+                        out.reverse();
+                    }
+                } else {
+                    for (index, out) in out.iter_mut().enumerate() {
+                        *out = line[at(index)];
+                    }
+                }
+            }
+            Content::Bayer(bayer) => {
+                let middle = Lines::<L>::middle(y, height);
+                let (first, end) = (left.saturating_sub(2), (right + 2).min(width));
+                for y in middle - 1..=middle + 1 {
+                    self.hold(y, first, end);
+                }
+                let lines = Lines::new(bayer, middle, |y| self.levels(y));
+                match columns {
+                    Columns::Range { .. } if !gray => {
+                        lines.fill(left, planes(out, count));
+                        if mirrored {
+                            out.chunks_exact_mut(count).for_each(<[L]>::reverse);
                         }
                     }
+                    _ => self.convert(at, out, |x| lines.pixel(x)),
                 }
             }
-            Pixels::Rgb => {
-                let (pixels, _) = self.line(y).as_chunks::<3>();
-                self.convert(columns, out, |x| pixels[x]);
+            Content::Bytes { each, rgb } => {
+                let line = self.lines.line(y);
+                self.convert(at, out, |x| self.curved(rgb.map(|channel| line[x * each + channel])));
             }
-            Pixels::Bgr => {
-                let (pixels, _) = self.line(y).as_chunks::<3>();
-                self.convert(columns, out, |x| {
-                    let [blue, green, red] = pixels[x];
-                    [red, green, blue]
+            Content::RgbPlanar => {
+                let lines = [0, 1, 2].map(|plane| self.lines.line(plane * height + y));
+                self.convert(at, out, |x| self.curved(lines.map(|line| line[x])));
+            }
+            Content::Yuv422 { luma, chroma } => {
+                let line = self.lines.line(y);
+                self.convert(at, out, |x| {
+                    let (luma, pair) = (line[2 * x + luma], x / 2 * 4 + chroma);
+                    self.curved(yuv::rgb(luma, line[pair], line[pair + 2]))
                 });
-            }
-            Pixels::Bayer(bayer) => {
-                let lines = Lines::new(bayer, y, self.reader.height, |y| self.line(y));
-                match columns {
-                    Columns::Range { first, .. } if !self.reader.gray => {
-                        lines.fill(*first, planes(out, columns.count()));
-                    }
-                    _ => self.convert(columns, out, |x| lines.pixel(x)),
-                }
             }
         }
     }
 
-    fn convert(&self, columns: &Columns, out: &mut [u8], rgb: impl Fn(usize) -> [u8; 3]) {
-        if self.reader.gray {
+    /// Makes sure that those columns of row `y` are unpacked.
+    fn hold(&mut self, y: usize, first: usize, end: usize) {
+        let unpack = &self.source.unpack;
+        let slot = y % 3;
+        if unpack.is_plain() || self.rows.held[slot] == Some((y, first, end)) {
+            return;
+        }
+        self.rows.held[slot] = Some((y, first, end));
+        unpack.row(y, self.lines.line(y), first, &mut self.rows.rows[slot][first..end]);
+    }
+
+    /// Row `y`, whose columns that anybody looks at are held.
+    fn levels(&self, y: usize) -> &[L] {
+        match L::borrowed(self.lines.line(y)) {
+            Some(levels) if self.source.unpack.is_plain() => levels,
+            _ => &self.rows.rows[y % 3],
+        }
+    }
+
+    fn curved(&self, rgb: [u8; 3]) -> [L; 3] {
+        match &self.source.curves {
+            None => rgb.map(|level| L::of(level.into())),
+            Some(curves) => [0, 1, 2].map(|c| curves[c][usize::from(rgb[c])]),
+        }
+    }
+
+    fn convert(&self, at: impl Fn(usize) -> usize, out: &mut [L], rgb: impl Fn(usize) -> [L; 3]) {
+        if self.source.gray {
             for (index, out) in out.iter_mut().enumerate() {
-                *out = luma(rgb(columns.at(index)));
+                *out = luma(rgb(at(index)));
             }
         } else {
-            let count = columns.count();
+            let count = out.len() / 3;
             let [reds, greens, blues] = planes(out, count);
             for index in 0..count {
-                [reds[index], greens[index], blues[index]] = rgb(columns.at(index));
+                [reds[index], greens[index], blues[index]] = rgb(at(index));
             }
         }
     }
 }
 
-/// Three planes of `count` bytes each.
-fn planes(row: &mut [u8], count: usize) -> [&mut [u8]; 3] {
+/// Three planes of `count` levels each.
+fn planes<L>(row: &mut [L], count: usize) -> [&mut [L]; 3] {
     let (reds, rest) = row.split_at_mut(count);
     let (greens, blues) = rest.split_at_mut(count);
     [reds, greens, blues]
@@ -196,57 +377,77 @@ fn planes(row: &mut [u8], count: usize) -> [&mut [u8]; 3] {
 
 /// BT.601 luma in 15-bit fixed point, as `cv2.cvtColor` to grey has it.
 #[inline]
-fn luma([red, green, blue]: [u8; 3]) -> u8 {
-    let sum = 9798 * u32::from(red) + 19235 * u32::from(green) + 3735 * u32::from(blue);
-    ((sum + (1 << 14)) >> 15) as u8
+fn luma<L: Level>(rgb: [L; 3]) -> L {
+    let [red, green, blue] = rgb.map(Into::into);
+    L::of((9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::spec::{Flip, Resize};
     use super::*;
+
+    fn spec(color: Color) -> Spec {
+        Spec { color, ..Spec::new(Resize::Nearest, [8, 8]) }
+    }
+
+    fn reader(spec: &Spec, width: u32, height: u32, format: PixelFormat) -> Result<Reader<u8>> {
+        let (_, bits, _) = described(format)?;
+        Reader::new(spec, (width, height), format, bits - 8)
+    }
 
     #[test]
     fn luma_keeps_grey_grey() {
         for level in 0..=255 {
-            assert_eq!(luma([level; 3]), level);
+            assert_eq!(luma::<u8>([level; 3]), level);
         }
-        assert_eq!([luma([255, 0, 0]), luma([0, 255, 0]), luma([0, 0, 255])], [76, 150, 29]);
+        let pure = [[255, 0, 0], [0, 255, 0], [0, 0, 255]].map(luma::<u8>);
+        assert_eq!(pure, [76, 150, 29]);
+        assert_eq!(luma::<u16>([65_535; 3]), 65_535);
     }
 
     #[test]
     fn an_unknown_format_is_named_with_the_known_ones() {
-        let error = Reader::new(8, 8, PixelFormat::MONO12P, Color::Rgb).unwrap_err().to_string();
-        assert!(error.contains("Mono12p") && error.contains("BayerBG8"), "{error}");
-        assert!(Reader::new(2, 8, PixelFormat::BAYER_RG8, Color::Rgb).is_err());
+        let unknown = PixelFormat(0x0123_4567);
+        let error = reader(&spec(Color::Rgb), 8, 8, unknown).unwrap_err().to_string();
+        assert!(error.contains("0x01234567") && error.contains("BayerBG12Packed"), "{error}");
+        assert!(reader(&spec(Color::Rgb), 2, 8, PixelFormat::BAYER_RG8).is_err());
+        assert!(reader(&spec(Color::Rgb), 5, 8, PixelFormat::YUV422_8).is_err());
     }
 
     #[test]
     fn short_bytes_and_strides_are_refused() {
-        let reader = Reader::new(4, 3, PixelFormat::MONO8, Color::Rgb).unwrap();
-        assert!(reader.open(&[0; 24], 10).is_ok(), "the last row needs no padding");
-        assert!(reader.open(&[0; 23], 10).is_err());
-        assert!(reader.open(&[0; 24], 3).is_err());
-        assert!(reader.open(&[0; 24], usize::MAX).is_err());
+        let mut mono = reader(&spec(Color::Rgb), 4, 3, PixelFormat::MONO8).unwrap();
+        assert!(mono.open(&[0; 24], 10).is_ok(), "the last row needs no padding");
+        assert!(mono.open(&[0; 23], 10).is_err());
+        assert!(mono.open(&[0; 24], 3).is_err());
+        assert!(mono.open(&[0; 24], usize::MAX).is_err());
+        let mut planar = reader(&spec(Color::Rgb), 4, 3, PixelFormat::RGB8_PLANAR).unwrap();
+        assert!(planar.open(&[0; 36], 4).is_ok());
+        assert!(planar.open(&[0; 35], 4).is_err());
     }
 
     #[test]
     fn picked_columns_equal_those_of_the_whole_row() {
-        let bytes: Vec<u8> = (0..60).map(|at| (at * 83 % 256) as u8).collect();
-        for (format, stride) in [
-            (PixelFormat::MONO8, 5),
-            (PixelFormat::BGR8, 15),
-            (PixelFormat::RGB8, 15),
-            (PixelFormat::BAYER_GB8, 5),
-        ] {
-            for color in [Color::Rgb, Color::Gray] {
-                let reader = Reader::new(5, 4, format, color).unwrap();
-                let picture = reader.open(&bytes, stride).unwrap();
-                let channels = reader.channels();
-                let (mut row, mut picked) = (vec![0; 5 * channels], vec![0; 2 * channels]);
-                picture.read(2, &Columns::Range { first: 0, count: 5 }, &mut row);
-                picture.read(2, &Columns::Picked([1, 4].into()), &mut picked);
-                for (picked, row) in picked.chunks(2).zip(row.chunks(5)) {
-                    assert_eq!(picked, [row[1], row[4]]);
+        let bytes: Vec<u8> = (0..200).map(|at| (at * 83 % 256) as u8).collect();
+        for &(format, name) in FORMATS {
+            for (color, turn, flip) in [
+                (Color::Rgb, 0, Flip::None),
+                (Color::Gray, 0, Flip::Horizontal),
+                (Color::Rgb, 90, Flip::Vertical),
+                (Color::Rgb, 180, Flip::None),
+                (Color::Gray, 270, Flip::None),
+            ] {
+                let spec = Spec { turn, flip, ..spec(color) };
+                let mut reader = reader(&spec, 6, 6, format).unwrap();
+                let (stride, channels) = (format.row_bytes(6), reader.channels());
+                let (mut row, mut picked) = (vec![0; 6 * channels], vec![0; 2 * channels]);
+                let mut whole = reader.open(&bytes, stride).unwrap();
+                whole.read(2, &Columns::Range { first: 0, count: 6 }, &mut row);
+                let mut sparse = reader.open(&bytes, stride).unwrap();
+                sparse.read(2, &Columns::Picked([1, 4].into()), &mut picked);
+                for (picked, row) in picked.chunks(2).zip(row.chunks(6)) {
+                    assert_eq!(picked, [row[1], row[4]], "{name} {turn} {flip:?}");
                 }
             }
         }

@@ -1,15 +1,16 @@
 //! Pillow's `Image.resize` on bytes with BILINEAR or BICUBIC, bit for bit: a filter that grows with
-//! the shrinking, once across and once down, each in 22-bit fixed point and rounded to bytes.
+//! the shrinking, once across and once down, each in 22-bit fixed point and rounded to levels. On
+//! deeper levels Pillow sums in float64, from which this differs by one of them at most.
 //!
 //! The order of the two matters to a bit. Pillow 13 goes down first where that saves work; before,
 //! it always went across first, which differs (mostly by one grey level) only where the height
 //! loses more than twice as many pixels as the width.
 
 use super::geometry::{Axis, Geometry};
+use super::level::{FILTER_BITS, Level};
 use super::picture::{Columns, Picture};
 
-const PRECISION_BITS: u32 = 22;
-const HALF: i32 = 1 << (PRECISION_BITS - 1);
+const HALF: i32 = 1 << (FILTER_BITS - 1);
 
 /// The filter's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,26 +77,26 @@ impl Order {
 
 /// The resizer with its scratch.
 #[derive(Clone, Debug)]
-pub(super) struct Antialias {
+pub(super) struct Antialias<L: Level> {
     order: Order,
     across: Windows,
     down: Windows,
     columns: Columns,
     /// A row as wide as the crop: one of the picture, or what going down made of some.
-    wide: Vec<u8>,
+    wide: Vec<L>,
     /// The latest rows, resized across or not, as many as an output row can look at: row y of the
     /// crop lies in `ring[y % ring.len()]`.
-    ring: Vec<Vec<u8>>,
+    ring: Vec<Vec<L>>,
     /// The crop's next row to read.
     next: usize,
     /// Where the crop begins.
     top: usize,
-    sums: Vec<i32>,
+    sums: Vec<L::Sum>,
 }
 
-impl Antialias {
+impl<L: Level> Antialias<L> {
     pub(super) fn new(geometry: &Geometry, filter: Filter, channels: usize) -> Self {
-        let Geometry { x, y } = geometry;
+        let Geometry { x, y, .. } = geometry;
         let order = Order::of(geometry);
         let (across, down) = (windows(x, filter), windows(y, filter));
         let wide = x.source as usize * channels;
@@ -106,11 +107,11 @@ impl Antialias {
         Self {
             order,
             columns: Columns::Range { first: x.first as usize, count: x.source as usize },
-            wide: vec![0; wide],
-            ring: vec![vec![0; held]; down.longest()],
+            wide: vec![L::default(); wide],
+            ring: vec![vec![L::default(); held]; down.longest()],
             next: 0,
             top: y.first as usize,
-            sums: vec![0; held],
+            sums: vec![L::Sum::default(); held],
             across,
             down,
         }
@@ -121,7 +122,7 @@ impl Antialias {
     }
 
     /// Output row `y`; rows must come in order.
-    pub(super) fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         let (first, weights) = self.down.of(y);
         self.next = self.next.max(first);
         while self.next < first + weights.len() {
@@ -136,44 +137,40 @@ impl Antialias {
             }
             self.next += 1;
         }
-        self.sums.fill(HALF);
+        self.sums.fill(HALF.into());
         for (source, &weight) in (first..).zip(weights) {
             let row = &self.ring[source % self.ring.len()];
             for (sum, &level) in self.sums.iter_mut().zip(row) {
-                *sum += weight * i32::from(level);
+                *sum += level.times(weight);
             }
         }
         match self.order {
-            Order::AcrossFirst => to_bytes(&self.sums, out),
+            Order::AcrossFirst => to_levels(&self.sums, out),
             Order::DownFirst => {
-                to_bytes(&self.sums, &mut self.wide);
+                to_levels(&self.sums, &mut self.wide);
                 across(&self.across, &self.wide, self.columns.count(), out);
             }
         }
     }
 }
 
-fn to_bytes(sums: &[i32], out: &mut [u8]) {
+fn to_levels<L: Level>(sums: &[L::Sum], out: &mut [L]) {
     for (out, &sum) in out.iter_mut().zip(sums) {
-        *out = to_byte(sum);
+        *out = L::filtered(sum);
     }
 }
 
 /// Resizes the planes of `pixels` across.
-fn across(windows: &Windows, pixels: &[u8], width: usize, out: &mut [u8]) {
+fn across<L: Level>(windows: &Windows, pixels: &[L], width: usize, out: &mut [L]) {
     let planes = pixels.chunks_exact(width);
     for (out, plane) in out.chunks_exact_mut(windows.windows.len()).zip(planes) {
         for (index, out) in out.iter_mut().enumerate() {
             let (first, weights) = windows.of(index);
             let covered = &plane[first..first + weights.len()];
-            let products = covered.iter().zip(weights).map(|(&level, &w)| w * i32::from(level));
-            *out = to_byte(HALF + products.sum::<i32>());
+            let products = covered.iter().zip(weights).map(|(&level, &w)| level.times(w));
+            *out = L::filtered(L::Sum::from(HALF) + products.sum());
         }
     }
-}
-
-fn to_byte(sum: i32) -> u8 {
-    (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
 /// Windows of the pixels of an axis that are shown, in the crop's coordinates.
@@ -192,7 +189,7 @@ fn windows(axis: &Axis, filter: Filter) -> Windows {
         let begin = all.weights.len();
         all.weights.extend(heights().map(|height| {
             let share = if total == 0.0 { height } else { height / total };
-            (share * f64::from(1 << PRECISION_BITS) + 0.5_f64.copysign(share)) as i32
+            (share * f64::from(1 << FILTER_BITS) + 0.5_f64.copysign(share)) as i32
         }));
         all.windows.push((first as usize, begin..all.weights.len()));
     }
@@ -215,7 +212,7 @@ mod tests {
                 for index in 0..resized as usize {
                     let (_, weights) = windows.of(index);
                     let sum: i32 = weights.iter().sum();
-                    assert!((sum - (1 << PRECISION_BITS)).abs() <= weights.len() as i32);
+                    assert!((sum - (1 << FILTER_BITS)).abs() <= weights.len() as i32);
                 }
             }
         }

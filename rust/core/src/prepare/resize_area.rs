@@ -6,6 +6,7 @@
 //! mean lies beside a half.
 
 use super::geometry::{Axis, Geometry};
+use super::level::Level;
 use super::picture::{Columns, Picture};
 
 /// Source pixels that an output pixel covers, with whole-number weights.
@@ -31,14 +32,14 @@ struct Spans {
 
 /// The resizer with its scratch.
 #[derive(Clone, Debug)]
-pub(super) struct Area {
+pub(super) struct Area<L> {
     across: Spans,
     down: Spans,
     columns: Columns,
     /// The last row that was read, and which it is: two output rows may share one.
-    pixels: Vec<u8>,
+    pixels: Vec<L>,
     held: Option<u32>,
-    /// Weighted sum down the rows of a span, for each column and channel: at most 255 * 65,535.
+    /// Weighted sum down the rows of a span, for each column and channel: at most 65,535 * 65,535.
     sums: Vec<u32>,
     ties: Ties,
 }
@@ -51,10 +52,10 @@ enum Ties {
     Up,
 }
 
-impl Area {
+impl<L: Level> Area<L> {
     /// For axes that do not enlarge.
     pub(super) fn new(geometry: &Geometry, channels: usize) -> Self {
-        let Geometry { x, y } = geometry;
+        let Geometry { x, y, .. } = geometry;
         let columns = Columns::Range { first: x.first as usize, count: x.source as usize };
         let row = x.source as usize * channels;
         let halved = x.source == 2 * x.resized && y.source == 2 * y.resized;
@@ -62,7 +63,7 @@ impl Area {
             across: spans(x, 0),
             down: spans(y, y.first),
             columns,
-            pixels: vec![0; row],
+            pixels: vec![L::default(); row],
             held: None,
             sums: vec![0; row],
             ties: if halved { Ties::Up } else { Ties::ToEven },
@@ -74,7 +75,7 @@ impl Area {
     }
 
     /// Output row `y`.
-    pub(super) fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         let span = self.down.spans[y];
         self.sums.fill(0);
         for source in span.first..=span.last {
@@ -84,7 +85,7 @@ impl Area {
             }
             let weight = span.weight(source, self.down.whole);
             for (sum, &level) in self.sums.iter_mut().zip(&self.pixels) {
-                *sum += weight * u32::from(level);
+                *sum += weight * level.into();
             }
         }
         let total = u64::from(self.across.total) * u64::from(self.down.total);
@@ -117,15 +118,15 @@ impl Span {
     }
 }
 
-/// Rounded quotient, which is at most 255.
-fn mean(sum: u64, total: u64, ties: Ties) -> u8 {
+/// Rounded quotient, which is a level.
+fn mean<L: Level>(sum: u64, total: u64, ties: Ties) -> L {
     let (quotient, rest) = (sum / total, sum % total);
     let up = match (2 * rest).cmp(&total) {
         std::cmp::Ordering::Less => false,
         std::cmp::Ordering::Equal => ties == Ties::Up || quotient % 2 == 1,
         std::cmp::Ordering::Greater => true,
     };
-    (quotient + u64::from(up)) as u8
+    L::of((quotient + u64::from(up)) as u32)
 }
 
 /// Spans of the pixels of an axis that are shown; source pixels count from `first` on.
@@ -185,14 +186,14 @@ mod tests {
 
     #[test]
     fn a_mean_rounds_to_nearest() {
-        assert_eq!(mean(5, 2, Ties::ToEven), 2);
-        assert_eq!(mean(5, 2, Ties::Up), 3);
-        assert_eq!(mean(7, 2, Ties::ToEven), 4);
-        assert_eq!(mean(8, 3, Ties::ToEven), 3);
-        assert_eq!(mean(7, 3, Ties::ToEven), 2);
+        assert_eq!(mean::<u8>(5, 2, Ties::ToEven), 2);
+        assert_eq!(mean::<u8>(5, 2, Ties::Up), 3);
+        assert_eq!(mean::<u8>(7, 2, Ties::ToEven), 4);
+        assert_eq!(mean::<u8>(8, 3, Ties::ToEven), 3);
+        assert_eq!(mean::<u8>(7, 3, Ties::ToEven), 2);
         let most = u64::from(u32::MAX);
-        assert_eq!(mean(255 * most, most, Ties::Up), 255);
-        assert_eq!(mean(254 * most + most / 2, most, Ties::Up), 254);
-        assert_eq!(mean(254 * most + most / 2 + 1, most, Ties::Up), 255);
+        assert_eq!(mean::<u8>(255 * most, most, Ties::Up), 255);
+        assert_eq!(mean::<u8>(254 * most + most / 2, most, Ties::Up), 254);
+        assert_eq!(mean::<u8>(254 * most + most / 2 + 1, most, Ties::Up), 255);
     }
 }

@@ -1,13 +1,12 @@
 //! `cv2.INTER_LINEAR` on bytes, and what `cv2.INTER_AREA` does where it enlarges: two taps an axis
 //! in OpenCV's fixed point, bit for bit.
 //!
-//! Coefficients have 11 bits. OpenCV rounds in two places, after the products of a row have lost
-//! four bits and after each row's product has lost sixteen; both are repeated here.
+//! Coefficients of bytes have 11 bits. Deeper levels are weighed in float32 by OpenCV; here in 20
+//! bits, which differs by one level at most, and in neither does the order of sums matter.
 
 use super::geometry::{Axis, Geometry};
+use super::level::Level;
 use super::picture::{Columns, Picture};
-
-const COEFFICIENT_ONE: f32 = 2048.0;
 
 /// Where the two taps of an output pixel lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(super) enum Taps {
     Edges,
 }
 
-/// Two neighbours and their weights, which sum to about 2048.
+/// Two neighbours and their weights, which sum to about [`Level::LINEAR_ONE`].
 #[derive(Clone, Copy, Debug)]
 struct Tap {
     at: [u32; 2],
@@ -28,23 +27,23 @@ struct Tap {
 
 /// The resizer with its scratch.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
+pub(super) struct Linear<L: Level> {
     /// Taps of an output row, as indices into `columns`.
     across: Vec<Tap>,
     /// Taps of the rows, in rows of the picture.
     down: Vec<Tap>,
     columns: Columns,
     /// The columns of one row, plane after plane, as everywhere.
-    pixels: Vec<u8>,
+    pixels: Vec<L>,
     /// The last two rows, resized across, and which they are.
-    rows: [Vec<i32>; 2],
+    rows: [Vec<L::Sum>; 2],
     held: [Option<u32>; 2],
 }
 
-impl Linear {
+impl<L: Level> Linear<L> {
     pub(super) fn new(geometry: &Geometry, taps: Taps, channels: usize) -> Self {
-        let mut across = table(&geometry.x, taps);
-        let down = table(&geometry.y, taps);
+        let mut across = table(&geometry.x, taps, L::LINEAR_ONE);
+        let down = table(&geometry.y, taps, L::LINEAR_ONE);
         let (first, count) = (geometry.x.first, geometry.x.source as usize);
         let mut picked: Vec<u32> = across.iter().flat_map(|tap| tap.at).collect();
         picked.sort_unstable();
@@ -62,8 +61,8 @@ impl Linear {
             }
             Columns::Range { first: first as usize, count }
         };
-        let pixels = vec![0; columns.count() * channels];
-        let row = vec![0; across.len() * channels];
+        let pixels = vec![L::default(); columns.count() * channels];
+        let row = vec![L::Sum::default(); across.len() * channels];
         Self { across, down, columns, pixels, rows: [row.clone(), row], held: [None; 2] }
     }
 
@@ -72,8 +71,8 @@ impl Linear {
     }
 
     /// Output row `y`.
-    pub(super) fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
-        let Tap { at: [upper, lower], weight: [of_upper, of_lower] } = self.down[y];
+    pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
+        let Tap { at: [upper, lower], weight } = self.down[y];
         if self.held[1] == Some(upper) {
             self.rows.swap(0, 1);
             self.held.swap(0, 1);
@@ -84,13 +83,12 @@ impl Linear {
         }
         let second = &self.rows[usize::from(lower != upper)];
         for ((out, &upper), &lower) in out.iter_mut().zip(&self.rows[0]).zip(second) {
-            let sum = ((of_upper * (upper >> 4)) >> 16) + ((of_lower * (lower >> 4)) >> 16);
-            *out = ((sum + 2) >> 2).clamp(0, 255) as u8;
+            *out = L::mixed([upper, lower], weight);
         }
     }
 
     /// Makes `rows[slot]` the picture's row `y`.
-    fn hold(&mut self, slot: usize, y: u32, picture: &Picture<'_>) {
+    fn hold(&mut self, slot: usize, y: u32, picture: &mut Picture<'_, L>) {
         if self.held[slot] == Some(y) {
             return;
         }
@@ -100,7 +98,7 @@ impl Linear {
         for (out, plane) in self.rows[slot].chunks_exact_mut(self.across.len()).zip(planes) {
             for (out, &Tap { at: [left, right], weight }) in out.iter_mut().zip(&self.across) {
                 let (left, right) = (plane[left as usize], plane[right as usize]);
-                *out = i32::from(left) * weight[0] + i32::from(right) * weight[1];
+                *out = left.times(weight[0]) + right.times(weight[1]);
             }
         }
     }
@@ -109,7 +107,7 @@ impl Linear {
 /// Taps of the pixels of an axis that are shown, in the picture's coordinates. A tap outside becomes
 /// the edge's pixel and keeps its weight; giving all weight to one tap instead would sometimes differ
 /// in a bit, since each tap of a column is cut off for itself.
-fn table(axis: &Axis, taps: Taps) -> Vec<Tap> {
+fn table(axis: &Axis, taps: Taps, one: f32) -> Vec<Tap> {
     // OpenCV has the inverse scale rounded first.
     let inverse = f64::from(axis.resized) / f64::from(axis.source);
     let scale = 1.0 / inverse;
@@ -128,7 +126,7 @@ fn table(axis: &Axis, taps: Taps) -> Vec<Tap> {
                 }
             };
             let place = |at: i64| at.clamp(0, last) as u32 + axis.first;
-            let weight = |share: f32| (share * COEFFICIENT_ONE).round_ties_even() as i32;
+            let weight = |share: f32| (share * one).round_ties_even() as i32;
             Tap { at: [place(at), place(at + 1)], weight: [weight(1.0 - share), weight(share)] }
         })
         .collect()

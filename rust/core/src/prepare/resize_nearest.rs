@@ -1,6 +1,7 @@
 //! One source pixel for each output pixel; also plain copying where nothing is resized.
 
 use super::geometry::{Axis, Geometry};
+use super::level::Level;
 use super::picture::{Columns, Picture};
 
 /// Which pixel stands for an output pixel.
@@ -21,7 +22,7 @@ pub(super) struct Nearest {
 
 impl Nearest {
     pub(super) fn new(geometry: &Geometry, rule: Rule) -> Self {
-        let Geometry { x, y } = geometry;
+        let Geometry { x, y, .. } = geometry;
         let columns = if x.resized == x.source {
             Columns::Range { first: (x.first + x.skip) as usize, count: x.shown as usize }
         } else {
@@ -31,7 +32,7 @@ impl Nearest {
     }
 
     /// Output row `y`.
-    pub(super) fn row(&mut self, y: usize, picture: &Picture<'_>, out: &mut [u8]) {
+    pub(super) fn row<L: Level>(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         picture.read(self.rows[y] as usize, &self.columns, out);
     }
 }

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 /// Longest side of a picture or a tensor: above it integer sums of the area mean might not fit.
 pub(super) const MAX_SIDE: u32 = 65_535;
 
-/// How pixels become a row of the model's input, in this order: crop, demosaic, grey or not,
-/// resize, pad or cut, normalise, lay out.
+/// How pixels become a row of the model's input, in this order: black level, white balance, gamma,
+/// demosaic, crop, grey or not, turn, flip, resize, pad or cut, normalise, lay out.
 ///
 /// ```
 /// use smartqc_core::prepare::Spec;
@@ -25,6 +25,28 @@ pub struct Spec {
     /// given. Demosaicing still sees the neighbours outside, resizing does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<[u32; 4]>,
+    /// How many bits of a sample the model sees; must be said of formats with more than eight, and
+    /// changes nothing for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<Depth>,
+    /// The sample that is black, in the camera's own numbers (0 to 4095 for 12 bits): what lies
+    /// below becomes 0 and the rest is spread up to white, as in DNG. 0 unless given.
+    #[serde(default)]
+    pub black_level: f64,
+    /// Factors of red, green and blue above black, cut at white.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub white_balance: Option<[f64; 3]>,
+    /// Exponent of the share of white, after balancing: 0.45 brightens as a camera's Gamma of 0.45.
+    /// Applied to what the sensor saw, before demosaicing. 1 unless given.
+    #[serde(default = "gamma")]
+    pub gamma: f64,
+    /// Degrees by which the cropped picture is turned clockwise: 0, 90, 180 or 270. `size` is
+    /// that of the turned picture.
+    #[serde(default)]
+    pub turn: u32,
+    /// Mirrors the turned picture.
+    #[serde(default)]
+    pub flip: Flip,
     /// How to resize: what the model saw in training, so it is never guessed.
     pub resize: Resize,
     /// Width and height of the model's input in pixels.
@@ -79,6 +101,31 @@ pub enum Resize {
     Nearest,
     /// `PIL.Image.NEAREST`, which takes the pixel at an output pixel's centre.
     NearestPil,
+}
+
+/// How many bits of a deep sample the model sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Depth {
+    /// The eight highest, `value >> (bits - 8)`, as a model saw that was trained on 8-bit pictures.
+    #[serde(rename = "8bit")]
+    Eight,
+    /// All of them, as `value * 255 / (2^bits - 1)`, so that `scale`, `mean`, `std` and `pad_value`
+    /// mean what they mean for 8 bits. Not for `uint8` rows.
+    #[serde(rename = "full")]
+    Full,
+}
+
+/// How the turned picture is mirrored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Flip {
+    /// Not at all.
+    #[default]
+    None,
+    /// Left and right change places.
+    Horizontal,
+    /// Top and bottom change places.
+    Vertical,
 }
 
 /// What happens to the proportions.
@@ -152,6 +199,10 @@ impl Dtype {
     }
 }
 
+fn gamma() -> f64 {
+    1.0
+}
+
 fn pad_value() -> u8 {
     114
 }
@@ -173,6 +224,12 @@ impl Spec {
     pub fn new(resize: Resize, size: [u32; 2]) -> Self {
         Self {
             crop: None,
+            depth: None,
+            black_level: 0.0,
+            white_balance: None,
+            gamma: gamma(),
+            turn: 0,
+            flip: Flip::default(),
             resize,
             size,
             fit: Fit::default(),
@@ -207,6 +264,23 @@ impl Spec {
         }
         if self.std.contains(&0.0) {
             return Err(invalid("std", "0 divides nothing; leave it out for 1"));
+        }
+        if ![0, 90, 180, 270].contains(&self.turn) {
+            let problem = format!("{}; quarter turns are 0, 90, 180 and 270", self.turn);
+            return Err(invalid("turn", problem));
+        }
+        if !(self.black_level.is_finite() && self.black_level >= 0.0) {
+            return Err(invalid("black_level", format!("{}; 0 or more", self.black_level)));
+        }
+        let gains = self.white_balance.unwrap_or([1.0; 3]);
+        if gains.iter().any(|gain| !(gain.is_finite() && *gain > 0.0)) {
+            return Err(invalid("white_balance", format!("{gains:?}; each is more than 0")));
+        }
+        if !(self.gamma.is_finite() && self.gamma > 0.0) {
+            return Err(invalid("gamma", format!("{}; more than 0", self.gamma)));
+        }
+        if self.dtype == Dtype::Uint8 && self.depth == Some(Depth::Full) {
+            return Err(invalid("depth", "uint8 rows hold eight bits: say depth = \"8bit\""));
         }
         if !self.scale.is_finite() {
             return Err(invalid("scale", format!("{}; must be finite", self.scale)));
@@ -262,6 +336,7 @@ mod tests {
     fn a_spec_survives_json() {
         let mut spec = Spec::new(Resize::AntialiasCubic, [224, 96]);
         spec.crop = Some([1, 2, 3, 4]);
+        (spec.depth, spec.flip, spec.turn) = (Some(Depth::Eight), Flip::Vertical, 270);
         spec.mean = vec![0.485, 0.456, 0.406];
         let json = serde_json::to_string(&spec).unwrap();
         assert_eq!(parsed(&json).unwrap(), spec);
@@ -279,6 +354,17 @@ mod tests {
         assert!(wrong(|s| s.size = [0, 8]).starts_with("prepare.size"));
         assert!(wrong(|s| s.mean = vec![0.5, 0.5]).starts_with("prepare.mean"));
         assert!(wrong(|s| s.std = vec![0.0]).starts_with("prepare.std"));
+        assert!(wrong(|s| s.turn = 45).starts_with("prepare.turn"));
+        assert!(wrong(|s| s.gamma = 0.0).starts_with("prepare.gamma"));
+        assert!(wrong(|s| s.black_level = -1.0).starts_with("prepare.black_level"));
+        assert!(wrong(|s| s.white_balance = Some([1.0, 0.0, 1.0])).contains("white_balance"));
+        assert!(
+            wrong(|s| {
+                s.dtype = Dtype::Uint8;
+                s.depth = Some(Depth::Full);
+            })
+            .starts_with("prepare.depth")
+        );
         assert!(wrong(|s| s.scale = f64::NAN).starts_with("prepare.scale"));
         assert!(wrong(|s| s.shorter_side = Some(9)).starts_with("prepare.shorter_side"));
         assert!(

@@ -1,6 +1,8 @@
 //! Grey levels to elements of a tensor: normalised, in the model's layout and type.
 
+use super::curve::white;
 use super::geometry::Geometry;
+use super::level::Level;
 use super::spec::{Color, Dtype, Layout, Spec};
 
 /// Writes a tensor row line by line.
@@ -12,21 +14,22 @@ pub(super) enum Writer {
 }
 
 impl Writer {
-    /// `channels` is what a pixel has on its way in: 1 or 3.
-    pub(super) fn new(spec: &Spec, geometry: &Geometry, channels: usize) -> Self {
+    /// `channels` is what a pixel has on its way in: 1 or 3; `bits` is what its levels have.
+    pub(super) fn new(spec: &Spec, geometry: &Geometry, channels: usize, bits: u32) -> Self {
+        let plan = (spec, geometry, channels, bits);
         match spec.dtype {
-            Dtype::Uint8 => Self::Uint8(Typed::new(spec, geometry, channels, |_, level| [level])),
-            Dtype::Float16 => Self::Float16(Typed::new(spec, geometry, channels, |c, level| {
+            Dtype::Uint8 => Self::Uint8(Typed::new(plan, |_, level| [level as u8])),
+            Dtype::Float16 => Self::Float16(Typed::new(plan, |c, level| {
                 half_bits(normalised(spec, c, level)).to_ne_bytes()
             })),
-            Dtype::Float32 => Self::Float32(Typed::new(spec, geometry, channels, |c, level| {
-                normalised(spec, c, level).to_ne_bytes()
-            })),
+            Dtype::Float32 => {
+                Self::Float32(Typed::new(plan, |c, level| normalised(spec, c, level).to_ne_bytes()))
+            }
         }
     }
 
     /// Line `y` of the tensor: `pixels` (plane after plane) between borders, or all border.
-    pub(super) fn line(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
+    pub(super) fn line<L: Level>(&self, y: usize, pixels: Option<&[L]>, row: &mut [u8]) {
         match self {
             Self::Uint8(typed) => typed.line(y, pixels, row),
             Self::Float16(typed) => typed.line(y, pixels, row),
@@ -38,8 +41,10 @@ impl Writer {
 /// For elements of `N` bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Typed<const N: usize> {
-    /// For each channel of the tensor, what each grey level becomes.
-    tables: Vec<[[u8; N]; 256]>,
+    /// For each channel of the tensor, what each level becomes: 2 to the bits of them.
+    tables: Vec<Vec<[u8; N]>>,
+    /// For each channel of the tensor, an element of the border.
+    borders: Vec<[u8; N]>,
     /// For each channel of the tensor, the one of a pixel.
     from: Vec<usize>,
     layout: Layout,
@@ -47,19 +52,20 @@ pub(super) struct Typed<const N: usize> {
     height: usize,
     left: usize,
     shown: usize,
-    pad_value: u8,
 }
 
 impl<const N: usize> Typed<N> {
     fn new(
-        spec: &Spec,
-        geometry: &Geometry,
-        channels: usize,
-        element: impl Fn(usize, u8) -> [u8; N],
+        (spec, geometry, channels, bits): (&Spec, &Geometry, usize, u32),
+        element: impl Fn(usize, f64) -> [u8; N],
     ) -> Self {
-        let tables: Vec<_> = (0..spec.color.channels())
-            .map(|c| std::array::from_fn(|level| element(c, level as u8)))
-            .collect();
+        // Levels of more bits are brought to those of 8, so that scale, mean and std stay.
+        let (levels, white) = (1_u32 << bits, white(bits));
+        let table = |c| -> Vec<_> {
+            (0..levels).map(|level| element(c, f64::from(level) * 255.0 / white)).collect()
+        };
+        let tables: Vec<_> = (0..spec.color.channels()).map(table).collect();
+        let borders = (0..tables.len()).map(|c| element(c, spec.pad_value.into())).collect();
         let from = match (channels, spec.color) {
             (1, _) => vec![0; tables.len()],
             (_, Color::Bgr) => vec![2, 1, 0],
@@ -67,21 +73,24 @@ impl<const N: usize> Typed<N> {
         };
         Self {
             tables,
+            borders,
             from,
             layout: spec.layout,
             width: geometry.x.size as usize,
             height: geometry.y.size as usize,
             left: geometry.x.pad as usize,
             shown: geometry.x.shown as usize,
-            pad_value: spec.pad_value,
         }
     }
 
-    fn line(&self, y: usize, pixels: Option<&[u8]>, row: &mut [u8]) {
+    fn line<L: Level>(&self, y: usize, pixels: Option<&[L]>, row: &mut [u8]) {
         let (elements, _) = row.as_chunks_mut::<N>();
         let channels = self.tables.len();
+        // Bicubic may shoot over white.
+        let last = self.tables[0].len() - 1;
+        let place = |level: L| last.min(level.into() as usize);
         for (c, (table, &from)) in self.tables.iter().zip(&self.from).enumerate() {
-            let border = table[usize::from(self.pad_value)];
+            let border = self.borders[c];
             let plane = match pixels {
                 Some(pixels) => &pixels[from * self.shown..][..self.shown],
                 None => &[],
@@ -93,7 +102,7 @@ impl<const N: usize> Typed<N> {
                     let (inside, right) = rest.split_at_mut(plane.len());
                     left.fill(border);
                     for (element, &level) in inside.iter_mut().zip(plane) {
-                        *element = table[usize::from(level)];
+                        *element = table[place(level)];
                     }
                     right.fill(border);
                 }
@@ -102,7 +111,7 @@ impl<const N: usize> Typed<N> {
                     let line = elements[y * line..][..line].chunks_exact_mut(channels);
                     for (x, pixel) in line.enumerate() {
                         let level = x.checked_sub(self.left).and_then(|x| plane.get(x));
-                        pixel[c] = level.map_or(border, |&level| table[usize::from(level)]);
+                        pixel[c] = level.map_or(border, |&level| table[place(level)]);
                     }
                 }
             }
@@ -110,11 +119,11 @@ impl<const N: usize> Typed<N> {
     }
 }
 
-/// The model's number for a grey level: scaled in float64 and rounded to float32, so that 1/255
+/// The model's number for a grey level of 0 to 255: scaled in float64 and rounded to float32, so that 1/255
 /// gives what dividing by 255 gives; mean and standard deviation in float32, as torch has them.
-fn normalised(spec: &Spec, channel: usize, level: u8) -> f32 {
+fn normalised(spec: &Spec, channel: usize, level: f64) -> f32 {
     let of_channel = |values: &[f64]| values[channel.min(values.len() - 1)] as f32;
-    let scaled = (f64::from(level) * spec.scale) as f32;
+    let scaled = (level * spec.scale) as f32;
     (scaled - of_channel(&spec.mean)) / of_channel(&spec.std)
 }
 
@@ -147,8 +156,8 @@ mod tests {
     #[test]
     fn the_default_scale_is_division_by_255() {
         let spec = Spec::new(Resize::Linear, [1, 1]);
-        for level in 0..=255 {
-            assert_eq!(normalised(&spec, 0, level), f32::from(level) / 255.0);
+        for level in 0..=255_u8 {
+            assert_eq!(normalised(&spec, 0, f64::from(level)), f32::from(level) / 255.0);
         }
     }
 
@@ -158,7 +167,7 @@ mod tests {
         spec.mean = vec![0.485, 0.456, 0.406];
         spec.std = vec![0.229];
         let expected = (128.0_f32 / 255.0 - 0.456) / 0.229;
-        assert_eq!(normalised(&spec, 1, 128), expected);
+        assert_eq!(normalised(&spec, 1, 128.0), expected);
     }
 
     #[test]
