@@ -106,6 +106,7 @@ def test_unsafe_stands_only_where_it_is_needed():
         "rust/core/src/infer/bound.rs",
         "rust/core/src/infer/runtime.rs",
         "rust/core/src/infer/session.rs",
+        "rust/core/src/infer/settings.rs",
         "rust/core/src/infer/terminate.rs",
         "rust/core/src/line/deadline/fifo.rs",
         "rust/core/src/line/worker.rs",

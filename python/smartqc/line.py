@@ -57,6 +57,8 @@ class Stats:
     stop_requested: str | None
     """The stop request that holds, until ``reset()``."""
     recipe_revision: int
+    provider: str
+    """The execution providers that run its model, and why not those that were preferred."""
     ready: bool
     stop: bool
     """Whether a stop was requested since the last ``reset()``: the output of that name."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 HERE = Path(__file__).parent
@@ -49,6 +49,8 @@ def save(
     out: list[int | str],
     constants: dict[str, np.ndarray] | None = None,
     element: int = TensorProto.FLOAT,
+    out_element: int = TensorProto.FLOAT,
+    output: ValueInfoProto | None = None,
     metadata: dict[str, str] | None = None,
 ) -> onnx.ModelProto:
     """One input `image`, one output `scores`."""
@@ -57,7 +59,7 @@ def save(
         nodes,
         name,
         [helper.make_tensor_value_info("image", element, shape)],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, out)],
+        [output or helper.make_tensor_value_info("scores", out_element, out)],
         weights,
     )
     model = helper.make_model(
@@ -181,7 +183,22 @@ def main() -> None:
         out=[3, 1],
         constants={"last": np.array([1], np.int64)},
     )
+    half_constants = {
+        key: value.astype(np.float16) if value.dtype == np.float32 else value
+        for key, value in CONSTANTS.items()
+    }
+    save(
+        "half",
+        judged,
+        shape=nchw,
+        out=["N", CLASSES],
+        element=TensorProto.FLOAT16,
+        out_element=TensorProto.FLOAT16,
+        constants=half_constants,
+        metadata=contract("probabilities"),
+    )
     save_slow()
+    save_hostile(nchw)
     whole = dynamic.SerializeToString(deterministic=True)
     (HERE / "truncated.onnx").write_bytes(whole[: len(whole) // 2])
     save_external(dynamic)
@@ -226,6 +243,135 @@ def save_slow() -> None:
             "yes": np.array(True),
             "none": np.array(0.0, np.float32),
             "weight": weight,
+        },
+    )
+
+
+def save_hostile(nchw: list[int | str]) -> None:
+    """What no line should trust: loops without an end, types and shapes that no picture has."""
+    flatten = helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0)
+    for name, nodes in (
+        ("endless", [helper.make_node("Mul", ["state", "state"], ["next"])]),
+        # The optimiser leaves nothing of a body that only hands on.
+        ("endless_empty", [helper.make_node("Identity", ["state"], ["next"])]),
+    ):
+        body = helper.make_graph(
+            [*nodes, helper.make_node("Identity", ["go"], ["still"])],
+            "round",
+            [
+                helper.make_tensor_value_info("index", TensorProto.INT64, []),
+                helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("state", TensorProto.FLOAT, ["N", 3]),
+            ],
+            [
+                helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+                helper.make_tensor_value_info("next", TensorProto.FLOAT, ["N", 3]),
+            ],
+        )
+        save(
+            name,
+            [
+                helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+                helper.make_node("Loop", ["", "yes", "means"], ["scores"], body=body),
+            ],
+            shape=nchw,
+            out=["N", 3],
+            constants={"yes": np.array(True)},
+        )
+    # Quick on black, without an end on anything else: a dry run on zeros shows nothing.
+    body = helper.make_graph(
+        [
+            helper.make_node("Mul", ["state", "one"], ["next"]),
+            helper.make_node("ReduceMax", ["next"], ["most"], keepdims=0),
+            helper.make_node("Greater", ["most", "none"], ["still"]),
+        ],
+        "round",
+        [
+            helper.make_tensor_value_info("index", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, ["N", 2]),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, ["N", 2]),
+        ],
+    )
+    save(
+        "trap",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Unsqueeze", ["mean", "last"], ["column"]),
+            helper.make_node("Concat", ["column", "column"], ["pair"], axis=1),
+            helper.make_node("Loop", ["", "yes", "pair"], ["scores"], body=body),
+        ],
+        shape=nchw,
+        out=["N", CLASSES],
+        constants={
+            "last": np.array([1], np.int64),
+            "yes": np.array(True),
+            "one": np.array(1.0, np.float32),
+            "none": np.array(0.0, np.float32),
+        },
+        metadata=contract("scores"),
+    )
+    save(
+        "int64_input",
+        [
+            helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["float"], ["scores"], axes=[2, 3], keepdims=0),
+        ],
+        shape=nchw,
+        out=["N", 3],
+        element=TensorProto.INT64,
+    )
+    save(
+        "text_output",
+        [
+            helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+            helper.make_node("Cast", ["means"], ["scores"], to=TensorProto.STRING),
+        ],
+        shape=nchw,
+        out=["N", 3],
+        out_element=TensorProto.STRING,
+    )
+    save(
+        "no_elements",
+        [
+            helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+            helper.make_node("Slice", ["means", "start", "start", "axis"], ["scores"]),
+        ],
+        shape=nchw,
+        out=["N", 0],
+        constants={"start": np.array([0], np.int64), "axis": np.array([1], np.int64)},
+    )
+    save(
+        "scalar_output",
+        [helper.make_node("ReduceMean", ["image"], ["scores"], keepdims=0)],
+        shape=nchw,
+        out=[],
+    )
+    save("scalar_input", [helper.make_node("Relu", ["image"], ["scores"])], shape=[], out=[])
+    sequence = helper.make_tensor_sequence_value_info("scores", TensorProto.FLOAT, ["N"])
+    save(
+        "sequence_output",
+        [flatten, helper.make_node("SequenceConstruct", ["mean"], ["scores"])],
+        shape=nchw,
+        out=[],
+        output=sequence,
+    )
+    # Two pictures in, one row out.
+    save(
+        "half_the_rows",
+        [
+            helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+            helper.make_node("Slice", ["means", "start", "stop", "axis"], ["scores"]),
+        ],
+        shape=nchw,
+        out=["M", 3],
+        constants={
+            "start": np.array([0], np.int64),
+            "stop": np.array([1], np.int64),
+            "axis": np.array([0], np.int64),
         },
     )
 

@@ -364,6 +364,7 @@ impl PyLine {
         out.set_item("images_dropped", stats.record.map(|record| record.images_dropped))?;
         out.set_item("stop_requested", stats.stop_requested)?;
         out.set_item("recipe_revision", stats.recipe_revision)?;
+        out.set_item("provider", &stats.provider)?;
         let report = stats.report.as_ref();
         out.set_item("ready", report.is_some_and(|report| report.ready))?;
         out.set_item("stop", report.is_some_and(|report| report.stop))?;

@@ -2,6 +2,9 @@
 //!
 //! Each batch size has its own set of `OrtValue`s over the same memory, made beforehand, so that a
 //! run of any size allocates nothing on our side. ONNX Runtime itself does, inside `Run`.
+//!
+//! On a provider with memory of its own each size also has an `OrtIoBinding`: inputs are copied into
+//! that memory once a run, outputs come straight into ours, and nothing else crosses over.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char};
@@ -9,7 +12,7 @@ use std::fmt;
 use std::ptr;
 use std::sync::Arc;
 
-use ort_sys::OrtValue;
+use ort_sys::{OrtIoBinding, OrtValue};
 
 use super::runtime::Runtime;
 use super::session::{Dim, Session, TensorInfo, from_onnx, to_onnx};
@@ -83,22 +86,43 @@ struct Values {
     runtime: Arc<Runtime>,
     inputs: Vec<*mut OrtValue>,
     outputs: Vec<*mut OrtValue>,
+    /// NULL where a plain run does.
+    binding: *mut OrtIoBinding,
 }
 
 impl Values {
     /// With an `OrtValue` over the first `rows` rows of each input, and no output yet.
     fn over(session: &Session, inputs: &[Tensor], rows: usize) -> Result<Self> {
         let runtime = Arc::clone(&session.runtime);
-        let mut values = Self { runtime, inputs: Vec::new(), outputs: Vec::new() };
-        for tensor in inputs {
+        let (inputs_of, binding) = (inputs, ptr::null_mut());
+        let mut values = Self { runtime, inputs: Vec::new(), outputs: Vec::new(), binding };
+        for tensor in inputs_of {
             values.inputs.push(value_over(session, tensor, rows)?);
         }
         Ok(values)
+    }
+
+    /// Binds the outputs once and for all; the inputs are bound, that is copied, at each run.
+    fn bind(&mut self, session: &Session, names: &Names) -> std::result::Result<(), String> {
+        let (runtime, api) = (&self.runtime, self.runtime.api);
+        // SAFETY: a valid session, a writable out pointer, terminated names and values that live as
+        // long as the binding.
+        unsafe {
+            runtime.check((api.CreateIoBinding)(session.raw, &raw mut self.binding))?;
+            for (&name, &value) in names.pointers.iter().zip(&self.outputs) {
+                runtime.check((api.BindOutput)(self.binding, name, value))?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Drop for Values {
     fn drop(&mut self) {
+        if !self.binding.is_null() {
+            // SAFETY: created by CreateIoBinding, released once, before the values bound to it.
+            unsafe { (self.runtime.api.ReleaseIoBinding)(self.binding) };
+        }
         for &value in self.inputs.iter().chain(&self.outputs) {
             // SAFETY: NULL is allowed; otherwise made by ONNX Runtime for us, released once. The
             // memory that it may point to is not freed with it.
@@ -244,6 +268,12 @@ impl Bound {
             for tensor in &self.outputs {
                 values.outputs.push(value_over(&self.session, tensor, size)?);
             }
+            let own_memory = self.session.has_own_memory();
+            if self.session.options().io_binding.unwrap_or(own_memory) {
+                values
+                    .bind(&self.session, &self.output_names)
+                    .map_err(|problem| self.session.refuse(format!("binding: {problem}")))?;
+            }
             self.batches.push(values);
         }
         Ok(())
@@ -254,8 +284,15 @@ impl Bound {
         let (session, runtime) = (&self.session, &self.session.runtime);
         let mut values = Values::over(session, &self.inputs, rows)?;
         values.outputs = vec![ptr::null_mut(); session.outputs().len()];
-        run(session, &self.run, &self.input_names, &self.output_names, &mut values)
-            .map_err(|problem| session.refuse(format!("a run on zeros failed: {problem}")))?;
+        let limit = session.options().dry_run_limit;
+        let (ran, ended) = self.run.within(limit, || {
+            run(session, &self.run, &self.input_names, &self.output_names, &mut values)
+        });
+        if ended {
+            let problem = format!("a run on zeros had not ended after {limit:?} and was ended");
+            return Err(session.refuse(problem));
+        }
+        ran.map_err(|problem| session.refuse(format!("a run on zeros failed: {problem}")))?;
         let outputs = session.outputs().iter().zip(&values.outputs);
         let row_shape = |(info, &value): (&TensorInfo, &*mut OrtValue)| {
             let shape = shape_of(runtime, value, info)
@@ -288,10 +325,24 @@ fn run(
     output_names: &Names,
     values: &mut Values,
 ) -> std::result::Result<(), String> {
+    let (runtime, api) = (&session.runtime, session.runtime.api);
+    if !values.binding.is_null() {
+        // SAFETY: session, run options and binding are valid; names are terminated; the values
+        // outlive the binding. Binding an input copies it into the provider's memory; after the
+        // last call the outputs are complete in ours, which nobody else looks at meanwhile.
+        unsafe {
+            for (&name, &value) in input_names.pointers.iter().zip(&values.inputs) {
+                runtime.check((api.BindInput)(values.binding, name, value))?;
+            }
+            runtime.check((api.SynchronizeBoundInputs)(values.binding))?;
+            runtime.check((api.RunWithBinding)(session.raw, flag.raw, values.binding))?;
+            return runtime.check((api.SynchronizeBoundOutputs)(values.binding));
+        }
+    }
     // SAFETY: names and values come in equal numbers and outlive the call; the memory behind the
     // values belongs to the `Bound` that the caller holds mutably, so nobody else looks at it.
     let status = unsafe {
-        (session.runtime.api.Run)(
+        (api.Run)(
             session.raw,
             flag.raw,
             input_names.pointers.as_ptr(),
@@ -302,7 +353,7 @@ fn run(
             values.outputs.as_mut_ptr(),
         )
     };
-    session.runtime.check(status)
+    runtime.check(status)
 }
 
 /// Batch (`None` when it is free) and shape of one row of an input.

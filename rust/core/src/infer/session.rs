@@ -2,42 +2,25 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
 use ort_sys::{
-    ExecutionMode, GraphOptimizationLevel, ONNXTensorElementDataType as Onnx, ONNXType,
-    OrtModelMetadata, OrtSession, OrtSessionOptions, OrtStatusPtr, OrtTypeInfo,
+    ONNXTensorElementDataType as Onnx, ONNXType, OrtModelMetadata, OrtSession, OrtStatusPtr,
+    OrtTypeInfo,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::external;
+use super::options::{Options, Provider};
 use super::runtime::{Runtime, text};
+use super::settings::{self, Settings};
 use crate::batch::ElementType;
 use crate::error::{Error, Result};
-
-/// The provider that every build has.
-const CPU: &str = "CPUExecutionProvider";
-
-/// How a session runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Execution providers by ONNX Runtime's names, the preferred one first.
-    pub providers: Vec<String>,
-    /// Threads inside one run. One session per worker and one thread per session is fastest on a
-    /// CPU, since several workers fill the cores.
-    pub intra_threads: u16,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { providers: vec![CPU.to_owned()], intra_threads: 1 }
-    }
-}
 
 /// One dimension of a tensor, as the model declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,6 +88,25 @@ pub struct ModelFile {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// Which of the providers that were asked for a session runs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Started {
+    /// By ONNX Runtime's names, the preferred one first: what it cannot compute, the next one does.
+    pub providers: Vec<String>,
+    /// Those that were preferred and could not start, each with the reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl fmt::Display for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.providers.join(", "))?;
+        for (provider, why) in &self.skipped {
+            write!(f, "; {provider} cannot start: {why}")?;
+        }
+        Ok(())
+    }
+}
+
 /// A model that is ready to run. Any thread may run it at any time; give each worker its own, so
 /// that they share no thread pool.
 pub struct Session {
@@ -113,7 +115,8 @@ pub struct Session {
     file: ModelFile,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
-    providers: Vec<String>,
+    started: Started,
+    options: Options,
 }
 
 // SAFETY: ONNX Runtime documents sessions as safe to run from several threads at once, and to be
@@ -125,33 +128,25 @@ unsafe impl Sync for Session {}
 impl Session {
     /// Opens the model at `path`; its external data is found beside it.
     ///
+    /// A provider that cannot start is skipped when another one follows it in `options`; which ones
+    /// are in use is told by [`started`](Self::started).
+    ///
     /// # Errors
-    /// [`Error::Io`] when a file cannot be read, [`Error::Invalid`] for a provider that this build
-    /// of ONNX Runtime does not have, [`Error::Model`] with ONNX Runtime's words when it refuses.
+    /// [`Error::Io`] when a file cannot be read, [`Error::Invalid`] for options that ONNX Runtime
+    /// does not know, [`Error::Model`] with its words when it refuses.
     pub fn open(runtime: &Arc<Runtime>, path: &Path, options: &Options) -> Result<Self> {
+        settings::check(runtime, options)?;
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let external = external_files(path, &bytes)?;
         let sha256 = hex(&bytes);
 
         let refused = |problem| Error::Model { model: path.display().to_string(), problem };
-        let settings = Settings::new(runtime, options)?;
         let file = CString::new(path.as_os_str().as_encoded_bytes())
             .map_err(|_| Error::invalid("model", "its path contains a NUL"))?;
-        let mut raw = ptr::null_mut();
-        // SAFETY: environment and settings are valid, the path is terminated, `raw` is writable; the
-        // bytes outlive the call, which copies what it needs.
-        let status = unsafe {
-            let api = runtime.api;
-            if external.is_empty() {
-                // The very bytes that were hashed, even if the file is being replaced.
-                let (start, length) = (bytes.as_ptr().cast(), bytes.len());
-                let create = api.CreateSessionFromArray;
-                create(runtime.env, start, length, settings.raw, &raw mut raw)
-            } else {
-                (api.CreateSession)(runtime.env, file.as_ptr(), settings.raw, &raw mut raw)
-            }
-        };
-        runtime.check(status).map_err(refused)?;
+        // The very bytes that were hashed, even if the file is being replaced; with external data
+        // ONNX Runtime has to know the folder.
+        let from = if external.is_empty() { Source::Bytes(&bytes) } else { Source::File(&file) };
+        let (raw, started) = start(runtime, options, from).map_err(refused)?;
         let mut session = Self {
             runtime: Arc::clone(runtime),
             raw,
@@ -166,7 +161,8 @@ impl Session {
             },
             inputs: Vec::new(),
             outputs: Vec::new(),
-            providers: options.providers.clone(),
+            started,
+            options: options.clone(),
         };
         session.read_metadata().map_err(refused)?;
         session.inputs = session.tensors(true).map_err(refused)?;
@@ -194,9 +190,19 @@ impl Session {
         &self.outputs
     }
 
-    /// The providers that were asked for.
-    pub fn providers(&self) -> &[String] {
-        &self.providers
+    /// The providers that it runs on.
+    pub fn started(&self) -> &Started {
+        &self.started
+    }
+
+    /// How it was opened.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether its tensors lie in memory that is not the CPU's.
+    pub fn has_own_memory(&self) -> bool {
+        self.started.providers.first().is_some_and(|name| settings::has_own_memory(name))
     }
 
     /// An error about this model that lists its inputs and outputs.
@@ -257,6 +263,67 @@ impl Session {
     }
 }
 
+/// Where ONNX Runtime reads a model from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Bytes(&'a [u8]),
+    File(&'a CStr),
+}
+
+/// Creates the session on the first of the providers that can start, and those after it.
+fn start(
+    runtime: &Runtime,
+    options: &Options,
+    from: Source<'_>,
+) -> std::result::Result<(*mut OrtSession, Started), String> {
+    let mut skipped = Vec::new();
+    let mut rest = options.providers.as_slice();
+    loop {
+        let why = match create(runtime, options, rest, from) {
+            Ok(raw) => {
+                let providers = rest.iter().map(|provider| provider.name.clone()).collect();
+                return Ok((raw, Started { providers, skipped }));
+            }
+            Err(why) => why.trim().to_owned(),
+        };
+        match rest.split_first() {
+            Some((first, others)) if !others.is_empty() => {
+                let named = why.strip_prefix(&format!("{}: ", first.name));
+                let why = named.map_or(why.clone(), str::to_owned);
+                tracing::warn!("{} cannot start: {why}", first.name);
+                skipped.push((first.name.clone(), why));
+                rest = others;
+            }
+            _ => return Err(why),
+        }
+    }
+}
+
+fn create(
+    runtime: &Runtime,
+    options: &Options,
+    providers: &[Provider],
+    from: Source<'_>,
+) -> std::result::Result<*mut OrtSession, String> {
+    let settings = Settings::new(runtime, &options.session, providers)?;
+    let (api, mut raw) = (runtime.api, ptr::null_mut());
+    // SAFETY: environment and settings are valid, a path is terminated, `raw` is writable; bytes
+    // outlive the call, which copies what it needs.
+    let status = unsafe {
+        match from {
+            Source::Bytes(bytes) => {
+                let (start, length) = (bytes.as_ptr().cast(), bytes.len());
+                (api.CreateSessionFromArray)(runtime.env, start, length, settings.raw, &raw mut raw)
+            }
+            Source::File(file) => {
+                (api.CreateSession)(runtime.env, file.as_ptr(), settings.raw, &raw mut raw)
+            }
+        }
+    };
+    runtime.check(status)?;
+    Ok(raw)
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         // SAFETY: created by CreateSession, released once; nobody runs it, since each `Bound` holds
@@ -268,56 +335,6 @@ impl Drop for Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({})", self.file.path.display())
-    }
-}
-
-/// `OrtSessionOptions`, released with the value.
-struct Settings<'a> {
-    runtime: &'a Runtime,
-    raw: *mut OrtSessionOptions,
-}
-
-impl<'a> Settings<'a> {
-    fn new(runtime: &'a Runtime, options: &Options) -> Result<Self> {
-        for provider in &options.providers {
-            if !runtime.available_providers().contains(provider) {
-                let found = runtime.available_providers().join(", ");
-                let version = runtime.version();
-                return Err(Error::invalid(
-                    "providers",
-                    format!("{provider} is not in this ONNX Runtime {version}, which has {found}"),
-                ));
-            }
-            if provider != CPU {
-                let problem = format!("{provider} is not handled yet; allowed: {CPU}");
-                return Err(Error::invalid("providers", problem));
-            }
-        }
-        let (api, mut raw) = (runtime.api, ptr::null_mut());
-        let checked = |status| runtime.check(status).map_err(|problem| Error::Runtime { problem });
-        // SAFETY: a writable out pointer.
-        checked(unsafe { (api.CreateSessionOptions)(&raw mut raw) })?;
-        let settings = Self { runtime, raw };
-        let no_spinning = [c"session.intra_op.allow_spinning", c"session.inter_op.allow_spinning"];
-        // SAFETY: valid options and terminated, static strings.
-        unsafe {
-            checked((api.SetIntraOpNumThreads)(raw, i32::from(options.intra_threads.max(1))))?;
-            checked((api.SetInterOpNumThreads)(raw, 1))?;
-            checked((api.SetSessionExecutionMode)(raw, ExecutionMode::ORT_SEQUENTIAL))?;
-            let all = GraphOptimizationLevel::ORT_ENABLE_ALL;
-            checked((api.SetSessionGraphOptimizationLevel)(raw, all))?;
-            for key in no_spinning {
-                checked((api.AddSessionConfigEntry)(raw, key.as_ptr(), c"0".as_ptr()))?;
-            }
-        }
-        Ok(settings)
-    }
-}
-
-impl Drop for Settings<'_> {
-    fn drop(&mut self) {
-        // SAFETY: created by CreateSessionOptions, released once.
-        unsafe { (self.runtime.api.ReleaseSessionOptions)(self.raw) };
     }
 }
 
@@ -460,6 +477,12 @@ pub(super) fn to_onnx(element: ElementType) -> Onnx {
 fn external_files(model: &Path, bytes: &[u8]) -> Result<Vec<ExternalFile>> {
     let folder = model.parent().unwrap_or(Path::new("."));
     let hashed = |location: String| {
+        let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !Path::new(&location).components().all(inside) {
+            let model = model.display().to_string();
+            let problem = format!("its external data {location:?} lies outside of its folder");
+            return Err(Error::Model { model, problem });
+        }
         let path = folder.join(&location);
         let bytes = std::fs::read(&path).map_err(|error| Error::io(path, error))?;
         Ok(ExternalFile { location, sha256: hex(&bytes) })

@@ -3,7 +3,10 @@
 
 use std::fmt;
 use std::ptr;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use ort_sys::OrtRunOptions;
 
@@ -31,11 +34,7 @@ impl Terminator {
         let state = self.0.lock();
         let current = state.active && state.number == number;
         if current {
-            // SAFETY: valid run options; ONNX Runtime allows this beside a run. The status is NULL,
-            // as the call only sets a flag.
-            unsafe {
-                let _ = (self.0.runtime.api.RunOptionsSetTerminate)(self.0.raw);
-            }
+            self.0.set_terminate();
         }
         current
     }
@@ -89,6 +88,37 @@ impl RunFlag {
         // SAFETY: valid run options, not in a run. The status is NULL: the call only clears a flag.
         unsafe {
             let _ = (self.runtime.api.RunOptionsUnsetTerminate)(self.raw);
+        }
+    }
+
+    /// Runs `work`, which runs the session once; when that takes longer than `limit`, it is ended.
+    /// Returns what `work` returned, and whether it was ended.
+    pub(super) fn within<T>(&self, limit: Duration, work: impl FnOnce() -> T) -> (T, bool) {
+        let (done, waiting) = mpsc::channel::<()>();
+        self.begin();
+        let outcome = thread::scope(|scope| {
+            let watch = scope.spawn(move || {
+                // Nobody sends: the channel breaks when the work is done.
+                let over = waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+                if over {
+                    self.set_terminate();
+                }
+                over
+            });
+            let result = work();
+            drop(done);
+            (result, watch.join().unwrap_or(false))
+        });
+        self.end();
+        outcome
+    }
+
+    /// Asks the run in progress to end.
+    fn set_terminate(&self) {
+        // SAFETY: valid run options; ONNX Runtime allows this beside a run. The status is NULL, as
+        // the call only sets a flag.
+        unsafe {
+            let _ = (self.runtime.api.RunOptionsSetTerminate)(self.raw);
         }
     }
 

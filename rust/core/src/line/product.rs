@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::infer::ScoreKind;
+use crate::infer::{self, Provider, ScoreKind, SessionOptions};
 use crate::prepare;
 
 /// The product: which model judges it, and how.
@@ -31,9 +32,16 @@ pub struct Model {
     /// Cameras whose views it judges: every camera of the line, today; empty means the same.
     #[serde(default)]
     pub cameras: Vec<String>,
-    /// Execution providers by ONNX Runtime's names, tried in order.
+    /// Execution providers by ONNX Runtime's names, each a name or `{ name = "...", options = {} }`,
+    /// tried in order: one that cannot start is skipped, and it is said, where another follows.
     #[serde(default = "default_providers")]
-    pub providers: Vec<String>,
+    pub providers: Vec<Provider>,
+    /// ONNX Runtime's session options, by its own names.
+    #[serde(default)]
+    pub session: SessionOptions,
+    /// A first run on zeros that takes longer is ended and the recipe refused, s.
+    #[serde(default = "default_dry_run_s")]
+    pub dry_run_s: f64,
     /// Kind of head; `auto` reads it from the model.
     #[serde(default = "default_head")]
     pub head: String,
@@ -52,8 +60,24 @@ pub struct Model {
     pub good: Vec<String>,
 }
 
-fn default_providers() -> Vec<String> {
-    vec!["CPUExecutionProvider".into()]
+fn default_providers() -> Vec<Provider> {
+    infer::Options::default().providers
+}
+
+fn default_dry_run_s() -> f64 {
+    infer::Options::default().dry_run_limit.as_secs_f64()
+}
+
+impl Model {
+    /// How its sessions run.
+    pub fn options(&self) -> infer::Options {
+        infer::Options {
+            providers: self.providers.clone(),
+            session: self.session.clone(),
+            dry_run_limit: Duration::from_secs_f64(self.dry_run_s),
+            io_binding: None,
+        }
+    }
 }
 
 fn default_head() -> String {
@@ -77,7 +101,15 @@ impl Product {
                 format!("{} models; exactly one [[model]] is run today", self.model.len());
             return wrong("model", problem);
         }
-        for (class, threshold) in &self.model[0].thresholds {
+        let model = &self.model[0];
+        if !(0.001..=86_400.0).contains(&model.dry_run_s) {
+            let problem = format!("{} is not in 0.001..86400", model.dry_run_s);
+            return wrong("model[0].dry_run_s", problem);
+        }
+        if let Err(why) = model.session.check() {
+            return wrong("model[0].session", why.to_string());
+        }
+        for (class, threshold) in &model.thresholds {
             if !(0.0..=1.0).contains(threshold) {
                 let problem = format!("{threshold} is not in 0..1");
                 return wrong(&format!("model[0].thresholds.{class}"), problem);

@@ -8,7 +8,7 @@ use super::product::Product;
 use crate::decide::{self, Decision, Head, Scores, Thresholds};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, PixelFormat};
-use crate::infer::{Bound, Contract, Options, Runtime, Session, Wishes};
+use crate::infer::{Bound, Contract, Runtime, Session, Started, Wishes};
 use crate::outcome::{ClassId, Reason, ViewVerdict};
 use crate::prepare::{Dtype, Layout, Plan, Spec};
 use crate::{infer, record};
@@ -26,6 +26,8 @@ pub struct Recipe {
     pub spec: Spec,
     /// Limits that can be moved while the line runs.
     pub thresholds: Thresholds,
+    /// Which execution providers run it.
+    pub started: Started,
 }
 
 impl Recipe {
@@ -55,6 +57,7 @@ impl Recipe {
             product: self.product.clone(),
             model: self.contract.model.path.display().to_string(),
             model_sha256: self.contract.model.sha256.clone(),
+            providers: self.started.to_string(),
             contract: self.contract.to_string(),
             classes: classes.iter().map(|class| class.name.clone()).collect(),
             thresholds: (0..classes.len()).map(|class| self.thresholds.get(class)).collect(),
@@ -87,7 +90,7 @@ pub(super) fn load(
         return Err(config("head", problem));
     }
     let runtime = Runtime::load(library)?;
-    let options = Options { providers: model.providers.clone(), ..Options::default() };
+    let options = model.options();
     let named = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
     let wishes = Wishes {
         size: Some([spec.size[0] as usize, spec.size[1] as usize]),
@@ -106,6 +109,7 @@ pub(super) fn load(
         contract,
         spec: spec.clone(),
         thresholds,
+        started: first.started().clone(),
     };
     for (class, limit) in &model.thresholds {
         if recipe.contract.classes.iter().any(|known| known.name == *class && known.good) {

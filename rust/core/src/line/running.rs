@@ -453,6 +453,7 @@ impl Line {
             record: self.record_counts(),
             stop_requested: self.stop_requested.get(),
             recipe_revision: self.recipe().revision,
+            provider: self.recipe().started.to_string(),
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Stats {
     pub stop_requested: Option<&'static str>,
     /// Revision of the recipe that is loaded.
     pub recipe_revision: u32,
+    /// The execution providers that run its model, and why not those that were preferred.
+    pub provider: String,
 }
 
 /// A camera's counts.

@@ -46,6 +46,8 @@ pub struct Recipe {
     pub model: String,
     /// SHA-256 of the model, hexadecimal.
     pub model_sha256: String,
+    /// The execution providers that run it, and why not those that were preferred.
+    pub providers: String,
     /// What the model was understood to be.
     pub contract: String,
     /// Class names by number.

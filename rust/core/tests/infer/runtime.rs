@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use smartqc_core::error::Error;
-use smartqc_core::infer::{Bound, Dim, Options, Runtime, Session};
+use smartqc_core::infer::{
+    Bound, Dim, ExecutionMode, GraphOptimizationLevel, Options, Provider, Runtime, Session,
+};
 
 use crate::{library, model, open};
 
@@ -116,14 +118,120 @@ fn what_is_no_model_is_refused_by_name() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+fn options_for(providers: &[&str]) -> Options {
+    let providers = providers.iter().map(|name| (*name).into()).collect();
+    Options { providers, ..Options::default() }
+}
+
 #[test]
 fn a_provider_that_this_build_lacks_is_refused_with_those_it_has() {
     let Some(path) = library() else { return };
     let runtime = Runtime::load(&path).unwrap();
-    let options = Options { providers: vec!["NoSuchProvider".to_owned()], ..Options::default() };
+    let options = options_for(&["CUDAExecutionProvider"]);
     let error = Session::open(&runtime, &model("dynamic.onnx"), &options).unwrap_err().to_string();
-    assert!(error.contains("NoSuchProvider is not in this ONNX Runtime"), "{error}");
+    assert!(error.contains("CUDAExecutionProvider: not in this ONNX Runtime"), "{error}");
     assert!(error.contains("CPUExecutionProvider"), "{error}");
+}
+
+#[test]
+fn a_provider_that_cannot_start_is_skipped_and_said_when_another_follows() {
+    let Some(path) = library() else { return };
+    let runtime = Runtime::load(&path).unwrap();
+    let options = options_for(&["CUDAExecutionProvider", "CPUExecutionProvider"]);
+    let session = Session::open(&runtime, &model("dynamic.onnx"), &options).unwrap();
+    assert_eq!(session.started().providers, ["CPUExecutionProvider"]);
+    let (skipped, why) = &session.started().skipped[0];
+    assert!(skipped == "CUDAExecutionProvider" && why.contains("not in this"), "{why}");
+    let said = session.started().to_string();
+    assert!(said.starts_with("CPUExecutionProvider; CUDAExecutionProvider cannot start"), "{said}");
+}
+
+#[test]
+fn a_name_that_no_build_knows_is_refused_whatever_follows() {
+    let Some(path) = library() else { return };
+    let runtime = Runtime::load(&path).unwrap();
+    let options = options_for(&["cudaexecutionprovider", "CPUExecutionProvider"]);
+    let error = Session::open(&runtime, &model("dynamic.onnx"), &options).unwrap_err().to_string();
+    assert!(error.contains("did you mean \"CUDAExecutionProvider\"?"), "{error}");
+    let error = Session::open(&runtime, &model("dynamic.onnx"), &options_for(&[])).unwrap_err();
+    assert!(error.to_string().contains("none is named"), "{error}");
+}
+
+#[test]
+fn options_go_to_onnx_runtime_and_its_refusal_comes_back() {
+    let Some(path) = library() else { return };
+    let runtime = Runtime::load(&path).unwrap();
+    let mut options = Options::default();
+    options.session.graph_optimization_level = GraphOptimizationLevel::OrtDisableAll;
+    options.session.enable_cpu_mem_arena = false;
+    options.session.execution_mode = ExecutionMode::OrtParallel;
+    options.session.inter_op_num_threads = 2;
+    options.session.config.insert("session.intra_op.allow_spinning".into(), "1".into());
+    let session = Session::open(&runtime, &model("dynamic.onnx"), &options).unwrap();
+    let mut bound = Bound::new(Arc::new(session), 1, &[]).unwrap();
+    bound.run(1).unwrap();
+
+    // That entries arrive shows in what they break: this file is not of that format.
+    options.session.config.insert("session.load_model_format".into(), "ORT".into());
+    let error = Session::open(&runtime, &model("dynamic.onnx"), &options).unwrap_err();
+    assert!(matches!(&error, Error::Model { .. }), "{error}");
+    let options = Options {
+        providers: vec![Provider {
+            name: "CPUExecutionProvider".into(),
+            options: [("device_id".to_owned(), "0".to_owned())].into(),
+        }],
+        ..Options::default()
+    };
+    let error = Session::open(&runtime, &model("dynamic.onnx"), &options).unwrap_err().to_string();
+    assert!(error.contains("takes no options"), "{error}");
+}
+
+#[test]
+fn a_free_dimension_can_be_fixed_by_its_symbol() {
+    let Some(path) = library() else { return };
+    let runtime = Runtime::load(&path).unwrap();
+    let mut options = Options::default();
+    options.session.free_dimension_overrides.insert("N".into(), 3);
+    let session = Session::open(&runtime, &model("dynamic.onnx"), &options).unwrap();
+    assert_eq!(session.inputs()[0].dims[0], Dim::Fixed(3));
+    assert_eq!(Bound::new(Arc::new(session), 1, &[]).unwrap().fixed_batch(), Some(3));
+}
+
+/// With the library of `onnxruntime-openvino` or `onnxruntime-gpu` in `SMARTQC_ORT_OTHER`, and the
+/// provider in `SMARTQC_ORT_PROVIDER`: it starts and agrees with the CPU, or says why it cannot.
+#[test]
+fn another_builds_provider_starts_and_agrees_or_says_why_not() {
+    let (Some(other), Some(provider)) =
+        (env::var_os("SMARTQC_ORT_OTHER"), env::var("SMARTQC_ORT_PROVIDER").ok())
+    else {
+        eprintln!("skipped: SMARTQC_ORT_OTHER and SMARTQC_ORT_PROVIDER are not set");
+        return;
+    };
+    let runtime = Runtime::load(Path::new(&other)).unwrap();
+    let scores = |options: &Options| {
+        let session = Session::open(&runtime, &model("dynamic.onnx"), options).unwrap();
+        eprintln!("{}", session.started());
+        let started = session.started().clone();
+        let mut bound = Bound::new(Arc::new(session), 2, &[]).unwrap();
+        bound.input(0).row_of::<f32>(0).unwrap().fill(0.9);
+        bound.input(0).row_of::<f32>(1).unwrap().fill(0.2);
+        let outputs = bound.run(2).unwrap();
+        let rows = (0..2).flat_map(|row| outputs.tensor(0).row_as_f32(row)).collect::<Vec<_>>();
+        (started, rows)
+    };
+    let (_, expected) = scores(&Options::default());
+    let (started, found) = scores(&options_for(&[&provider, "CPUExecutionProvider"]));
+    for (a, b) in expected.iter().zip(&found) {
+        assert!((a - b).abs() < 1e-3, "{expected:?} {found:?}");
+    }
+    let alone = Session::open(&runtime, &model("dynamic.onnx"), &options_for(&[&provider]));
+    match alone {
+        Ok(_) => assert_eq!(started.providers[0], provider),
+        Err(why) => {
+            assert_eq!(started.providers, ["CPUExecutionProvider"]);
+            assert!(why.to_string().contains(&provider), "{why}");
+        }
+    }
 }
 
 fn scratch(name: &str) -> PathBuf {
