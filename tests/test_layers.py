@@ -44,6 +44,7 @@ ARROWS = {
 
 CRATES = {
     "belt": set(),
+    "genapi": set(),
     "gentl": set(),
     "simcam": set(),
     "core": {"smartqc-belt", "smartqc-gentl"},
