@@ -276,6 +276,9 @@ class Inspection:
     def slack_s(self) -> float | None:
         """Time that was left between the last verdict and the latest possible commit."""
     @property
+    def length_mm(self) -> float | None:
+        """Its length along the belt, where a photo-eye measured it."""
+    @property
     def removes(self) -> bool:
         """Whether an ejector is to remove it."""
     @property

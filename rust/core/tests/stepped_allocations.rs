@@ -10,7 +10,7 @@ mod bench;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use bench::{Bench, Model, boards};
+use bench::{Model, boards, rehearsal};
 use smartqc_core::line::deadline::LineThread;
 
 thread_local! {
@@ -51,7 +51,7 @@ static ALLOCATOR: Counting = Counting;
 fn the_line_thread_allocates_nothing_in_steady_state() {
     let (world, setup) = boards(4000);
     let faults = Model { lost_share: 0.02, incomplete_share: 0.02, ..Model::default() };
-    let mut bench = Bench::new(world, setup, faults, |part| part % 10 == 3);
+    let mut bench = rehearsal(world, setup, faults, |part| part % 10 == 3);
     while bench.line.counts().announced < 200 {
         assert!(bench.step(i64::MAX, LineThread::step));
     }

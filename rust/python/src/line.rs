@@ -101,6 +101,11 @@ impl PyInspection {
     }
 
     #[getter]
+    fn length_mm(&self) -> Option<f64> {
+        self.0.length_mm
+    }
+
+    #[getter]
     fn removes(&self) -> bool {
         self.0.remove.is_some()
     }

@@ -32,12 +32,24 @@ const EARLY_NS: i64 = MS;
 /// How often the light barrier is looked at while it is expected to see a part.
 const LOOK_NS: i64 = 5 * MS;
 
+/// Why a device that answers takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The bin is full: told as a fault, and nothing is taken until it is emptied.
+    BinFull,
+    /// It queues nothing more.
+    QueueFull,
+    /// Its clock runs ahead: every command comes too late.
+    TooLate,
+}
+
 /// The state of one device.
 pub(crate) struct Device {
     ejector: usize,
     sheet: Sheet,
     armed: bool,
     connected: bool,
+    trouble: Option<Trouble>,
     /// The latest instant it has heard of.
     now_ns: i64,
     polled_ns: i64,
@@ -97,6 +109,7 @@ impl Device {
             sheet,
             armed: false,
             connected: true,
+            trouble: None,
             now_ns,
             polled_ns: now_ns,
             tickets: 0,
@@ -174,6 +187,14 @@ impl Device {
         self.connected = !cut;
     }
 
+    /// Puts it into trouble, or out of it.
+    pub(crate) fn trouble(&mut self, trouble: Option<Trouble>) {
+        self.trouble = trouble;
+        if trouble == Some(Trouble::BinFull) && !self.told.contains(&ActuatorEvent::Fault) {
+            self.told.push_back(ActuatorEvent::Fault);
+        }
+    }
+
     fn disarm(&mut self, belt: &mut Belt) {
         self.fire_due(belt.now_ns());
         self.armed = false;
@@ -200,6 +221,12 @@ impl Device {
         }
         if !self.armed {
             return Answer::Disarmed;
+        }
+        match self.trouble {
+            None => {}
+            Some(Trouble::BinFull) => return Answer::Busy,
+            Some(Trouble::QueueFull) => return Answer::QueueFull,
+            Some(Trouble::TooLate) => return Answer::TooLate,
         }
         let ahead_ns = fire_ns.saturating_sub(self.now_ns);
         let in_window = (earliest_ns..=latest_ns).contains(&fire_ns);

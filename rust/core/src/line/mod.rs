@@ -18,6 +18,7 @@ mod outlet;
 pub mod plant;
 pub mod product;
 mod recipe;
+pub mod rehearsal;
 mod results;
 mod running;
 mod setup;

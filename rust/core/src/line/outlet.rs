@@ -288,6 +288,7 @@ impl Outlet for Hands {
                 verdict_ns: committed.verdict_ns,
                 committed_ns: committed.committed_ns,
                 slack_ns: committed.slack_ns,
+                length_mm: committed.length_mm,
                 frame_id: seen.info.map(|info| info.frame_id),
                 true_part: seen.info.and_then(|info| info.true_part),
             };
@@ -309,6 +310,7 @@ impl Outlet for Hands {
             verdict_ns: committed.verdict_ns,
             committed_ns: committed.committed_ns,
             slack_ns: committed.slack_ns,
+            length_mm: committed.length_mm,
             remove: committed.remove,
             view: seen.view,
             frame_id: seen.info.map(|info| info.frame_id),
@@ -400,7 +402,8 @@ const CAUSES: &[(Cause, &str)] = &[
     (Cause::Aborted, "aborted"),
 ];
 
-fn cause_word(cause: Cause) -> &'static str {
+/// The word that records and Python use for a cause.
+pub(super) fn cause_word(cause: Cause) -> &'static str {
     CAUSES.iter().find(|(known, _)| *known == cause).map_or("?", |(_, word)| word)
 }
 

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rehearsal::Fault;
 use crate::error::{Error, Result};
 
 /// The plant: everything that stays when the product changes.
@@ -66,6 +67,11 @@ pub struct Belt {
     /// Bits of the counter, after which it rolls over.
     #[serde(default = "default_count_bits")]
     pub count_bits: u32,
+    /// How far parts may fall behind the belt: 0.01 is 1 %.
+    #[serde(default)]
+    pub slip: f64,
+    /// How fast its speed may change, mm/s2; full speed in a second unless given.
+    pub max_accel_mm_s2: Option<f64>,
 }
 
 fn default_mm_per_count() -> f64 {
@@ -85,6 +91,9 @@ pub struct Parts {
     pub announced_by: AnnouncedBy,
     /// URI of the photo-eye, for `announced_by = "sensor"`.
     pub sensor: Option<String>,
+    /// How wrong the instant of an announcement may be, ms; what the sensor says of itself unless
+    /// given.
+    pub error_ms: Option<f64>,
 }
 
 /// Who announces a part.
@@ -154,6 +163,9 @@ pub struct Verdict {
     /// How long before its least lead a command is given to its ejector, ms: what the line may be
     /// late without the stroke being late. Costs as much time to decide.
     pub guard_ms: f64,
+    /// Time from exposure to verdict that 99.9 % of parts keep to, ms: measured, as `smartqc plan`
+    /// reads it from records. With it, a line whose verdicts would come too late is refused.
+    pub decision_ms: Option<f64>,
 }
 
 impl Default for Verdict {
@@ -164,6 +176,7 @@ impl Default for Verdict {
             on_crowded: OnCrowded::default(),
             budget_s: 0.2,
             guard_ms: 1.0,
+            decision_ms: None,
         }
     }
 }
@@ -355,11 +368,32 @@ pub struct Simulation {
     pub speed_swing: f64,
     /// Period of that swing, s.
     pub swing_s: f64,
+    /// The belt stops now and then.
+    pub stops: Option<Stops>,
     /// Least and greatest gap between parts, mm.
     pub gap_mm: [f64; 2],
+    /// Faults by their names, as `smartqc belt --fault` takes them.
+    pub faults: IndexMap<String, f64>,
     /// Pictures by their number in the camera's folder (sorted by name), drawn from for each part;
     /// a number that stands here twice is drawn twice as often.
     pub pictures: Vec<u32>,
+}
+
+/// `[simulation.stops]`: the belt stops now and then, and starts again.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stops {
+    /// It runs for so long between two stops, s.
+    pub every_s: f64,
+    /// It stands for so long, s.
+    pub for_s: f64,
+    /// It slows down, and starts again, within so long, s.
+    #[serde(default = "default_ramp_s")]
+    pub ramp_s: f64,
+}
+
+fn default_ramp_s() -> f64 {
+    0.3
 }
 
 impl Default for Simulation {
@@ -370,7 +404,9 @@ impl Default for Simulation {
             speed_mm_s: 1000.0,
             speed_swing: 0.0,
             swing_s: 2.0,
+            stops: None,
             gap_mm: [60.0, 120.0],
+            faults: IndexMap::new(),
             pictures: vec![0],
         }
     }
@@ -454,6 +490,12 @@ impl Plant {
         within("run.drain_s", self.run.drain_s, 0.0, 3600.0)?;
         within("verdict.budget_s", self.verdict.budget_s, LEAST_TIME, 3600.0)?;
         within("verdict.guard_ms", self.verdict.guard_ms, 0.0, 1000.0)?;
+        within("verdict.decision_ms", self.verdict.decision_ms.unwrap_or(0.0), 0.0, 3.6e6)?;
+        within("parts.error_ms", self.parts.error_ms.unwrap_or(0.0), 0.0, 60_000.0)?;
+        if let Some(belt) = &self.belt {
+            within("belt.slip", belt.slip, 0.0, 1.0)?;
+            within("belt.max_accel_mm_s2", belt.max_accel_mm_s2.unwrap_or(0.0), 0.0, 1e9)?;
+        }
         within("limits.lost_s", self.limits.lost_s, 0.0, 3600.0)?;
         within("limits.unjudged_share", self.limits.unjudged_share, 0.0, 1.0)?;
         within("limits.reject_share", self.limits.reject_share, 0.0, 1.0)?;
@@ -462,6 +504,19 @@ impl Plant {
         }
         if self.simulation.as_ref().is_some_and(|world| world.pictures.is_empty()) {
             return wrong("simulation.pictures", "is empty; parts need a picture each".into());
+        }
+        for (name, value) in self.simulation.iter().flat_map(|world| &world.faults) {
+            let key = format!("simulation.faults.{name}");
+            if Fault::of(name).is_none() {
+                let known: Vec<_> = Fault::all().map(Fault::name).collect();
+                return wrong(&key, format!("no such fault; known: {}", known.join(", ")));
+            }
+            within(&key, *value, 0.0, 1.0)?;
+        }
+        if let Some(stops) = self.simulation.as_ref().and_then(|world| world.stops) {
+            within("simulation.stops.every_s", stops.every_s, LEAST_TIME, 1e6)?;
+            within("simulation.stops.for_s", stops.for_s, LEAST_TIME, 1e6)?;
+            within("simulation.stops.ramp_s", stops.ramp_s, LEAST_TIME, 1e3)?;
         }
         if let Some(Record { images: Images::Share(share), .. }) = self.record
             && !(0.0..=1.0).contains(&share)

@@ -31,6 +31,11 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Every class by number: its name, and whether it is good.
+    pub(super) fn class_names(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.contract.classes.iter().map(|class| (class.name.as_str(), class.good))
+    }
+
     /// The name of a class.
     pub fn class_name(&self, class: ClassId) -> &str {
         self.contract.classes.get(usize::from(class)).map_or("?", |class| &class.name)

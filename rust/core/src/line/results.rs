@@ -32,6 +32,8 @@ pub struct Inspection {
     pub committed_ns: i64,
     /// Time that was left between that verdict and the latest possible commit.
     pub slack_ns: Option<i64>,
+    /// Its length, where the eye measured it.
+    pub length_mm: Option<f64>,
     /// The ejector that is to remove it.
     pub remove: Option<u8>,
     /// The camera whose view decided.

@@ -36,9 +36,6 @@ use crate::world::{Running as WorldRunning, World};
 /// Messages that people's questions and orders may need at once.
 const PEOPLE: usize = 64;
 
-/// Parts that the line remembers at once.
-const CAPACITY: usize = 256;
-
 /// How long a question to the line thread may take; it answers within a wake-up.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -118,7 +115,7 @@ impl Line {
         let world = value
             .simulation
             .as_ref()
-            .map(|simulation| World::new(simulation::world(value, simulation), now_ns))
+            .map(|simulation| World::new(simulation::live(&plant, simulation)?, now_ns))
             .transpose()?;
         let cameras = intake::open(&plant, &recipe.spec, world.as_ref())?;
 
@@ -160,7 +157,7 @@ impl Line {
             loaded: Arc::clone(&loaded),
             witness: witness.clone(),
         };
-        let hands = Hands::new(reach, Arc::clone(&recipe), CAPACITY);
+        let hands = Hands::new(reach, Arc::clone(&recipe), setup::capacity(value));
         let line_thread =
             line_thread(&plant, &recipe, world.as_ref(), &clock, now_ns, inbox, hands)?;
         let push = cameras.iter().enumerate().find_map(|(view, camera)| match &camera.intake {
@@ -389,7 +386,7 @@ impl Line {
         let revision = self.recipe().revision + 1;
         let (recipe, kits) =
             recipe::load(product, &self.library, revision, run.workers, run.batch)?;
-        let policy = setup::policy(&self.plant, &recipe)?;
+        let policy = setup::policy(&self.plant, recipe.class_names())?;
         self.record(Entry::Recipe(Box::new(recipe.entry())));
         *lock(&self.loaded) = recipe;
         self.tell(Message::Policy(Box::new(policy)));
@@ -682,8 +679,12 @@ fn line_thread(
         .map(|(index, reject)| actuate::open(&reject.uri, world, index))
         .collect::<Result<_>>()?;
     let devices: Vec<_> = actuators.iter().map(|device| device.capabilities()).collect();
-    let latch = encoder.as_ref().map(|encoder| encoder.latch());
-    let setup = setup::setup(plant, now_ns as u64, latch, &devices, recipe, CAPACITY)?;
+    let latches = setup::Latches {
+        encoder: encoder.as_ref().map(|encoder| encoder.latch()),
+        sensor: sensor.as_ref().map(|sensor| sensor.latch()),
+    };
+    let policy = setup::policy(plant, recipe.class_names())?;
+    let setup = setup::setup(plant, now_ns as u64, latches, &devices, policy)?;
     let output = |uri: &Option<String>| {
         uri.as_deref().map(|uri| actuate::open_output(uri, world)).transpose()
     };

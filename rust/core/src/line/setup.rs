@@ -2,7 +2,6 @@
 
 use super::config::Loaded;
 use super::plant::{self, Plant};
-use super::recipe::Recipe;
 use crate::actuate::Capabilities;
 use crate::clock::MS;
 use crate::error::{Error, Result};
@@ -19,12 +18,12 @@ use crate::track::{
 pub(super) fn setup(
     loaded: &Loaded<Plant>,
     session: u64,
-    encoder: Option<Latch>,
+    latches: Latches,
     devices: &[Capabilities],
-    recipe: &Recipe,
-    capacity: usize,
+    policy: Policy,
 ) -> Result<Setup> {
     let plant = &loaded.value;
+    let Latches { encoder, sensor } = latches;
     let belt = plant.belt.as_ref().map(|belt| Belt {
         motion: match encoder {
             Some(latch) => Motion::Encoder {
@@ -37,8 +36,13 @@ pub(super) fn setup(
         max_speed_mm_s: belt.max_speed_mm_s,
         part_mm: belt.part_mm,
         least_gap_mm: belt.least_gap_mm,
-        slip: 0.0,
+        max_accel_mm_s2: belt.max_accel_mm_s2.unwrap_or(belt.max_speed_mm_s),
+        slip: belt.slip,
     });
+    let sensor_error_ns = match sensor {
+        Some(Latch::Sampled { error_ns, .. }) => error_ns,
+        Some(Latch::Hardware) | None => 0,
+    };
     let view = |camera: &plant::Camera| View {
         at_mm: camera.at_mm,
         behind_lead_mm: None,
@@ -63,10 +67,10 @@ pub(super) fn setup(
             plant::AnnouncedBy::Sensor => AnnouncedBy::Sensor,
             plant::AnnouncedBy::Call => AnnouncedBy::Call,
         },
-        announce_error_ns: 0,
+        announce_error_ns: plant.parts.error_ms.map_or(sensor_error_ns, ns),
         views: plant.camera.iter().map(view).collect(),
         ejectors: plant.reject.iter().zip(devices).map(ejector).collect(),
-        policy: policy(loaded, recipe)?,
+        policy,
         limits: Limits {
             unjudged_share: plant.limits.unjudged_share,
             reject_share: plant.limits.reject_share,
@@ -75,16 +79,41 @@ pub(super) fn setup(
         },
         budget_ns: ns(plant.verdict.budget_s * 1e3),
         guard_ns: ns(plant.verdict.guard_ms),
-        decision_ns: 0,
-        capacity,
+        decision_ns: plant.verdict.decision_ms.map_or(0, ns),
+        capacity: capacity(plant),
     })
 }
 
-/// What is done with outcomes, for the classes of this recipe.
+/// How the devices of a line tell time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Latches {
+    pub(super) encoder: Option<Latch>,
+    pub(super) sensor: Option<Latch>,
+}
+
+/// Parts that the line remembers at once: twice those that fit between the eye and the last
+/// station, so that a late frame still finds its part.
+pub(super) fn capacity(plant: &Plant) -> usize {
+    let Some(belt) = &plant.belt else { return LEAST_REMEMBERED };
+    let cameras = plant.camera.iter().map(|camera| camera.at_mm + belt.part_mm);
+    let ejectors = plant.reject.iter().map(|reject| reject.at_mm + reject.face_mm);
+    let travel_mm = cameras.chain(ejectors).fold(0.0, f64::max) + belt.part_mm;
+    let parts = (travel_mm / (belt.part_mm + belt.least_gap_mm)).ceil();
+    (2 * parts as usize + 64).clamp(LEAST_REMEMBERED, MOST_REMEMBERED)
+}
+
+/// Parts that every line remembers, and that none remembers more of.
+const LEAST_REMEMBERED: usize = 256;
+const MOST_REMEMBERED: usize = 1 << 16;
+
+/// What is done with outcomes, for these classes by number: each its name, and whether it is good.
 ///
 /// # Errors
 /// [`Error::Config`] for a defect class that no ejector removes.
-pub(super) fn policy(loaded: &Loaded<Plant>, recipe: &Recipe) -> Result<Policy> {
+pub(super) fn policy<'a>(
+    loaded: &Loaded<Plant>,
+    classes: impl Iterator<Item = (&'a str, bool)>,
+) -> Result<Policy> {
     let plant = &loaded.value;
     let taker = |class: &str| {
         let takes = |wanted: &String| wanted == class || wanted == "*";
@@ -92,17 +121,16 @@ pub(super) fn policy(loaded: &Loaded<Plant>, recipe: &Recipe) -> Result<Policy> 
     };
     let others = taker("*").unwrap_or(0) as u8;
     let mut by_class = Vec::new();
-    for class in &recipe.contract.classes {
-        match taker(&class.name) {
+    for (name, good) in classes {
+        match taker(name) {
             Some(index) => by_class.push(index as u8),
-            None if class.good || plant.reject.is_empty() => by_class.push(others),
+            None if good || plant.reject.is_empty() => by_class.push(others),
             None => {
                 return Err(Error::Config {
                     file: loaded.file.clone(),
                     key: "reject.classes".into(),
                     problem: format!(
-                        "no ejector removes {:?}; name it, or \"*\" for every class",
-                        class.name
+                        "no ejector removes {name:?}; name it, or \"*\" for every class",
                     ),
                 });
             }

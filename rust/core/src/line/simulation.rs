@@ -1,16 +1,19 @@
 //! The simulated world of a line: made from its own configuration, and afterwards asked what
 //! physically happened to every part.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use smartqc_belt::{
-    After, CameraModel, Claim, Class, ConfirmModel, EjectorModel, EncoderModel, EscapeBy, EyeModel,
-    Fate, Gap, Judged, Ledger, OverkillBy, PartsModel, Segment, Setup, Speed, SpeedProfile,
-    StrokeId, Tags, TriggerPoint,
+    After, CameraModel, Claim, ConfirmModel, EjectorModel, EncoderModel, EyeModel, Fate, Gap,
+    Judged, Ledger, PartsModel, Segment, Setup, Speed, SpeedProfile, StrokeId, Tags, TriggerPoint,
 };
 
-use super::plant::{Plant, Simulation};
+use super::config::Loaded;
+use super::plant::{Plant, Simulation, Stops};
+use super::rehearsal::{Fault, class_word};
 use crate::clock::MS;
+use crate::error::{Error, Result};
 use crate::outcome::{Outcome, PartId};
 
 /// How far the line's announcement and the world's own time of a part may lie apart for both to
@@ -23,19 +26,6 @@ pub(super) fn world(plant: &Plant, simulation: &Simulation) -> Setup {
     let belt = plant.belt.as_ref();
     let default = EncoderModel::default();
     let [least_mm, most_mm] = simulation.gap_mm;
-    let swing = Segment {
-        for_s: simulation.swing_s,
-        speed: Speed::Swing {
-            mean_mm_s: simulation.speed_mm_s,
-            amplitude_mm_s: simulation.speed_mm_s * simulation.speed_swing,
-            period_s: simulation.swing_s,
-        },
-    };
-    let speed = if simulation.speed_swing == 0.0 {
-        SpeedProfile::steady(simulation.speed_mm_s)
-    } else {
-        SpeedProfile { segments: vec![swing], after: After::Repeat }
-    };
     let camera = |camera: &super::plant::Camera| CameraModel {
         at_mm: camera.at_mm,
         trigger: TriggerPoint::Middle,
@@ -53,7 +43,7 @@ pub(super) fn world(plant: &Plant, simulation: &Simulation) -> Setup {
     };
     Setup {
         seed: simulation.seed,
-        speed,
+        speed: speed(simulation),
         encoder: EncoderModel {
             mm_per_count: belt.map_or(default.mm_per_count, |belt| belt.mm_per_count),
             count_bits: belt.map_or(default.count_bits, |belt| belt.count_bits),
@@ -73,6 +63,57 @@ pub(super) fn world(plant: &Plant, simulation: &Simulation) -> Setup {
         ejectors: plant.reject.iter().map(ejector).collect(),
         exit_mm: None,
     }
+}
+
+/// The world of a line that runs in real time, with the faults that a world can have.
+///
+/// # Errors
+/// [`Error::Config`] for a fault that only a rehearsal can have.
+pub(super) fn live(loaded: &Loaded<Plant>, simulation: &Simulation) -> Result<Setup> {
+    let mut world = world(&loaded.value, simulation);
+    for (name, value) in &simulation.faults {
+        let applied = Fault::of(name).is_some_and(|fault| fault.befalls_world(*value, &mut world));
+        if !applied {
+            return Err(Error::Config {
+                file: loaded.file.clone(),
+                key: format!("simulation.faults.{name}"),
+                problem:
+                    "cameras, models and links fail so only in `smartqc belt`; leave it out to \
+                          run the line"
+                        .into(),
+            });
+        }
+    }
+    Ok(world)
+}
+
+/// Swinging, with stops, as the table says.
+fn speed(simulation: &Simulation) -> SpeedProfile {
+    let Simulation { speed_mm_s: mean_mm_s, speed_swing, swing_s: period_s, .. } = *simulation;
+    let running = |for_s| Segment {
+        for_s,
+        speed: if speed_swing == 0.0 {
+            Speed::Steady { mm_s: mean_mm_s }
+        } else {
+            Speed::Swing { mean_mm_s, amplitude_mm_s: mean_mm_s * speed_swing, period_s }
+        },
+    };
+    let segments = match simulation.stops {
+        None if speed_swing == 0.0 => return SpeedProfile::steady(mean_mm_s),
+        None => vec![running(period_s)],
+        Some(Stops { every_s, for_s, ramp_s }) => {
+            // Whole swings, so that a stop begins at the mean speed.
+            let swings = (every_s / period_s).round().max(1.0);
+            let run_s = if speed_swing == 0.0 { every_s } else { swings * period_s };
+            let ramp = |from_mm_s, to_mm_s| {
+                let speed = Speed::Ramp { from_mm_s, to_mm_s };
+                Segment { for_s: ramp_s, speed }
+            };
+            let stand = Segment { for_s, speed: Speed::Steady { mm_s: 0.0 } };
+            vec![running(run_s), ramp(mean_mm_s, 0.0), stand, ramp(0.0, mean_mm_s)]
+        }
+    };
+    SpeedProfile { segments, after: After::Repeat }
 }
 
 /// What the line decided, noted by the line thread for comparison with the world's ledger.
@@ -140,21 +181,26 @@ pub(super) fn ledger(
     bad: &dyn Fn(u64) -> bool,
 ) -> Vec<LedgerRow> {
     let noted = witness.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut by_truth = HashMap::new();
+    for noted in noted.iter().rev() {
+        if let Some(truth) = noted.true_part {
+            by_truth.insert(truth, noted);
+        }
+    }
+    let strokes: HashMap<_, _> = strokes.iter().copied().collect();
+    let unseen: Vec<&Noted> = noted.iter().filter(|noted| noted.true_part.is_none()).collect();
     let row = |record: &smartqc_belt::PartRecord| {
-        let same = noted.iter().find(|noted| noted.true_part == Some(record.part)).or_else(|| {
-            noted
-                .iter()
-                .filter(|noted| noted.true_part.is_none())
-                .find(|noted| (noted.announced_ns - record.entered_ns).abs() < SAME_PART_NS)
+        let same = by_truth.get(&record.part).copied().or_else(|| {
+            let near =
+                |noted: &&&Noted| (noted.announced_ns - record.entered_ns).abs() < SAME_PART_NS;
+            unseen.iter().find(near).copied()
         });
         let judged = match same.map(|noted| noted.outcome) {
             Some(Outcome::Pass) => Judged::Pass,
             Some(Outcome::Reject(_)) => Judged::Reject,
             Some(Outcome::Unjudged(_)) | None => Judged::Unjudged,
         };
-        let stroke = same.and_then(|noted| {
-            strokes.iter().find(|(part, _)| *part == noted.part).map(|(_, stroke)| *stroke)
-        });
+        let stroke = same.and_then(|noted| strokes.get(&noted.part).copied());
         let claim = Claim { bad: bad(record.tag), judged, removes_unjudged, stroke };
         let (fate, clean) = match record.fate {
             Fate::OnBelt => ("on_belt", false),
@@ -175,20 +221,4 @@ pub(super) fn ledger(
         }
     };
     ledger.parts().iter().map(row).collect()
-}
-
-fn class_word(class: Class) -> &'static str {
-    match class {
-        Class::OnBelt => "on_belt",
-        Class::Kept => "kept",
-        Class::Removed => "removed",
-        Class::Escape(EscapeBy::Model) => "escape_model",
-        Class::Escape(EscapeBy::Policy) => "escape_policy",
-        Class::Escape(EscapeBy::Tracking) => "escape_tracking",
-        Class::Escape(EscapeBy::Late) => "escape_late",
-        Class::Escape(EscapeBy::Mechanical) => "escape_mechanical",
-        Class::Overkill(OverkillBy::Model) => "overkill_model",
-        Class::Overkill(OverkillBy::Policy) => "overkill_policy",
-        Class::Collateral => "collateral",
-    }
 }

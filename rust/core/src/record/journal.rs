@@ -106,6 +106,7 @@ fn part_object(part: &Part, image: Option<&str>) -> Value {
         "verdict_ns": part.verdict_ns,
         "committed_ns": part.committed_ns,
         "slack_ns": part.slack_ns,
+        "length_mm": part.length_mm,
         "frame_id": part.frame_id,
         "true_part": part.true_part,
         "image": image,

@@ -83,6 +83,8 @@ pub struct Part {
     pub committed_ns: i64,
     /// Time left between the last verdict and the latest possible commit.
     pub slack_ns: Option<i64>,
+    /// Its length, where the eye measured it.
+    pub length_mm: Option<f64>,
     /// Frame number of the camera.
     pub frame_id: Option<u64>,
     /// Ground truth of a simulated camera.
@@ -291,6 +293,7 @@ mod tests {
             verdict_ns: Some(3),
             committed_ns: 4,
             slack_ns: Some(5),
+            length_mm: None,
             frame_id: Some(6),
             true_part: None,
         }

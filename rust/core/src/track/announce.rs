@@ -77,21 +77,37 @@ impl Tracker {
         self.announce(edge.at_ns, at_mm, now_ns, actions);
     }
 
-    /// A darkness as long as several parts was several parts that touch.
+    /// How long a darkness was, is how long its part is; one as long as several parts was several
+    /// that touch.
     fn rear(&mut self, edge: Edge, length_mm: Option<f64>, now_ns: i64, actions: &mut Vec<Action>) {
         let (Some(length_mm), Some(lead_mm)) = (length_mm, self.eye.lead_mm) else {
             return;
         };
         let parts = (length_mm / self.part_mm).round();
+        let each_mm = length_mm / parts.max(1.0);
+        self.measured(lead_mm, each_mm);
         if parts < 2.0 {
             return;
         }
         self.alarms.alarm(Cause::TouchingParts, actions);
-        let each_mm = length_mm / parts;
         for part in 1..(parts as u64).min(MOST_LOST) {
             let origin_mm = lead_mm + each_mm * part as f64;
             self.eye.lead_mm = Some(origin_mm);
             self.announce(edge.at_ns, Some(origin_mm), now_ns, actions);
+            self.measured(origin_mm, each_mm);
+        }
+    }
+
+    /// The part that was announced last is so long; one that differs by half from what parts are is
+    /// an edge that was missed, or dust, and keeps the length that parts have.
+    fn measured(&mut self, origin_mm: f64, length_mm: f64) {
+        let Some(last) = self.parts.len().checked_sub(1) else {
+            return;
+        };
+        let plausible = (0.5..1.5).contains(&(length_mm / self.part_mm));
+        let part = self.parts.get_mut(last);
+        if part.origin_mm == Some(origin_mm) {
+            part.length_mm = plausible.then_some(length_mm);
         }
     }
 

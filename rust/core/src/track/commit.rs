@@ -8,13 +8,26 @@ use super::part::{Part, Sent, Stage, View};
 use super::setup::OnUnjudged;
 use super::{Stopping, Tracker, combine, earlier};
 use crate::actuate::{Key, UNJUDGED_CLASS};
+use crate::clock::MS;
 use crate::outcome::{Disposition, Outcome, Reason};
+
+/// A part that is still far away is looked at this often at most: less than it takes from where
+/// its ejector might be told to where it is.
+const LOOK_NS: i64 = MS / 4;
 
 impl Tracker {
     /// When an open part has to be committed, or looked at again; `None` when only the belt's next
     /// movement can tell.
     pub(super) fn commit_due_ns(&mut self, index: usize, now_ns: i64) -> Option<i64> {
-        if !self.setup.ejectors.is_empty() && self.lead_mm(index, now_ns).is_some() {
+        if !self.setup.ejectors.is_empty()
+            && let Some(lead_mm) = self.lead_mm(index, now_ns)
+        {
+            let left_mm = self.first_send_mm - lead_mm;
+            if left_mm > 0.0 {
+                let soonest_ns =
+                    Self::reached_ns(now_ns, left_mm, super::FASTEST * self.max_speed_mm_s)?;
+                return Some(soonest_ns.max(now_ns + LOOK_NS));
+            }
             let ejectors = 0..self.setup.ejectors.len();
             let strokes = ejectors.filter_map(|ejector| self.stroke(index, ejector, now_ns));
             return strokes.map(|stroke| stroke.send_ns).min();
@@ -47,7 +60,7 @@ impl Tracker {
         };
         let (mut due_ns, mut live_due_ns) = (i64::MAX, i64::MAX);
         for ejector in 0..self.setup.ejectors.len() {
-            due_ns = due_ns.min(self.soonest_send_ns(ejector, lead_mm, now_ns));
+            due_ns = due_ns.min(self.soonest_send_ns(index, ejector, lead_mm, now_ns));
             if let Some(stroke) = self.stroke(index, ejector, now_ns) {
                 live_due_ns = live_due_ns.min(stroke.send_ns);
             }
@@ -129,6 +142,7 @@ impl Tracker {
             verdict_ns: part.verdict_ns,
             slack_ns: part.verdict_ns.map(|verdict_ns| latest_ns - verdict_ns),
             origin_mm: part.origin_mm,
+            length_mm: part.length_mm,
         }));
         if outcome != Outcome::Unjudged(Reason::Stopped) {
             self.alarms.outcome(outcome, &self.setup.limits, actions);

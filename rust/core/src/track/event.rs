@@ -95,6 +95,8 @@ pub struct Seen {
     pub error_ns: i64,
     /// Encoder count at the exposure, latched by the camera.
     pub encoder_count: Option<u64>,
+    /// The camera's own count of its trigger pulses at the exposure.
+    pub counter: Option<u64>,
     /// Pixels are missing.
     pub incomplete: bool,
 }
@@ -107,6 +109,7 @@ impl Seen {
             captured_ns: info.captured_ns,
             error_ns: info.captured_error_ns,
             encoder_count: info.encoder_count,
+            counter: info.counter,
             incomplete: info.incomplete,
         }
     }
@@ -205,6 +208,8 @@ pub struct Committed {
     pub slack_ns: Option<i64>,
     /// The belt's position at which its leading edge was at the eye, if that is known.
     pub origin_mm: Option<f64>,
+    /// Its length, where the eye measured it.
+    pub length_mm: Option<f64>,
 }
 
 /// Why the line calls for help.

@@ -68,6 +68,7 @@ impl Setup {
             length("part_mm", belt.part_mm, f64::MIN_POSITIVE)?;
             length("least_gap_mm", belt.least_gap_mm, 0.0)?;
             share("slip", belt.slip)?;
+            length("max_accel_mm_s2", belt.max_accel_mm_s2, 0.0)?;
             match belt.motion {
                 Motion::Encoder { mm_per_count, count_bits, .. } => {
                     length("mm_per_count", mm_per_count, f64::MIN_POSITIVE)?;
@@ -182,7 +183,20 @@ impl Setup {
             Motion::Steady { .. } => (0, 0.0),
         };
         let late_ns = self.announce_error_ns + reading_ns + ejector.device.jitter_ns;
-        belt.max_speed_mm_s * late_ns as f64 / SEC as f64 + belt.slip * ejector.at_mm + count_mm
+        let timing_mm = belt.max_speed_mm_s * late_ns as f64 / SEC as f64;
+        // Between two polls the position is a straight line, and a belt that speeds up is none.
+        let s = |ns: i64| ns as f64 / SEC as f64;
+        let bend_mm = match belt.motion {
+            Motion::Encoder { latch: Latch::Sampled { period_ns, .. }, .. } => {
+                belt.max_accel_mm_s2 * s(period_ns).powi(2) / 8.0
+            }
+            Motion::Encoder { latch: Latch::Hardware, .. } | Motion::Steady { .. } => 0.0,
+        };
+        // The command is given so early, by the speed of then.
+        let ahead_s =
+            s(ejector.device.lead_ns + self.guard_ns + ejector.dead_ns + ejector.hit_ns / 2);
+        let predicted_mm = belt.max_accel_mm_s2 * ahead_s.powi(2) / 2.0;
+        timing_mm + bend_mm + predicted_mm + belt.slip * ejector.at_mm + count_mm
     }
 
     fn check_decision(&self, belt: &Belt, index: usize, ejector: &Ejector) -> Result<()> {
@@ -305,6 +319,16 @@ mod tests {
             (with(|_, _, e| e.hit_ns = 60 * MS), "cannot hit"),
             (with(|_, _, e| e.occupied_ns = 200 * MS), "spares both"),
             (with(|s, _, _| s.announce_error_ns = 20 * MS), "only known to"),
+            (with(|_, b, _| b.slip = 0.05), "only known to"),
+            (with(|s, b, _| (s.guard_ns, b.max_accel_mm_s2) = (60 * MS, 8000.0)), "only known to"),
+            (
+                with(|_, b, _| {
+                    // A PLC that is polled every 20 ms: half a round trip is 10 mm at 1 m/s.
+                    let latch = Latch::Sampled { period_ns: 20 * MS, error_ns: 20 * MS };
+                    b.motion = Motion::Encoder { mm_per_count: 0.1, count_bits: 32, latch };
+                }),
+                "only known to",
+            ),
             (with(|_, _, e| e.recover_ns = 120 * MS), "strikes every"),
             (with(|_, _, e| e.device.queue = 1), "it queues 1"),
             (with(|s, _, _| s.decision_ns = 600 * MS), "the decision needs"),

@@ -31,6 +31,14 @@ impl Tracker {
             Some(at_mm) if !announces || self.setup.belt.is_some() => self.find(seen, at_mm),
             _ => Found::None,
         };
+        let found = match found {
+            Found::None if !announces => self.counted(seen, at_mm).map_or(found, Found::One),
+            other => other,
+        };
+        if let (Found::One(index), Some(counter)) = (&found, seen.counter) {
+            let part = self.parts.get(*index).id as i64;
+            self.cameras[view].counted_from = Some(part.wrapping_sub(counter as i64));
+        }
         match found {
             Found::None if announces => {
                 match self.announce_by_frame(seen, at_mm, now_ns, actions) {
@@ -60,35 +68,71 @@ impl Tracker {
         let error_ns = if seen.encoder_count.is_some() { 0 } else { seen.error_ns };
         let window_ns = self.setup.views[view].window_ns + error_ns;
         let window_mm = self.max_speed_mm_s * window_ns as f64 / SEC as f64;
-        let off_mm = |origin_mm: f64| (at_mm - origin_mm - self.seen_mm[view]).abs();
+        let off_mm = |index: usize| {
+            let origin_mm = self.parts.get(index).origin_mm?;
+            Some((at_mm - origin_mm - self.seen_at_mm(index, view)).abs())
+        };
+        let fits = |index: usize| self.fits(index, view, at_mm, window_mm);
         let (mut nearest, mut fitting) = (None, 0);
-        for index in 0..self.parts.len() {
-            let Some(off) = self.parts.get(index).origin_mm.map(off_mm) else {
-                continue;
-            };
-            if off <= window_mm {
-                fitting += 1;
-                if nearest.is_none_or(|(_, least)| off < least) {
-                    nearest = Some((index, off));
-                }
+        for index in (0..self.parts.len()).filter(|&index| fits(index)) {
+            fitting += 1;
+            let off_mm = off_mm(index);
+            if nearest.is_none_or(|(_, least_mm)| off_mm < least_mm) {
+                nearest = Some((index, off_mm));
             }
         }
         match (nearest, fitting) {
             (None, _) => Found::None,
             (Some((index, _)), 1) => Found::One(index),
-            (Some((index, _)), _) => {
+            (Some((nearest, _)), _) => {
+                // The camera counts its triggers, and one of these is the part of this one.
+                if let Some(counted) = self.by_counter(seen).filter(|&index| fits(index)) {
+                    return Found::One(counted);
+                }
                 for index in 0..self.parts.len() {
-                    let part = self.parts.get_mut(index);
-                    let fits = part.origin_mm.is_some_and(|origin| {
-                        (at_mm - origin - self.seen_mm[view]).abs() <= window_mm
-                    });
-                    if fits && part.open() {
-                        part.ambiguous = true;
+                    if self.fits(index, view, at_mm, window_mm) && self.parts.get(index).open() {
+                        self.parts.get_mut(index).ambiguous = true;
                     }
                 }
-                Found::Several(index)
+                Found::Several(nearest)
             }
         }
+    }
+
+    fn fits(&self, index: usize, view: usize, at_mm: f64, window_mm: f64) -> bool {
+        let origin_mm = self.parts.get(index).origin_mm;
+        origin_mm.is_some_and(|origin_mm| {
+            (at_mm - origin_mm - self.seen_at_mm(index, view)).abs() <= window_mm
+        })
+    }
+
+    /// Where this part's leading edge is when a camera sees it: of a part whose length the eye has
+    /// measured, the camera sees its own middle.
+    fn seen_at_mm(&self, index: usize, view: usize) -> f64 {
+        let camera = &self.setup.views[view];
+        match (camera.behind_lead_mm, self.parts.get(index).length_mm) {
+            (None, Some(length_mm)) => camera.at_mm + length_mm / 2.0,
+            _ => self.seen_mm[view],
+        }
+    }
+
+    /// The part of this trigger by the camera's own count, which the last frame that was placed has
+    /// tied to the parts; only one that still waits for this camera's frame.
+    fn by_counter(&self, seen: Seen) -> Option<usize> {
+        let view = usize::from(seen.view);
+        let from = self.cameras[view].counted_from?;
+        let part = from.checked_add(i64::try_from(seen.counter?).ok()?)?;
+        let index = self.parts.find(u64::try_from(part).ok()?)?;
+        let part = self.parts.get(index);
+        (part.open() && matches!(part.views[view], View::Waiting(_))).then_some(index)
+    }
+
+    /// The part of a frame that position cannot place: nobody knows where it was exposed, or where
+    /// the part is.
+    fn counted(&self, seen: Seen, at_mm: Option<f64>) -> Option<usize> {
+        let unplaced =
+            |index: &usize| at_mm.is_none() || self.parts.get(*index).origin_mm.is_none();
+        self.by_counter(seen).filter(unplaced)
     }
 
     /// The frame is this part's.

@@ -41,6 +41,9 @@ use crate::clock::SEC;
 use crate::error::Result;
 use crate::outcome::{Counts, PartId};
 
+/// Half as fast again as a belt ever runs is no belt any more.
+const FASTEST: f64 = 1.5;
+
 /// Without a belt time is position: so many "mm" a second.
 const NO_BELT_MM_S: f64 = 1000.0;
 
@@ -55,6 +58,8 @@ pub struct Tracker {
     seen_mm: [f64; MOST_VIEWS],
     last_seen_mm: f64,
     last_station_mm: f64,
+    /// No ejector is told before a part's leading edge is here, however fast the belt runs.
+    first_send_mm: f64,
     parts: Parts,
     next_part: PartId,
     counts: Counts,
@@ -76,6 +81,8 @@ struct Camera {
     lost_since_ns: Option<i64>,
     /// Exposures that were numbered and whose parts are not yet found.
     lost_frames: u64,
+    /// A part's number less the camera's count of its trigger, as of the last frame that was placed.
+    counted_from: Option<i64>,
 }
 
 /// The line is ending.
@@ -102,6 +109,11 @@ impl Tracker {
         }
         let last_seen_mm = seen_mm.iter().copied().fold(0.0, f64::max);
         let faces = setup.ejectors.iter().map(|ejector| ejector.at_mm + ejector.face_mm);
+        let sends = setup.ejectors.iter().map(|ejector| {
+            let ahead_ns = ejector.dead_ns + ejector.device.lead_ns + setup.guard_ns;
+            let ahead_mm = FASTEST * max_speed_mm_s * ahead_ns as f64 / SEC as f64;
+            ejector.at_mm + ejector.face_mm / 2.0 - part_mm - ahead_mm
+        });
         Ok(Self {
             position: Position::new(motion, max_speed_mm_s),
             max_speed_mm_s,
@@ -110,6 +122,7 @@ impl Tracker {
             seen_mm,
             last_seen_mm,
             last_station_mm: faces.fold(last_seen_mm, f64::max),
+            first_send_mm: sends.fold(f64::INFINITY, f64::min),
             parts: Parts::new(setup.capacity),
             next_part: 1,
             counts: Counts::default(),

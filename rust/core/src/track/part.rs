@@ -11,6 +11,8 @@ pub(super) struct Part {
     /// The belt's position at which its leading edge was at the eye; `None` when nobody knows where
     /// it is (a lost exposure announced it, or the encoder failed).
     pub(super) origin_mm: Option<f64>,
+    /// Its length, where the eye measured it.
+    pub(super) length_mm: Option<f64>,
     pub(super) views: [View; MOST_VIEWS],
     /// A frame fitted it and another part, or two frames fitted it.
     pub(super) ambiguous: bool,
@@ -68,6 +70,7 @@ impl Part {
             id,
             announced_ns,
             origin_mm,
+            length_mm: None,
             views: [View::Waiting(None); MOST_VIEWS],
             ambiguous: false,
             verdict_ns: None,

@@ -1,6 +1,7 @@
 //! The belt's position: one number in mm that only grows, from a counter that rolls over, jumps and
 //! stops, or from time alone.
 
+use super::FASTEST;
 use super::setup::Motion;
 use crate::clock::{MS, SEC};
 use crate::sense::Reading;
@@ -64,8 +65,7 @@ impl Position {
         };
         Self {
             motion,
-            // Half as fast again as the belt ever runs is no belt any more.
-            most_mm_per_ns: 1.5 * max_speed_mm_s / SEC as f64,
+            most_mm_per_ns: FASTEST * max_speed_mm_s / SEC as f64,
             history: vec![Point::default(); remembered].into(),
             written: 0,
             valid: 0,

@@ -32,7 +32,7 @@ impl Tracker {
             return None;
         }
         let device = &self.setup.ejectors[ejector].device;
-        let geometry = self.geometry(ejector, speed_mm_s);
+        let geometry = self.geometry(index, ejector, speed_mm_s);
         let (window, crowded) = self.window(&geometry, self.gaps(index, lead_mm));
         let at_ns = |c_mm: f64| {
             let left_mm = geometry.lead_at_command_mm(c_mm) - lead_mm;
@@ -49,8 +49,14 @@ impl Tracker {
         })
     }
 
-    fn geometry(&self, ejector: usize, speed_mm_s: f64) -> Geometry<'_> {
-        Geometry { ejector: &self.setup.ejectors[ejector], part_mm: self.part_mm, speed_mm_s }
+    fn geometry(&self, index: usize, ejector: usize, speed_mm_s: f64) -> Geometry<'_> {
+        let ejector = &self.setup.ejectors[ejector];
+        Geometry { ejector, part_mm: self.length_mm(index), speed_mm_s }
+    }
+
+    /// How long a part is: as the eye has measured it, else as parts are.
+    fn length_mm(&self, index: usize) -> f64 {
+        self.parts.get(index).length_mm.unwrap_or(self.part_mm)
     }
 
     /// The window, and whether it had to give up on the neighbours.
@@ -60,8 +66,14 @@ impl Tracker {
     }
 
     /// When an ejector would have to be told if the belt ran at full speed from now on.
-    pub(super) fn soonest_send_ns(&self, ejector: usize, lead_mm: f64, now_ns: i64) -> i64 {
-        let geometry = self.geometry(ejector, self.max_speed_mm_s);
+    pub(super) fn soonest_send_ns(
+        &self,
+        index: usize,
+        ejector: usize,
+        lead_mm: f64,
+        now_ns: i64,
+    ) -> i64 {
+        let geometry = self.geometry(index, ejector, self.max_speed_mm_s);
         let left_mm = geometry.lead_at_command_mm(geometry.hits().middle_mm()) - lead_mm;
         let lead_ns = self.setup.ejectors[ejector].device.lead_ns + self.setup.guard_ns;
         Self::reached_ns(now_ns, left_mm, self.max_speed_mm_s).unwrap_or(i64::MAX) - lead_ns
@@ -75,19 +87,23 @@ impl Tracker {
         };
         let near = |other: usize| {
             let part = self.parts.get(other);
-            part.origin_mm.filter(|_| !part.struck)
+            Some((part.origin_mm.filter(|_| !part.struck)?, self.length_mm(other)))
         };
+        let length_mm = self.length_mm(index);
         let ahead = (0..index).rev().take(8).find_map(near);
         let behind = (index + 1..self.parts.len()).take(8).find_map(near);
         let least_mm = self.setup.belt.as_ref().map_or(0.0, |belt| belt.least_gap_mm);
         let unseen_mm = match self.setup.announced_by {
-            AnnouncedBy::Sensor | AnnouncedBy::Call => (lead_mm - self.part_mm).max(least_mm),
+            AnnouncedBy::Sensor | AnnouncedBy::Call => (lead_mm - length_mm).max(least_mm),
             AnnouncedBy::Frame => least_mm,
         };
-        let gap = |front_mm: f64, back_mm: f64| (back_mm - front_mm - self.part_mm).max(0.0);
+        let gap =
+            |front_mm: f64, length_mm: f64, back_mm: f64| (back_mm - front_mm - length_mm).max(0.0);
         Gaps {
-            ahead_mm: ahead.map_or(f64::INFINITY, |ahead_mm| gap(ahead_mm, origin_mm)),
-            behind_mm: behind.map_or(unseen_mm, |behind_mm| gap(origin_mm, behind_mm)),
+            ahead_mm: ahead
+                .map_or(f64::INFINITY, |(ahead_mm, long_mm)| gap(ahead_mm, long_mm, origin_mm)),
+            behind_mm: behind
+                .map_or(unseen_mm, |(behind_mm, _)| gap(origin_mm, length_mm, behind_mm)),
         }
     }
 

@@ -87,6 +87,8 @@ pub struct Belt {
     pub part_mm: f64,
     /// Parts are at least this far apart, rear to leading edge.
     pub least_gap_mm: f64,
+    /// How fast its speed may change.
+    pub max_accel_mm_s2: f64,
     /// How far parts may fall behind the belt: 0.01 is 1 %.
     pub slip: f64,
 }
@@ -296,6 +298,7 @@ pub(super) mod tests {
                 max_speed_mm_s: 1000.0,
                 part_mm: 100.0,
                 least_gap_mm: 60.0,
+                max_accel_mm_s2: 1000.0,
                 slip: 0.0,
             }),
             announced_by: AnnouncedBy::Sensor,

@@ -23,7 +23,7 @@ use smartqc_belt::{Belt, Event, Ledger, Setup, StrokeId};
 
 use self::output::Lamp;
 pub use self::run::Running;
-use crate::actuate::simulated::{Device, Ejector};
+use crate::actuate::simulated::{Device, Ejector, Trouble};
 use crate::actuate::{Actuator, Output};
 use crate::error::{Error, Result};
 use crate::outcome::PartId;
@@ -271,6 +271,13 @@ impl World {
         let State { belt, devices, .. } = &mut *state;
         if let Some(device) = devices.get_mut(index) {
             device.cut(belt, cut);
+        }
+    }
+
+    /// Lets an ejector's device refuse commands for that reason, or take them again.
+    pub(crate) fn trouble(&self, index: usize, trouble: Option<Trouble>) {
+        if let Some(device) = self.state().devices.get_mut(index) {
+            device.trouble(trouble);
         }
     }
 

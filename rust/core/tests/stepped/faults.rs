@@ -7,36 +7,41 @@ use smartqc_core::line::deadline::{LineEvent, LineThread, Message};
 use smartqc_core::outcome::{Disposition, Outcome, Reason};
 use smartqc_core::track::{Cause, Limits, OnCrowded, OnUnjudged, Setup};
 
-use crate::bench::{Bench, Model, boards, line_for};
+use crate::bench::{Model, Rehearsal, boards, line_for, rehearsal};
 use crate::every_twentieth;
 
 const PARTS: u64 = 400;
 
-fn count(bench: &mut Bench, reason: Reason) -> usize {
+fn count(bench: &mut Rehearsal, reason: Reason) -> usize {
     let wanted = Some(Outcome::Unjudged(reason));
     let parts = bench.line.outlet().parts.iter();
-    parts.filter(|said| said.committed.map(|committed| committed.outcome) == wanted).count()
+    parts.filter(|said| said.outcome == wanted).count()
 }
 
-fn told(bench: &mut Bench, event: LineEvent) -> bool {
+fn told(bench: &mut Rehearsal, event: LineEvent) -> bool {
     bench.line.outlet().events.contains(&event)
 }
 
 /// Runs a line with a fault and checks what holds under every fault.
-fn run(world: belt::Setup, setup: Setup, model: Model, fault: impl FnMut(&mut Bench)) -> Bench {
-    let mut bench = Bench::new(world, setup, model, every_twentieth);
+fn run(
+    world: belt::Setup,
+    setup: Setup,
+    model: Model,
+    fault: impl FnMut(&mut Rehearsal),
+) -> Rehearsal {
+    let mut bench = rehearsal(world, setup, model, every_twentieth);
     bench.run(fault);
     crate::assert_accounts(&mut bench);
     bench
 }
 
-fn with_model(model: Model) -> Bench {
+fn with_model(model: Model) -> Rehearsal {
     let (world, setup) = boards(PARTS);
     run(world, setup, model, |_| {})
 }
 
 /// Every part that was unjudged for this reason was removed, and no bad part got through.
-fn assert_removed_by_policy(bench: &mut Bench, reason: Reason) {
+fn assert_removed_by_policy(bench: &mut Rehearsal, reason: Reason) {
     let unjudged = count(bench, reason);
     assert!(unjudged > 10, "{reason:?}: {unjudged}");
     let tally = bench.tally();
@@ -45,7 +50,7 @@ fn assert_removed_by_policy(bench: &mut Bench, reason: Reason) {
     assert!(told(bench, LineEvent::Alarm(Cause::Unjudged)));
 }
 
-fn alarming(mut bench: (belt::Setup, Setup), model: Model) -> Bench {
+fn alarming(mut bench: (belt::Setup, Setup), model: Model) -> Rehearsal {
     bench.1.limits = Limits { unjudged_share: 0.05, ..bench.1.limits };
     run(bench.0, bench.1, model, |_| {})
 }
@@ -106,13 +111,13 @@ fn a_lost_camera_alarms_at_once_and_asks_for_a_stop_when_it_stays_away() {
         if now_ns >= 5 * SEC && !lost {
             lost = true;
             bench.camera_gone = true;
-            bench.sender.try_send(Message::CameraLost { view: 0 }).unwrap();
+            bench.tell(Message::CameraLost { view: 0 });
             assert!(bench.step(now_ns, LineThread::step));
         }
         if now_ns >= 8 * SEC && !back {
             back = true;
             bench.camera_gone = false;
-            bench.sender.try_send(Message::CameraBack { view: 0 }).unwrap();
+            bench.tell(Message::CameraBack { view: 0 });
         }
     });
     assert!(count(&mut bench, Reason::CameraLost) > 5);
@@ -139,7 +144,7 @@ fn an_encoder_that_jumps_or_is_cut_asks_for_a_stop_and_nothing_escapes_silently(
     assert!(bench.tally().escapes() as usize <= refused(&mut bench));
 }
 
-fn refused(bench: &mut Bench) -> usize {
+fn refused(bench: &mut Rehearsal) -> usize {
     let parts = bench.line.outlet().parts.iter();
     parts.filter(|said| said.disposition == Some(Disposition::Refused)).count()
 }
@@ -191,7 +196,7 @@ fn nothing_fires_on_a_belt_that_stands() {
     let mut next_ns = SEC;
     let mut halted_ns = None;
     let mut stops = Vec::new();
-    let mut dice = crate::bench::Dice::new(5);
+    let mut dice = smartqc_core::line::rehearsal::Dice::new(5);
     let mut bench = run(world, setup, Model::default(), |bench| {
         let now_ns = bench.clock.now_ns();
         if now_ns >= next_ns && !bench.world.finished() {
@@ -265,11 +270,11 @@ fn unjudged_parts_stay_and_the_belt_stops_if_the_policy_says_so() {
 #[test]
 fn an_abort_leaves_nothing_in_flight_and_fires_nothing_any_more() {
     let (world, setup) = boards(PARTS);
-    let mut bench = Bench::new(world, setup, Model::default(), every_twentieth);
+    let mut bench = rehearsal(world, setup, Model::default(), every_twentieth);
     while bench.clock.now_ns() < 10 * SEC {
         assert!(bench.step(i64::MAX, LineThread::step));
     }
-    bench.sender.try_send(Message::Abort).unwrap();
+    bench.tell(Message::Abort);
     while bench.step(i64::MAX, LineThread::step) {}
     let strokes = bench.world.strokes().len();
     crate::assert_accounts(&mut bench);
@@ -283,7 +288,7 @@ fn an_abort_leaves_nothing_in_flight_and_fires_nothing_any_more() {
 fn the_line_is_ready_when_every_part_before_an_ejector_is_one_it_has_seen() {
     let (world, setup) = boards(50);
     let first_part_ns = SEC;
-    let mut bench = Bench::new(world, setup, Model::default(), every_twentieth);
+    let mut bench = rehearsal(world, setup, Model::default(), every_twentieth);
     while !told(&mut bench, LineEvent::Ready(true)) {
         assert!(bench.step(i64::MAX, LineThread::step));
     }

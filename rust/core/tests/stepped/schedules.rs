@@ -14,7 +14,7 @@ use smartqc_core::track::{
     Action, AnnouncedBy, Combine, Event, OnCrowded, OnUnjudged, Seen, Setup, Tracker, View,
 };
 
-use crate::bench::{Bench, Model, boards};
+use crate::bench::{Model, boards, rehearsal};
 use crate::every_twentieth;
 
 /// One thing that happens to a tracker, sensible or not; times and parts are relative to what has
@@ -191,6 +191,7 @@ impl Watched {
                     captured_ns,
                     error_ns,
                     encoder_count,
+                    counter: None,
                     incomplete,
                 }));
             }
@@ -250,6 +251,69 @@ fn a_frame_that_fits_two_parts_makes_both_unjudged() {
     assert!(matches!(watched.actions[..], [Action::Unjudged { reason: Reason::Ambiguous, .. }]));
     watched.wait(2000);
     assert_eq!(watched.tracker.counts().by_reason[Reason::Ambiguous as usize], 2);
+}
+
+impl Watched {
+    fn seen(&mut self, ago_ms: i64, counter: u64) -> Action {
+        let captured_ns = self.now_ns - ago_ms * MS;
+        let counter = Some(counter);
+        let (view, error_ns, encoder_count, incomplete) = (0, 0, None, false);
+        let seen = Seen { view, captured_ns, error_ns, encoder_count, counter, incomplete };
+        self.tell(Event::Frame(seen));
+        self.actions[0]
+    }
+}
+
+#[test]
+fn the_cameras_own_count_of_its_triggers_tells_two_close_parts_apart() {
+    let mut watched = Watched::new(AnnouncedBy::Call, 256);
+    watched.wait(50);
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    // 170 mm at 0.9 m/s: the first frame ties the count to the parts.
+    watched.wait(188);
+    assert!(matches!(watched.seen(1, 41), Action::Judge(judge) if judge.part == 1));
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.wait(4);
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.wait(186);
+    // It would fit both; the count says that one trigger lay between.
+    assert!(matches!(watched.seen(1, 43), Action::Judge(judge) if judge.part == 3));
+    assert!(matches!(watched.seen(1, 42), Action::Judge(judge) if judge.part == 2));
+    // A count that fits neither is no help.
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.wait(4);
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.wait(186);
+    assert!(matches!(watched.seen(1, 90), Action::Unjudged { reason: Reason::Ambiguous, .. }));
+}
+
+#[test]
+fn a_part_that_nobody_can_place_is_found_by_the_cameras_count() {
+    let mut watched = Watched::new(AnnouncedBy::Call, 256);
+    watched.wait(50);
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.wait(188);
+    assert!(matches!(watched.seen(1, 7), Action::Judge(judge) if judge.part == 1));
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.happen(Happening::EncoderLost);
+    assert!(matches!(watched.seen(0, 8), Action::Judge(judge) if judge.part == 2));
+    assert!(matches!(watched.seen(0, 9), Action::Stray { .. }));
+}
+
+#[test]
+fn the_count_of_the_encoder_in_a_frame_outweighs_its_time() {
+    let mut watched = Watched::new(AnnouncedBy::Call, 256);
+    watched.wait(50);
+    let origin = watched.count;
+    watched.happen(Happening::Announce { ago_ms: 0 });
+    watched.wait(400);
+    // Latched 170 mm behind the eye; its time is what a camera without a clock has to say.
+    let (captured_ns, counter) = (watched.now_ns, None);
+    let encoder_count = Some(origin + 1700);
+    let (view, error_ns, incomplete) = (0, 0, false);
+    let seen = Seen { view, captured_ns, error_ns, encoder_count, counter, incomplete };
+    watched.tell(Event::Frame(seen));
+    assert!(matches!(watched.actions[0], Action::Judge(judge) if judge.part == 1));
 }
 
 fn announced_by() -> impl Strategy<Value = AnnouncedBy> {
@@ -352,7 +416,7 @@ proptest! {
     #[test]
     fn under_every_schedule_of_faults_the_line_accounts_for_each_part(schedule in schedule()) {
         let (_, setup) = boards(60);
-        let mut bench = Bench::new(schedule.world, setup, schedule.model, every_twentieth);
+        let mut bench = rehearsal(schedule.world, setup, schedule.model, every_twentieth);
         let (mut halted, mut ejector_cut) = (false, false);
         bench.run(|bench| {
             let now_ns = bench.clock.now_ns();
@@ -373,7 +437,7 @@ proptest! {
                 bench.camera_gone = gone;
                 let view = 0;
                 let told = if gone { Message::CameraLost { view } } else { Message::CameraBack { view } };
-                bench.sender.try_send(told).unwrap();
+                bench.tell(told);
             }
         });
         crate::assert_accounts(&mut bench);

@@ -32,9 +32,12 @@ pub(super) struct Wires {
     refreshed_ns: Option<i64>,
 }
 
+/// What an output shows of the line.
+type State = fn(&Shown) -> bool;
+
 struct Wire {
     name: &'static str,
-    state: fn(&Shown) -> bool,
+    state: State,
     output: Box<dyn Output>,
     /// It is said once that an output does not answer, until it answers again.
     lost: bool,
@@ -43,15 +46,15 @@ struct Wire {
 impl Wires {
     pub(super) fn new(signals: Signals) -> Self {
         let Signals { ready, stop, alarm } = signals;
-        let states: [(_, fn(&Shown) -> bool, _); 3] = [
-            ("ready", |shown| shown.ready, ready),
-            ("stop", |shown| shown.stop, stop),
-            ("alarm", |shown| shown.alarm, alarm),
-        ];
-        let wire = |(name, state, output): (&'static str, _, Option<_>)| {
+        let wire = |name, state: State, output: Option<_>| {
             Some(Wire { name, state, output: output?, lost: false })
         };
-        let wires = states.into_iter().filter_map(wire).collect();
+        let wires = [
+            wire("ready", |shown| shown.ready, ready),
+            wire("stop", |shown| shown.stop, stop),
+            wire("alarm", |shown| shown.alarm, alarm),
+        ];
+        let wires = wires.into_iter().flatten().collect();
         Self { wires, shown: Shown::default(), refreshed_ns: None }
     }
 

@@ -206,6 +206,11 @@ impl<O: Outlet> LineThread<O> {
         }
     }
 
+    /// Whether a stop was requested since the last reset.
+    pub fn stop_asked(&self) -> bool {
+        self.shown.stop
+    }
+
     /// What it hands things to.
     pub fn outlet(&mut self) -> &mut O {
         &mut self.outlet
