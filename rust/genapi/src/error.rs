@@ -102,6 +102,12 @@ pub enum Problem {
         /// One step.
         increment: i64,
     },
+    /// The steps between the limits are none.
+    #[error("its step {increment} is not above 0")]
+    BadIncrement {
+        /// The step.
+        increment: i64,
+    },
     /// The number is none of those that are listed as valid.
     #[error("{value} is none of the valid values {valid}")]
     NotInValidSet {

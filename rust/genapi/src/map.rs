@@ -1,6 +1,6 @@
 //! The public face of a description with all that changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -10,10 +10,13 @@ use crate::error::{Error, Problem, Result};
 use crate::eval::Eval;
 use crate::fault::{Fault, Told, Trouble};
 use crate::model::{Facts, Finding, Model};
-use crate::node::{Caching, Cell, Def, Kind, NodeId, Str};
+use crate::node::{Caching, Cell, Def, Kind, Node, NodeId, Str, Visibility};
 use crate::port::{MemoryPort, Port};
 use crate::state::{Num, State};
 use crate::value::{Description, Entry, Limits, Value};
+
+/// Nodes from a value to the one that it is from at last that are looked at.
+const MAX_CHAIN: usize = 16;
 
 type Callback = Arc<dyn Fn(NodeId) + Send + Sync>;
 
@@ -100,7 +103,7 @@ impl NodeMap {
         // Of a number that says nothing itself, what its value is taken from says it.
         let mut chain = vec![node];
         while let Some(below) = chain.last().and_then(|node| value_node(&node.def)) {
-            if chain.len() > 16 {
+            if chain.len() > MAX_CHAIN {
                 break;
             }
             chain.push(model.node(below));
@@ -118,7 +121,7 @@ impl NodeMap {
             tool_tip: text(node.tool_tip),
             description: text(node.description),
             docu_url: text(node.docu_url),
-            visibility: node.visibility.max(node.imposed_visibility.unwrap_or_default()),
+            visibility: self.visibility(id),
             is_deprecated: node.deprecated,
             is_streamable: node.streamable,
             is_feature: model.graph.is_feature(id),
@@ -154,9 +157,35 @@ impl NodeMap {
         &self.model.node(id).selected
     }
 
-    /// The nodes that select this one.
+    /// The nodes that select this one, or where there are none the one that its value is from.
     pub fn selectors(&self, id: NodeId) -> &[NodeId] {
-        self.model.graph.selectors(id)
+        let mut at = Some(id);
+        for _ in 0..MAX_CHAIN {
+            let Some(id) = at else { break };
+            let selectors = self.model.graph.selectors(id);
+            if !selectors.is_empty() {
+                return selectors;
+            }
+            at = value_node(&self.model.node(id).def);
+        }
+        &[]
+    }
+
+    /// A category is for those whom any of its features is for.
+    fn visibility(&self, id: NodeId) -> Visibility {
+        let own = |node: &Node| node.visibility.max(node.imposed_visibility.unwrap_or_default());
+        let mut least: Option<Visibility> = None;
+        let mut seen = HashSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let node = self.model.node(id);
+            match &node.def {
+                Def::Category(features) if seen.insert(id) => open.extend(features),
+                Def::Category(_) => {}
+                _ => least = Some(least.map_or(own(node), |least| least.min(own(node)))),
+            }
+        }
+        least.unwrap_or_else(|| own(self.model.node(id)))
     }
 
     /// The node whose value this one's is taken from directly, if there is one.
@@ -221,12 +250,7 @@ impl NodeMap {
         self.feed(|node| node.event_id, event_id, Some(bytes))
     }
 
-    fn feed(
-        &self,
-        id_of: impl Fn(&crate::node::Node) -> Str,
-        wanted: u64,
-        bytes: Option<&[u8]>,
-    ) -> usize {
+    fn feed(&self, id_of: impl Fn(&Node) -> Str, wanted: u64, bytes: Option<&[u8]>) -> usize {
         let mut found = 0;
         for id in self.nodes() {
             let node = self.model.node(id);
@@ -359,7 +383,32 @@ impl NodeMap {
         self.operate(|eval| eval.set_from_text(id, text))
     }
 
-    /// What the node takes now.
+    /// The least number that the node takes now.
+    ///
+    /// # Errors
+    /// As [`NodeMap::limits`].
+    pub fn min(&self, id: NodeId) -> Result<Value> {
+        self.operate(|eval| eval.min(id)).map(Value::from)
+    }
+
+    /// The greatest number that the node takes now.
+    ///
+    /// # Errors
+    /// As [`NodeMap::limits`].
+    pub fn max(&self, id: NodeId) -> Result<Value> {
+        self.operate(|eval| eval.max(id)).map(Value::from)
+    }
+
+    /// The step between the numbers that the node takes now, if it has one.
+    ///
+    /// # Errors
+    /// As [`NodeMap::limits`].
+    pub fn increment(&self, id: NodeId) -> Result<Option<Value>> {
+        self.operate(|eval| eval.increment(id)).map(|step| step.map(Value::from))
+    }
+
+    /// What the node takes now, as a whole: [`NodeMap::min`] and the others ask for a part, which
+    /// may be known where another is not.
     ///
     /// # Errors
     /// [`Error::Node`] when the node has no limits or they can't be evaluated now.

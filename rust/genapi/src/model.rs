@@ -153,9 +153,9 @@ impl Arena {
         };
         let mut findings = std::mem::take(&mut model.findings);
         for node in &model.nodes {
-            if let Some(problem) = &node.broken {
+            if let Some(problem) = node.trouble() {
                 let node = model.str(node.name).to_owned();
-                findings.push(Finding { node, problem: (**problem).clone() });
+                findings.push(Finding { node, problem: problem.clone() });
             } else if matches!(node.def, Def::Missing) {
                 let name = model.str(node.name).to_owned();
                 findings.push(Finding { node: name.clone(), problem: Problem::Dangling { name } });

@@ -401,6 +401,18 @@ impl Node {
         }
     }
 
+    /// What can't be used of it: all, or a formula.
+    pub(crate) fn trouble(&self) -> Option<&Problem> {
+        let formula = match &self.def {
+            Def::Knife(_, knife) => knife.program.broken.as_deref(),
+            Def::Converter(_, converter) => {
+                converter.down.broken.as_deref().or(converter.up.broken.as_deref())
+            }
+            _ => None,
+        };
+        self.broken.as_deref().or(formula)
+    }
+
     /// Bytes on the heap, roughly.
     pub(crate) fn bytes(&self) -> usize {
         let lists = (self.invalidators.len() + self.selected.len()) * size_of::<NodeId>();

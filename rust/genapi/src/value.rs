@@ -6,6 +6,7 @@ use crate::access::AccessMode;
 use crate::node::{
     Caching, Element, Kind, NameSpace, NodeId, Notation, Representation, Visibility,
 };
+use crate::state::Num;
 
 /// A node's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,15 @@ impl fmt::Display for Value {
                 out.write_str("0x")?;
                 bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
             }
+        }
+    }
+}
+
+impl From<Num> for Value {
+    fn from(number: Num) -> Self {
+        match number {
+            Num::Int(number) => Self::Int(number),
+            Num::Float(number) => Self::Float(number),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Each element's definition from what its declaration gives.
 
+use std::borrow::Cow;
+
 use super::Raw;
 use super::parts::{Given, Parts};
 use super::tag::Shape;
@@ -39,7 +41,15 @@ impl Arena {
         for nested in &raw.nested {
             let knife = Shape::Node(Element::IntSwissKnife);
             if nested.shape == knife || nested.shape == Shape::Node(Element::SwissKnife) {
-                found.extend(self.node_of(nested, None));
+                // Their names are known within the register only.
+                let around = if raw.name.is_empty() {
+                    raw.nested.iter().find(|n| n.shape == Shape::Node(Element::StructEntry))
+                } else {
+                    Some(raw)
+                };
+                let around = around.map_or("", |raw| &*raw.name);
+                let name = format!("_{around}_{}", nested.name);
+                found.extend(self.node_named(name.into(), nested, None));
             }
         }
         found
@@ -50,15 +60,24 @@ impl Arena {
         raw: &Raw<'_>,
         structure: Option<(&Raw<'_>, &[NodeId])>,
     ) -> Option<NodeId> {
+        self.node_named(Cow::Borrowed(&*raw.name), raw, structure)
+    }
+
+    fn node_named(
+        &mut self,
+        name: Cow<'_, str>,
+        raw: &Raw<'_>,
+        structure: Option<(&Raw<'_>, &[NodeId])>,
+    ) -> Option<NodeId> {
         let Shape::Node(element) = raw.shape else { return None };
-        if raw.name.is_empty() {
+        if name.is_empty() {
             self.find(String::new(), Problem::Declaration(format!("a {element:?} has no name")));
             return None;
         }
-        let id = self.intern(&raw.name);
+        let id = self.intern(&name);
         if !matches!(self.node(id).def, Def::Missing) {
             let problem = Problem::Declaration("it is declared twice".to_owned());
-            self.find(raw.name.clone().into_owned(), problem);
+            self.find(name.into_owned(), problem);
             return Some(id);
         }
         let mut node = Node::new(self.node(id).name, element, Def::Bare);
@@ -352,22 +371,22 @@ fn program(
     variables: &[&str],
     rules: Rules,
 ) -> Program {
-    let empty = Program { code: Box::default(), locals: 0 };
     let Some(formula) = formula else {
         let problem = || Problem::Declaration("a formula is missing".to_owned());
-        parts.broken.get_or_insert_with(problem);
-        return empty;
+        let broken = Some(Box::new(problem()));
+        return Program { code: Box::default(), locals: 0, broken };
     };
     let names = Names { variables, constants: &parts.constants, expressions: &parts.expressions };
     match compile(formula, &names, rules) {
         Ok(program) => program,
         Err(error) => {
-            parts.broken.get_or_insert_with(|| Problem::Formula {
+            // The other formula of a converter may still be good.
+            let broken = Problem::Formula {
                 formula: formula.chars().take(80).collect(),
                 position: error.at + 1,
                 problem: error.problem,
-            });
-            empty
+            };
+            Program { code: Box::default(), locals: 0, broken: Some(Box::new(broken)) }
         }
     }
 }

@@ -117,8 +117,8 @@ impl<'a> Parts<'a> {
     ) {
         let text = property.text.trim();
         match property.tag {
-            Tag::ToolTip => node.tool_tip = arena.store(text),
-            Tag::Description => node.description = arena.store(text),
+            Tag::ToolTip => node.tool_tip = arena.store(&property.text),
+            Tag::Description => node.description = arena.store(&property.text),
             Tag::DisplayName => node.display_name = arena.store(text),
             Tag::DocuUrl => node.docu_url = arena.store(text),
             Tag::Unit => node.unit = arena.store(text),

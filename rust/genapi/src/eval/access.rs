@@ -116,7 +116,14 @@ impl Eval<'_> {
         match &model.node(id).def {
             Def::Missing => Ok(less(id, WhyRule::Dangling, AccessMode::NotImplemented)),
             Def::Bare => Ok(Allowed::ALL),
-            Def::Category(features) => self.any_of(id, features),
+            Def::Category(features) => {
+                let any = self.any_of(id, features)?;
+                Ok(match any.mode {
+                    // There is something to look at, even if nothing of it can be used now.
+                    AccessMode::NotAvailable => less(id, WhyRule::Kind, AccessMode::ReadOnly),
+                    _ => any,
+                })
+            }
             Def::Integer(number) | Def::Float(number) => self.access_of_number(number),
             Def::Register(register) => {
                 let own = less(id, WhyRule::Register, register.access);
@@ -232,8 +239,7 @@ impl Eval<'_> {
     fn needs(&mut self, allowed: &mut Allowed, node: NodeId) -> Told<()> {
         let needed = self.access(node)?;
         if !needed.mode.is_available() {
-            // That what it needs is not implemented makes it unavailable only.
-            reduce(allowed, Allowed { mode: AccessMode::NotAvailable, why: needed.why });
+            reduce(allowed, needed);
         }
         Ok(())
     }

@@ -188,10 +188,18 @@ impl Eval<'_> {
         program: &crate::formula::Program,
         base: usize,
     ) -> Told<i64> {
-        self.spend(id, program.code.len() as u32 / 32)?;
+        self.compiled(id, program)?;
         let variables = self.state.integers.split_off(base);
         let result = program.integer(&variables, &mut self.state.integers);
         result.map_err(|stumble| Fault::at(id, Trouble::Arithmetic(stumble)))
+    }
+
+    /// An error when the formula could not be compiled, or is too long for what is left.
+    fn compiled(&mut self, id: NodeId, program: &crate::formula::Program) -> Told<()> {
+        if let Some(problem) = &program.broken {
+            return Err(Fault::at(id, Trouble::Problem(Problem::clone(problem))));
+        }
+        self.spend(id, program.code.len() as u32 / 32)
     }
 
     fn run_floats(
@@ -200,7 +208,7 @@ impl Eval<'_> {
         program: &crate::formula::Program,
         base: usize,
     ) -> Told<f64> {
-        self.spend(id, program.code.len() as u32 / 32)?;
+        self.compiled(id, program)?;
         let variables = self.state.floats.split_off(base);
         let result = program.float(&variables, &mut self.state.floats);
         result.map_err(|stumble| Fault::at(id, Trouble::Arithmetic(stumble)))

@@ -7,7 +7,7 @@ use crate::node::{AddressTerm, Caching, Layout, NodeId, RegisterDef};
 use crate::state::Num;
 
 /// Bytes that one register may have; the longest known one has 16 MB.
-const MAX_REGISTER_BYTES: u64 = 32 << 20;
+pub(super) const MAX_REGISTER_BYTES: u64 = 32 << 20;
 
 /// Numbers have no more bytes than this.
 const MAX_NUMBER_BYTES: usize = 8;
@@ -27,10 +27,7 @@ fn wrong(id: NodeId, problem: String) -> Box<Fault> {
 impl Eval<'_> {
     pub(crate) fn length(&mut self, id: NodeId, register: &RegisterDef) -> Told<u64> {
         let length = self.term(register.length)?.integer();
-        match u64::try_from(length) {
-            Ok(length) if length <= MAX_REGISTER_BYTES => Ok(length),
-            _ => Err(wrong(id, format!("it has {length} bytes"))),
-        }
+        u64::try_from(length).map_err(|_| wrong(id, format!("it has {length} bytes")))
     }
 
     /// Where the register lies now: the sum of all that its declaration gives.
@@ -72,6 +69,9 @@ impl Eval<'_> {
         if caches && let Some(bytes) = self.state.block(id, place.port, place.address, place.length)
         {
             return Ok(with(bytes));
+        }
+        if place.length > MAX_REGISTER_BYTES {
+            return Err(wrong(id, format!("{} bytes are too many to read", place.length)));
         }
         // A read costs more than a computation; this bounds what a description can ask for.
         self.spend(id, 1 + (place.length / 256) as u32)?;
@@ -149,6 +149,8 @@ impl Eval<'_> {
                 let whole = if mask == all(length) {
                     0
                 } else {
+                    // The other bits are written as they are.
+                    self.readable(id)?;
                     self.read_register(id, register, |bytes| load(bytes, register.big_endian))?
                 };
                 store(bytes, (whole & !mask) | bits, register.big_endian);

@@ -20,7 +20,7 @@ impl Eval<'_> {
         let model = self.model;
         match &model.node(id).def {
             Def::Integer(def) => {
-                let value = number.integer();
+                let value = self.stepped(id, number)?;
                 self.check_integer(id, value)?;
                 self.check_valid(id, def, Num::Int(value))?;
                 self.set_source(id, def, Num::Int(value))
@@ -38,15 +38,16 @@ impl Eval<'_> {
                     self.write_number(id, register, number)
                 }
                 _ => {
-                    let value = Num::Int(number.integer());
+                    let value = Num::Int(self.stepped(id, number)?);
                     self.check_integer(id, value.integer())?;
                     self.write_number(id, register, value)
                 }
             },
             Def::Converter(is_integer, converter) => {
                 let value = if *is_integer {
-                    self.check_integer(id, number.integer())?;
-                    Num::Int(number.integer())
+                    let value = self.stepped(id, number)?;
+                    self.check_integer(id, value)?;
+                    Num::Int(value)
                 } else {
                     self.check_float(id, number.float())?;
                     Num::Float(number.float())
@@ -89,6 +90,23 @@ impl Eval<'_> {
         Ok(())
     }
 
+    /// A float that is given to an integer goes to the nearest step, the lower one of two.
+    fn stepped(&mut self, id: NodeId, number: Num) -> Told<i64> {
+        let value = number.integer();
+        if let Num::Int(_) = number {
+            return Ok(value);
+        }
+        let increment = self.increment(id)?.map_or(1, Num::integer);
+        if increment <= 1 {
+            return Ok(value);
+        }
+        let min = self.min(id)?.integer();
+        let above = (i128::from(value) - i128::from(min)).rem_euclid(i128::from(increment));
+        let (above, half) = (above as i64, increment / 2);
+        let up = if above > half { increment } else { 0 };
+        Ok(value.saturating_sub(above).saturating_add(up))
+    }
+
     fn check_integer(&mut self, id: NodeId, value: i64) -> Told<()> {
         let (min, max) = (self.min(id)?.integer(), self.max(id)?.integer());
         if value < min || value > max {
@@ -100,8 +118,10 @@ impl Eval<'_> {
             return Err(Fault::at(id, Trouble::Problem(problem)));
         }
         let increment = self.increment(id)?.map_or(1, Num::integer);
-        // A step of 0 or less says nothing.
-        if increment > 1 && (i128::from(value) - i128::from(min)) % i128::from(increment) != 0 {
+        if increment <= 0 {
+            return Err(Fault::at(id, Trouble::Problem(Problem::BadIncrement { increment })));
+        }
+        if (i128::from(value) - i128::from(min)) % i128::from(increment) != 0 {
             let problem = Problem::OffIncrement { value, min, increment };
             return Err(Fault::at(id, Trouble::Problem(problem)));
         }
@@ -190,12 +210,12 @@ impl Eval<'_> {
         }
     }
 
-    /// The entry of an enumeration that has this number: the first that can be chosen, if any.
+    /// The entry of an enumeration that has this number: the last that can be chosen, if any.
     pub(crate) fn entry_of_value(&mut self, id: NodeId, value: i64) -> Option<NodeId> {
         let model = self.model;
         let Def::Enumeration { entries, .. } = &model.node(id).def else { return None };
-        let mut first = None;
-        for &entry in entries {
+        let mut last = None;
+        for &entry in entries.iter().rev() {
             match &model.node(entry).def {
                 Def::Entry(def) if def.value == value => {}
                 _ => continue,
@@ -203,9 +223,9 @@ impl Eval<'_> {
             if self.access(entry).is_ok_and(|allowed| allowed.mode.is_readable()) {
                 return Some(entry);
             }
-            first.get_or_insert(entry);
+            last.get_or_insert(entry);
         }
-        first
+        last
     }
 
     fn entry_of_symbol(&self, id: NodeId, symbol: &str) -> Option<(NodeId, i64)> {
@@ -250,8 +270,7 @@ impl Eval<'_> {
             return Err(Fault::at(id, Trouble::WrongType("command")));
         };
         let Cell::Node(node) = cell else { return Ok(true) };
-        let allowed = self.access(node)?;
-        if !allowed.mode.is_readable() {
+        if !self.access(id)?.mode.is_readable() {
             return Ok(true);
         }
         self.invalidate(node);

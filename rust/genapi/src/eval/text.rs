@@ -98,6 +98,10 @@ impl Eval<'_> {
                     let problem = Problem::TooLong { given: text.len() as u64, most: length };
                     return Err(Fault::at(id, Trouble::Problem(problem)));
                 }
+                if length > super::register::MAX_REGISTER_BYTES {
+                    let problem = Problem::Register(format!("{length} bytes are too many"));
+                    return Err(Fault::at(id, Trouble::Problem(problem)));
+                }
                 let mut bytes = text.as_bytes().to_vec();
                 bytes.resize(length as usize, 0);
                 self.write_register(id, register, &bytes)

@@ -74,7 +74,7 @@ pub(crate) fn compile(
         }
     }
     compiler.sequence(formula)?;
-    Ok(Program { code: compiler.code.into_boxed_slice(), locals })
+    Ok(Program { code: compiler.code.into_boxed_slice(), locals, broken: None })
 }
 
 fn wrong(at: usize, problem: String) -> SyntaxError {

@@ -19,6 +19,8 @@
 //! 32 bits wide; in integer formulas numbers beyond 64 bits saturate and arithmetic wraps. A
 //! division by zero is an error, other results that are not finite are passed on.
 
+use crate::error::Problem;
+
 mod compile;
 mod lex;
 mod run;
@@ -38,6 +40,8 @@ pub(crate) struct Program {
     pub(crate) code: Box<[Op]>,
     /// Results of sub-formulas that are kept.
     pub(crate) locals: u16,
+    /// Why it could not be compiled.
+    pub(crate) broken: Option<Box<Problem>>,
 }
 
 /// What a formula can't do, with the place.
