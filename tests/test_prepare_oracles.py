@@ -1,12 +1,14 @@
 """`smartqc.prepare` against OpenCV, Pillow and NumPy, on random pictures and specs.
 
 Bit for bit, but for `area` where it shrinks: there the mean is exact and cv2's is a float32 sum, so
-that one grey level may differ, and only where the exact mean lies beside a half.
+that one grey level may differ, and only where the exact mean lies beside a half. And for more than
+8 bits, where cv2 and Pillow compute in floats: there one of those levels may differ.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,17 +28,12 @@ SHARED = Path(os.environ.get("SMARTQC_DATA", Path(__file__).parent.parent / "../
 
 seeds = st.integers(0, 2**32 - 1)
 formats = st.sampled_from(golden.FORMATS)
+every_format = st.sampled_from(golden.EVERY_FORMAT)
 sides = st.integers(3, 70)
 colors = st.sampled_from(["rgb", "bgr", "gray"])
 
 
-def noise(pixel_format: str, width: int, height: int, seed: int) -> golden.U8:
-    """Every grey level is as likely at every place, and some rows are flat."""
-    random = np.random.default_rng(seed)
-    shape = (height, width, 3) if pixel_format in ("RGB8", "BGR8") else (height, width)
-    picture = random.integers(0, 256, shape, dtype=np.uint8)
-    picture[random.random(height) < 0.1] = random.choice([0, 255])
-    return picture
+noise = golden.noise
 
 
 @st.composite
@@ -66,6 +63,32 @@ def jobs(draw: st.DrawFn, resizes: list[str]) -> tuple[golden.U8, dict[str, Any]
     return noise(pixel_format, width, height, draw(seeds)), spec, pixel_format
 
 
+@st.composite
+def any_jobs(draw: st.DrawFn) -> tuple[golden.Levels, dict[str, Any], str, tuple[int, int]]:
+    """As above, of every format, with depth, tables, turns and flips; and the picture's size."""
+    pixel_format, width, height = draw(every_format), draw(sides), draw(sides)
+    if pixel_format in golden.YUV:
+        width += width % 2
+    spec: dict[str, Any] = {
+        "resize": draw(st.sampled_from([*golden.RESIZES, "linear_float"])),
+        "size": [draw(st.integers(1, 90)), draw(st.integers(1, 90))],
+        "color": draw(colors),
+        "layout": draw(st.sampled_from(["nchw", "nhwc"])),
+        "fit": draw(st.sampled_from(["stretch", "center_crop"])),
+        "depth": draw(st.sampled_from(["8bit", "full"])),
+        "turn": draw(st.sampled_from([0, 90, 180, 270])),
+        "flip": draw(st.sampled_from(["none", "horizontal", "vertical"])),
+        "scale": 1.0,
+    }
+    if draw(st.booleans()):
+        spec["crop"] = draw(crops(width, height))
+    if draw(st.booleans()):
+        spec |= {"gamma": draw(st.sampled_from([0.45, 1.0, 2.2])), "black_level": 3.0}
+    if draw(st.booleans()) and not pixel_format.startswith("Mono"):
+        spec["white_balance"] = [1.9, 1.0, 0.75]
+    return noise(pixel_format, width, height, draw(seeds)), spec, pixel_format, (width, height)
+
+
 many = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -84,7 +107,75 @@ def test_area_differs_by_one_level_at_most(job: tuple[golden.U8, dict[str, Any],
     row = smartqc.prepare(picture, spec, pixel_format=pixel_format).astype(int)
     expected = golden.reference(picture, spec, pixel_format).astype(int)
     height, width = picture.shape[:2]
-    assert np.abs(row - expected).max() <= golden.tolerance(spec, width, height)
+    assert np.abs(row - expected).max() <= golden.tolerance(spec, width, height, pixel_format)
+
+
+@settings(many, max_examples=1500)
+@given(any_jobs())
+def test_every_format_and_every_step_meets_its_oracle(
+    job: tuple[golden.Levels, dict[str, Any], str, tuple[int, int]],
+) -> None:
+    picture, spec, pixel_format, (width, height) = job
+    white = golden.white_of(spec, pixel_format)
+    row = smartqc.prepare(picture, spec, pixel_format=pixel_format)
+    found = row.astype(np.float64) * (white / 255)
+    expected = golden.reference(picture, spec, pixel_format).astype(np.float64)
+    if spec["resize"] == "linear_float":
+        # Held in 16 bits; NumPy's are float64, rounded to float32 by `reference`.
+        limit = 0.6 * white / 65_535 + 0.01
+    else:
+        limit = golden.tolerance(spec, width, height, pixel_format) + white * 1e-6
+    assert np.abs(found - expected).max() <= limit
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(golden.DEEP), sides, sides, seeds)
+def test_packed_samples_are_those_of_words(
+    pixel_format: str, width: int, height: int, seed: int
+) -> None:
+    picture = noise(pixel_format, width, height, seed)
+    content, bits, _ = golden.kind_of(pixel_format)
+    words = golden.unpacked(picture, pixel_format)
+    spec = {"resize": "antialias", "size": [21, 17], "depth": "full"}
+    expected = smartqc.prepare(words, spec, pixel_format=f"{content}{bits}")
+    row = smartqc.prepare(picture, spec, pixel_format=pixel_format)
+    np.testing.assert_array_equal(row, expected)
+    flat = {**spec, "depth": "8bit"}
+    eight = (words >> (bits - 8)).astype(np.uint8)
+    expected = smartqc.prepare(eight, flat, pixel_format=f"{content}8")
+    row = smartqc.prepare(picture, flat, pixel_format=pixel_format)
+    np.testing.assert_array_equal(row, expected)
+
+
+@pytest.mark.parametrize("depth", ["8bit", "full"])
+def test_white_is_one_and_borders_are_as_grey_at_every_depth(depth: str) -> None:
+    spec = {"resize": "linear", "size": [8, 8], "fit": "letterbox", "depth": depth}
+    for pixel_format in ["Mono8", "Mono10p", "Mono12Packed", "Mono16"]:
+        bits = golden.kind_of(pixel_format)[1]
+        white = golden.packed(np.full((4, 8), (1 << bits) - 1), pixel_format)
+        row = smartqc.prepare(white, spec, pixel_format=pixel_format)
+        assert (row[:, 2:6] == 1.0).all()
+        assert (row[:, :2] == np.float32(114 / 255)).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(every_format, sides, sides, seeds, st.sampled_from(["8bit", "full"]))
+def test_two_quarter_turns_are_both_flips(
+    pixel_format: str, width: int, height: int, seed: int, depth: str
+) -> None:
+    width += width % 2
+    picture = noise(pixel_format, width, height, seed)
+    spec = {"resize": "nearest", "size": [width, height], "depth": depth, "layout": "nhwc"}
+
+    def row(**steps: Any) -> Any:
+        return smartqc.prepare(picture, spec | steps, pixel_format=pixel_format)
+
+    plain, half = row(), row(turn=180)
+    np.testing.assert_array_equal(half, plain[::-1, ::-1])
+    np.testing.assert_array_equal(row(turn=180, flip="vertical"), row(flip="horizontal"))
+    right, left = (row(turn=turn, size=[height, width]) for turn in (90, 270))
+    np.testing.assert_array_equal(right, np.rot90(plain, -1))
+    np.testing.assert_array_equal(left, right[::-1, ::-1])
 
 
 @settings(max_examples=60, deadline=None)
@@ -171,9 +262,11 @@ def test_photographs_equal_their_oracles(resize: str, fit: str) -> None:
                 spec = {"resize": resize, "fit": fit, "size": size, "dtype": "uint8"}
                 row = smartqc.prepare(picture, spec, pixel_format=pixel_format).astype(int)
                 expected = golden.reference(picture, spec, pixel_format).astype(int)
-                limit = golden.tolerance(spec, picture.shape[1], picture.shape[0])
+                limit = golden.tolerance(spec, *picture.shape[1::-1], pixel_format)
                 assert np.abs(row - expected).max() <= limit
-                assert (row != expected).mean() < 0.001
+                # cv2 rounds each demosaiced pixel before it takes their mean.
+                rare = 0.1 if limit and pixel_format == "BayerRG8" else 0.001
+                assert np.abs(row - expected).mean() < rare
 
 
 def mosaic(photo: golden.U8) -> golden.U8:
@@ -214,11 +307,34 @@ def test_a_wrong_spec_names_what_is_wrong(
 
 def test_a_wrong_array_or_format_is_named() -> None:
     spec = {"resize": "linear", "size": [4, 4]}
-    with pytest.raises(UnsupportedFormatError, match=r"Mono12p .*BayerRG8"):
-        smartqc.prepare(GRAY, spec, pixel_format="Mono12p")
+    with pytest.raises(UnsupportedFormatError, match=r"Mono11 .*BayerRG8.*YCbCr422_8"):
+        smartqc.prepare(GRAY, spec, pixel_format="Mono11")
     with pytest.raises(UnsupportedFormatError, match="mono"):
         smartqc.prepare(GRAY, spec, pixel_format="mono")
     with pytest.raises(InvalidError, match=r"height, width, 3"):
         smartqc.prepare(GRAY, spec, pixel_format="RGB8")
-    with pytest.raises(BufferError):
+    with pytest.raises(InvalidError, match=r"float32 of shape .*uint8"):
         smartqc.prepare(GRAY.astype(np.float32), spec, pixel_format="Mono8")
+    with pytest.raises(InvalidError, match=r"uint8 of shape .*uint16 of \(height, width\)"):
+        smartqc.prepare(np.zeros((8, 10, 2), np.uint8), spec, pixel_format="Mono16")
+    with pytest.raises(InvalidError, match="packed row"):
+        smartqc.prepare(np.zeros((8, 10), np.uint8), spec, pixel_format="Mono12p")
+    with pytest.raises(InvalidError, match=r"12 bits: say .8bit.*full"):
+        smartqc.prepare(np.zeros((8, 10), np.uint16), spec, pixel_format="Mono12")
+    with pytest.raises(InvalidError, match="share their chroma"):
+        smartqc.prepare(np.zeros((8, 9, 2), np.uint8), spec, pixel_format="YUV422_8")
+    with pytest.raises(InvalidError, match="holds no picture"):
+        smartqc.prepare(np.zeros((0, 10), np.uint8), spec)
+
+
+def test_the_numbers_of_formats_are_those_of_pfnc() -> None:
+    """The list that harvesters carries; the same as in the USB3 Vision headers that makers ship."""
+    from harvesters.util._pfnc import symbolics
+
+    numbers = {name: number for number, name in symbolics.items()}
+    source = (Path(__file__).parent.parent / "rust/core/src/frame/pixel_format.rs").read_text()
+    ours = dict(re.findall(r'= "(\w+)" (0x[0-9A-F_]+) ', source))
+    assert set(ours) == set(golden.EVERY_FORMAT)
+    assert {name: int(number.replace("_", ""), 16) for name, number in ours.items()} == {
+        name: numbers[name] for name in ours
+    }

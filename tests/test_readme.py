@@ -25,6 +25,15 @@ def test_the_example_runs(tmp_path):
     assert list(tmp_path.iterdir()) == [script], "running it writes nothing"
 
 
+def test_the_other_examples_run(tmp_path):
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1:]:
+        script = tmp_path / "example.py"
+        script.write_text(block)
+        command = [sys.executable, "-W", "error", script]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+
 def test_the_two_commands_stand_at_the_top():
     first = re.search(r"```\n(.*?)```", README.read_text(), re.DOTALL).group(1)
     assert [line.split("#")[0].strip() for line in first.splitlines()] == ["make demo", "make test"]

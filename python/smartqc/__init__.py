@@ -21,21 +21,25 @@ from smartqc._native import (
     prepare,
     schema,
 )
+from smartqc._prepare import Explanation, Spec, explain
 from smartqc.line import LedgerRow, Line, Stats
 
 __all__ = [
     "Camera",
     "CameraInfo",
     "Event",
+    "Explanation",
     "Feature",
     "Frame",
     "Inspection",
     "LedgerRow",
     "Line",
+    "Spec",
     "Stats",
     "__version__",
     "add_producer_folder",
     "discover",
+    "explain",
     "prepare",
     "schema",
 ]

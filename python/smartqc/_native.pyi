@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,34 +17,69 @@ __all__ = [
     "Line",
     "__version__",
     "add_producer_folder",
+    "checked_spec",
     "discover",
+    "explained",
     "prepare",
     "schema",
+    "trained_spec",
 ]
 
 __version__: str
 
+class _HasTable(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
 def prepare(
-    array: NDArray[np.uint8], spec: Mapping[str, Any], *, pixel_format: str
+    picture: NDArray[np.uint8] | NDArray[np.uint16] | Frame,
+    spec: Mapping[str, Any] | _HasTable,
+    out: NDArray[Any] | None = None,
+    *,
+    pixel_format: str | None = None,
 ) -> NDArray[Any]:
     """Crop, demosaic, resize, normalise and lay out one picture as a model's input.
 
+    What comes out is bit for bit what a line gives the model, so that a team trains on exactly
+    that. Frees the GIL while it works.
+
     Args:
-        array: uint8, (height, width) for Mono8 and Bayer formats, (height, width, 3) for RGB8 and
-            BGR8; any strides.
-        spec: What stands in a recipe under ``prepare``: ``resize`` and ``size`` (width, height)
-            at least.
-        pixel_format: PFNC name of the array's format, such as ``"BayerRG8"``.
+        picture: a frame, or an array of any strides: uint8 (height, width) for 8-bit monochrome
+            and Bayer formats, (height, width, channels) for RGB8, BGR8, RGBa8, BGRa8, and 2 for
+            YUV422_8, YUV422_8_UYVY, YCbCr422_8, (3, height, width) for RGB8_Planar, (height, bytes
+            of a row) for packed formats such as Mono12p; uint16 (height, width) for Mono10 to
+            Mono16 and BayerRG10 to BayerRG16.
+        spec: a `Spec`, or what stands in a recipe under ``prepare``: ``resize`` and ``size``
+            (width, height) at least.
+        out: a contiguous array of the row's shape and type to write to, such as ``batch[3]``; its
+            content is undefined after an error.
+        pixel_format: PFNC name of an array's format; without it (height, width) is ``Mono8`` and
+            (height, width, 3) is ``RGB8``.
 
     Returns:
-        A new array of the spec's ``dtype``: (channels, height, width), or (height, width,
-        channels) for ``layout = "nhwc"``.
+        ``out``, or a new array of the spec's ``dtype``: (channels, height, width), or (height,
+        width, channels) for ``layout = "nhwc"``.
 
     Raises:
         ConfigError: when the spec lacks a key, has an unknown one or a wrong value.
-        InvalidError: when the spec does not fit the picture, or the array not its format.
-        UnsupportedFormatError: for other pixel formats.
+        InvalidError: when the spec does not fit the picture, the array not its format, or ``out``
+            not the row; also for a format of more than 8 bits without ``depth``.
+        UnsupportedFormatError: for an unknown pixel format, with those that are known.
     """
+
+def checked_spec(spec: Mapping[str, Any] | _HasTable) -> str:
+    """A ``prepare`` table with every default, as JSON; `Spec` uses it."""
+
+def trained_spec(
+    model: str | PathLike[str],
+    library: str | PathLike[str] | None,
+    size: tuple[int, int] | None,
+) -> str:
+    """What a model's file says of its ``prepare`` table, as JSON; `Spec.from_model` uses it."""
+
+def explained(
+    spec: Mapping[str, Any] | _HasTable, width: int, height: int, pixel_format: str, budget_s: float
+) -> str:
+    """Steps and cost of preparing, as JSON; `explain` uses it."""
 
 def discover() -> list[CameraInfo]:
     """Every camera that every known GenTL producer shows, and every producer that failed.
@@ -340,7 +375,7 @@ class Line:
     def __next__(self) -> Inspection: ...
     def submit(
         self,
-        array: NDArray[np.uint8],
+        array: NDArray[np.uint8] | NDArray[np.uint16],
         *,
         pixel_format: str | None = None,
         timeout_s: float = 1.0,
@@ -348,13 +383,13 @@ class Line:
         """Give a picture to the line's ``push:`` camera: one copy, counted in ``stats.copied``.
 
         Args:
-            array: uint8, (height, width) or (height, width, 3).
+            array: as `prepare` takes it.
             pixel_format: PFNC name; ``Mono8`` or ``RGB8`` by the array's shape unless given.
             timeout_s: longest wait for a free slot.
 
         Raises:
             InvalidError: no ``push:`` camera, or an array that does not fit.
-            UnsupportedFormatError: an unknown format.
+            UnsupportedFormatError: an unknown format, with those that are known.
             WaitTimeoutError: the line is slower than its caller.
             ClosedError: it does not run.
         """

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from smartqc import _native
+from smartqc._prepare import Spec
 from smartqc.runtime import onnxruntime_library
 
 
@@ -220,8 +221,11 @@ class Line(_native.Line):
         return [LedgerRow(**row) for row in self.ledger_rows(list(bad))]
 
 
+def _plain(value: Spec | os.PathLike[str]) -> dict[str, Any] | str:
+    """What stands for an object in a recipe: a spec's table, a path's text."""
+    return value.to_dict() if isinstance(value, Spec) else os.fspath(value)
+
+
 def _as_source(recipe: str | Path | Config) -> str | Path:
     """JSON for a mapping, a path otherwise: that is how the core tells them apart."""
-    return (
-        json.dumps(dict(recipe), default=os.fspath) if isinstance(recipe, Mapping) else Path(recipe)
-    )
+    return json.dumps(dict(recipe), default=_plain) if isinstance(recipe, Mapping) else Path(recipe)

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use smartqc_core::frame::FrameInfo;
+use smartqc_core::frame::{Frame, FrameInfo};
 
 use crate::errors::to_py;
 use crate::pixels::{Held, Pixels};
@@ -15,6 +15,10 @@ pub(crate) struct PyFrame {
 impl PyFrame {
     pub(crate) fn new(held: Held) -> Self {
         Self { held }
+    }
+
+    pub(crate) fn frame(&self) -> &Frame {
+        self.held.frame()
     }
 
     fn info(&self) -> &FrameInfo {

@@ -1,5 +1,6 @@
 //! The binding: convert, release the GIL, map errors; nothing else.
 
+mod arrays;
 mod bytes;
 mod camera;
 mod errors;
@@ -23,7 +24,7 @@ mod _native {
     use crate::line::{PyEvent, PyInspection, PyLine, schema};
 
     #[pymodule_export]
-    use crate::prepare::prepare;
+    use crate::prepare::{checked_spec, explained, prepare, trained_spec};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -3,18 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyStopIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use smartqc_core::error::Error;
-use smartqc_core::frame::PixelFormat;
 use smartqc_core::line::config::{self, Loaded};
 use smartqc_core::line::plant::Plant;
 use smartqc_core::line::product::Product;
 use smartqc_core::line::{self, Next, Spread, severity_word};
 use smartqc_core::outcome::{Outcome, Reason};
 
+use crate::arrays::Picture;
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
@@ -253,14 +252,9 @@ impl PyLine {
         timeout_s: f64,
     ) -> PyResult<()> {
         let timeout = seconds("timeout_s", timeout_s)?;
-        let contiguous = py.import("numpy")?.getattr("ascontiguousarray")?.call1((array,))?;
-        let buffer = PyBuffer::<u8>::get(&contiguous).map_err(|_| {
-            let allowed = "submit takes uint8, (height, width) or (height, width, 3)";
-            to_py(Error::invalid("array", allowed))
-        })?;
-        let (size, format) = shape(buffer.shape(), pixel_format).map_err(to_py)?;
-        let stride = format.row_bytes(size[0]);
-        let bytes = crate::bytes::of(&buffer);
+        let picture = Picture::of(array, pixel_format)?;
+        let (size, format) = ([picture.width, picture.height], picture.format);
+        let (bytes, stride) = (picture.bytes(), format.row_bytes(picture.width));
         let submitted = wait(py, Some(timeout), |slice| {
             match self.0.submit(bytes, size, stride, format, slice) {
                 Err(Error::Timeout { .. }) => Ok(None),
@@ -446,43 +440,4 @@ fn spread<'py>(py: Python<'py>, spread: &Spread) -> PyResult<Bound<'py, PyDict>>
         out.set_item(name, Duration::from_nanos(ns).as_secs_f64())?;
     }
     Ok(out)
-}
-
-/// Width, height and format of a submitted array.
-fn shape(shape: &[usize], name: Option<&str>) -> Result<([u32; 2], PixelFormat), Error> {
-    let invalid = |problem: String| Error::invalid("array", problem);
-    let named = match name {
-        None => None,
-        Some(name) => Some(PixelFormat::from_name(name).ok_or_else(|| {
-            let known: Vec<&str> = PixelFormat::NAMED.iter().map(|(_, name)| *name).collect();
-            Error::UnsupportedFormat { format: name.into(), supported: known.join(", ") }
-        })?),
-    };
-    let (height, width, channels) = match *shape {
-        [height, width] => (height, width, 1),
-        [height, width, channels] => (height, width, channels),
-        _ => {
-            let found = format!("shape {shape:?}; allowed: (height, width) or (height, width, 3)");
-            return Err(invalid(found));
-        }
-    };
-    let format = match (named, channels) {
-        (Some(format), _) => format,
-        (None, 1) => PixelFormat::MONO8,
-        (None, 3) => PixelFormat::RGB8,
-        (None, _) => return Err(invalid(format!("{channels} channels; name the pixel_format"))),
-    };
-    if format.bits_per_pixel() as usize != 8 * channels {
-        return Err(invalid(format!(
-            "{channels} byte(s) a pixel, but {format} has {} bits",
-            format.bits_per_pixel()
-        )));
-    }
-    let side = |pixels: usize| {
-        u32::try_from(pixels)
-            .ok()
-            .filter(|pixels| *pixels > 0)
-            .ok_or_else(|| invalid(format!("shape {shape:?} holds no picture")))
-    };
-    Ok(([side(width)?, side(height)?], format))
 }

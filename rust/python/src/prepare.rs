@@ -1,47 +1,143 @@
-//! `smartqc.prepare`: what a line does with a frame, for one array.
+//! `smartqc.prepare`: what a line does with a frame, for one picture; and what is behind `Spec`.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict};
 use smartqc_core::error::{Error, Result};
 use smartqc_core::frame::PixelFormat;
+use smartqc_core::infer::{Options, Runtime, Session};
+use smartqc_core::line;
 use smartqc_core::prepare::{Dtype, Plan, Spec, unsupported};
 
+use crate::arrays::Picture;
 use crate::errors::to_py;
+use crate::frame::PyFrame;
+
+/// What a plan was made for.
+#[derive(Clone, Debug, PartialEq)]
+struct Job {
+    spec: Spec,
+    size: (u32, u32),
+    format: PixelFormat,
+}
+
+thread_local! {
+    /// The latest plan: data sets are mostly of one size.
+    static LATEST: RefCell<Option<(Job, Plan)>> = const { RefCell::new(None) };
+}
 
 /// Crop, demosaic, resize, normalise and lay out one picture as a model's input.
 #[pyfunction]
-#[pyo3(signature = (array, spec, *, pixel_format))]
+#[pyo3(signature = (picture, spec, out = None, *, pixel_format = None))]
 pub(crate) fn prepare<'py>(
-    array: &Bound<'py, PyAny>,
+    picture: &Bound<'py, PyAny>,
     spec: &Bound<'py, PyAny>,
-    pixel_format: &str,
+    out: Option<Bound<'py, PyAny>>,
+    pixel_format: Option<&str>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = array.py();
+    let py = picture.py();
     let spec = parsed(spec)?;
-    let pixels = PyBuffer::<u8>::get(array)?;
-    let (format, width, height) = described(pixel_format, pixels.shape()).map_err(to_py)?;
-    let mut plan = Plan::new(&spec, width, height, format).map_err(to_py)?;
-    // A copy: the array may have any strides, and other threads may write to it meanwhile.
-    let image = pixels.to_vec(py)?;
-    let row = PyByteArray::new_with(py, plan.row_bytes(), |row| {
-        py.detach(|| plan.run(&image, format.row_bytes(width), row)).map_err(to_py)
-    })?;
-    let dtype = match spec.dtype {
+    if let Ok(frame) = picture.cast::<PyFrame>() {
+        let frame = frame.get().frame();
+        let info = *frame.info();
+        if let Some(name) = pixel_format
+            && info.pixel_format.name() != Some(name)
+        {
+            let problem = format!("{name}, but the frame is {}", info.pixel_format);
+            return Err(to_py(Error::invalid("pixel_format", problem)));
+        }
+        let job = Job { spec, size: (info.width, info.height), format: info.pixel_format };
+        return fill(py, job, out, |plan, row| plan.run_frame(frame, row));
+    }
+    let picture = Picture::of(picture, pixel_format)?;
+    let (bytes, stride) = (picture.bytes(), picture.format.row_bytes(picture.width));
+    let job = Job { spec, size: (picture.width, picture.height), format: picture.format };
+    fill(py, job, out, |plan, row| plan.run(bytes, stride, row))
+}
+
+/// Runs the plan of `job` into `out`, or a new array.
+fn fill<'py>(
+    py: Python<'py>,
+    job: Job,
+    out: Option<Bound<'py, PyAny>>,
+    run: impl FnOnce(&mut Plan, &mut [u8]) -> Result<()> + Send,
+) -> PyResult<Bound<'py, PyAny>> {
+    let latest = LATEST.with(|latest| latest.borrow_mut().take());
+    let (job, mut plan) = match latest {
+        Some((latest, plan)) if latest == job => (latest, plan),
+        _ => {
+            let made = Plan::new(&job.spec, job.size.0, job.size.1, job.format).map_err(to_py)?;
+            (job, made)
+        }
+    };
+    let dtype = dtype_name(job.spec.dtype);
+    let filled = match out {
+        Some(out) => {
+            let mut row = writable(&out, dtype, plan.row_shape())?;
+            let row = crate::bytes::of_mut(&mut row);
+            py.detach(|| run(&mut plan, row)).map_err(to_py)?;
+            out
+        }
+        None => {
+            let row = PyByteArray::new_with(py, plan.row_bytes(), |row| {
+                py.detach(|| run(&mut plan, row)).map_err(to_py)
+            })?;
+            py.import("numpy")?
+                .call_method1("frombuffer", (row, dtype))?
+                .call_method1("reshape", (plan.row_shape(),))?
+        }
+    };
+    LATEST.with(|latest| *latest.borrow_mut() = Some((job, plan)));
+    Ok(filled)
+}
+
+/// The bytes of an array that is to be filled.
+fn writable(out: &Bound<'_, PyAny>, dtype: &str, shape: [usize; 3]) -> PyResult<PyBuffer<u8>> {
+    let refused = |problem: String| to_py(Error::invalid("out", problem));
+    let numpy = out.py().import("numpy")?;
+    if !out.is_instance(&numpy.getattr("ndarray")?)? {
+        return Err(refused("not a NumPy array".to_owned()));
+    }
+    let found: String = out.getattr("dtype")?.str()?.extract()?;
+    let found_shape: Vec<usize> = out.getattr("shape")?.extract()?;
+    if found != dtype || found_shape != shape {
+        return Err(refused(format!(
+            "{found} of shape {found_shape:?}, but the row is {dtype} of shape {shape:?}"
+        )));
+    }
+    let flags = out.getattr("flags")?;
+    for (flag, problem) in
+        [("c_contiguous", "not contiguous"), ("writeable", "read-only"), ("aligned", "not aligned")]
+    {
+        if !flags.getattr(flag)?.extract::<bool>()? {
+            return Err(refused(problem.to_owned()));
+        }
+    }
+    PyBuffer::get(&out.call_method1("reshape", (-1,))?.call_method1("view", ("u1",))?)
+}
+
+fn dtype_name(dtype: Dtype) -> &'static str {
+    match dtype {
         Dtype::Float32 => "float32",
         Dtype::Float16 => "float16",
         Dtype::Uint8 => "uint8",
-    };
-    py.import("numpy")?
-        .call_method1("frombuffer", (row, dtype))?
-        .call_method1("reshape", (plan.row_shape(),))
+    }
 }
 
-/// A mapping as it would stand in a recipe.
+/// A mapping as it would stand in a recipe, or what has a `to_dict` that gives one.
 fn parsed(spec: &Bound<'_, PyAny>) -> PyResult<Spec> {
-    let options = PyDict::new(spec.py());
+    let py = spec.py();
+    let spec = match spec.getattr_opt("to_dict")? {
+        Some(to_dict) => to_dict.call0()?,
+        None => spec.clone(),
+    };
+    let options = PyDict::new(py);
     options.set_item("allow_nan", false)?;
-    let dumps = spec.py().import("json")?.getattr("dumps")?;
+    let dumps = py.import("json")?.getattr("dumps")?;
     let json: String = dumps.call((spec,), Some(&options))?.extract()?;
     serde_json::from_str(&json).map_err(|error| {
         let (file, key) = ("<python>".to_owned(), "prepare".to_owned());
@@ -49,21 +145,55 @@ fn parsed(spec: &Bound<'_, PyAny>) -> PyResult<Spec> {
     })
 }
 
-/// Format, width and height of an array of that name and shape.
-fn described(pixel_format: &str, shape: &[usize]) -> Result<(PixelFormat, u32, u32)> {
-    let format = PixelFormat::from_name(pixel_format).ok_or_else(|| unsupported(pixel_format))?;
-    let (height, width) = match (format.bits_per_pixel(), shape) {
-        (8, &[height, width]) | (24, &[height, width, 3]) => (height, width),
-        (8 | 24, _) => {
-            let wanted = if format.bits_per_pixel() == 8 { "" } else { ", 3" };
-            let problem =
-                format!("{shape:?}, but {pixel_format} wants (height, width{wanted}) of uint8");
-            return Err(Error::invalid("array's shape", problem));
-        }
-        _ => return Err(unsupported(pixel_format)),
-    };
-    let side = |side: usize| {
-        u32::try_from(side).map_err(|_| Error::invalid("array's shape", format!("{shape:?}")))
-    };
-    Ok((format, side(width)?, side(height)?))
+/// A spec with every default, as JSON; refused when it makes no sense.
+#[pyfunction]
+pub(crate) fn checked_spec(spec: &Bound<'_, PyAny>) -> PyResult<String> {
+    let spec = parsed(spec)?;
+    spec.check().map_err(to_py)?;
+    json(serde_json::to_string(&spec))
+}
+
+/// What a model's file says of how its pictures were prepared, as JSON: keys of a spec, and who
+/// says so.
+#[pyfunction]
+#[pyo3(signature = (model, library, size))]
+pub(crate) fn trained_spec(
+    py: Python<'_>,
+    model: PathBuf,
+    library: Option<PathBuf>,
+    size: Option<[u32; 2]>,
+) -> PyResult<String> {
+    let trained = py.detach(|| {
+        let missing = || Error::Runtime { problem: "no library is installed".to_owned() };
+        let runtime = Runtime::load(&library.ok_or_else(missing)?)?;
+        let session = Session::open(&runtime, &model, &Options::default())?;
+        line::trained(&session, size)
+    });
+    json(serde_json::to_string(&trained.map_err(to_py)?))
+}
+
+/// What preparing such pictures does and costs, as JSON; measured for about `budget_s`.
+#[pyfunction]
+pub(crate) fn explained(
+    py: Python<'_>,
+    spec: &Bound<'_, PyAny>,
+    width: u32,
+    height: u32,
+    pixel_format: &str,
+    budget_s: f64,
+) -> PyResult<String> {
+    let spec = parsed(spec)?;
+    let format = PixelFormat::from_name(pixel_format).ok_or_else(|| unsupported(pixel_format));
+    let format = format.map_err(to_py)?;
+    let budget = Duration::try_from_secs_f64(budget_s)
+        .map_err(|_| to_py(Error::invalid("budget_s", format!("{budget_s}; 0 or more"))))?;
+    let explained = py.detach(|| {
+        let mut plan = Plan::new(&spec, width, height, format)?;
+        Ok((plan.explain(), plan.measure(budget)?))
+    });
+    json(serde_json::to_string(&explained.map_err(to_py)?))
+}
+
+fn json(text: serde_json::Result<String>) -> PyResult<String> {
+    text.map_err(|why| to_py(Error::invalid("prepare", why.to_string())))
 }

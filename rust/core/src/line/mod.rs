@@ -25,6 +25,7 @@ mod setup;
 mod simulation;
 mod stats;
 mod tally;
+mod trained;
 mod worker;
 
 pub use outlet::{Event, Severity, severity_word};
@@ -34,3 +35,4 @@ pub use running::Line;
 pub use simulation::LedgerRow;
 pub use stats::{CameraStats, Stats};
 pub use tally::Spread;
+pub use trained::{Trained, trained};

@@ -22,6 +22,7 @@
 
 mod curve;
 mod demosaic;
+mod explain;
 mod geometry;
 mod level;
 mod picture;
@@ -43,6 +44,7 @@ use resize_linear::{Linear, Taps};
 use resize_nearest::{Nearest, Rule};
 use write::Writer;
 
+pub use explain::{Cost, Explanation};
 pub use picture::{FORMATS, unsupported};
 pub use spec::{Color, Depth, Dtype, Fit, Flip, Layout, Resize, Spec};
 
@@ -60,6 +62,7 @@ pub struct Plan {
     row_shape: [usize; 3],
     row_bytes: usize,
     geometry: Geometry,
+    spec: Spec,
     passes: Passes,
 }
 
@@ -118,7 +121,7 @@ impl Plan {
         };
         let geometry = Geometry::new(spec, width, height)?;
         let size = (width, height);
-        let passes = if bits - lost == 8 {
+        let passes = if bits - lost == 8 && spec.resize != Resize::LinearFloat {
             Passes::Bytes(Scalar::new(spec, &geometry, size, format, lost)?)
         } else {
             Passes::Deep(Scalar::new(spec, &geometry, size, format, lost)?)
@@ -135,6 +138,7 @@ impl Plan {
             },
             row_bytes: out_channels * out_height * out_width * spec.dtype.bytes(),
             geometry,
+            spec: spec.clone(),
             passes,
         })
     }
@@ -188,6 +192,11 @@ impl Plan {
         self.run(frame.image(), info.stride, row)
     }
 
+    /// What runs the pass.
+    fn kernel(&self) -> &'static str {
+        "scalar"
+    }
+
     /// The camera's coordinates of a point of the tensor, both in pixels from the outer corner of
     /// pixel (0, 0). Not clipped: points on a letterbox's border lie outside the picture.
     pub fn to_camera(&self, x: f32, y: f32) -> (f32, f32) {
@@ -206,11 +215,14 @@ impl<L: Level> Scalar<L> {
         let (_, bits, _) = picture::described(format)?;
         let reader = Reader::new(spec, size, format, lost)?;
         let channels = reader.channels();
+        // What is not to be rounded uses all of 16 bits.
+        let gain = if spec.resize == Resize::LinearFloat { 16 - (bits - lost) } else { 0 };
+        let white = ((1 << (bits - lost)) - 1) << gain;
         Ok(Self {
             reader,
-            resizer: Resizer::new(spec.resize, geometry, channels),
+            resizer: Resizer::new(spec.resize, geometry, channels, 1 << gain),
             line: vec![L::default(); geometry.x.shown as usize * channels],
-            writer: Writer::new(spec, geometry, channels, bits - lost),
+            writer: Writer::new(spec, geometry, channels, white),
         })
     }
 
@@ -237,21 +249,30 @@ impl<L: Level> Scalar<L> {
 }
 
 impl<L: Level> Resizer<L> {
-    fn new(resize: Resize, geometry: &Geometry, channels: usize) -> Self {
+    fn new(resize: Resize, geometry: &Geometry, channels: usize, gain: i32) -> Self {
         let Geometry { x, y, .. } = geometry;
-        let linear = |taps| Self::Linear(Linear::new(geometry, taps, channels));
+        let linear = |taps| Self::Linear(Linear::new(geometry, taps, channels, gain));
         let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, channels));
-        if (x.source, y.source) == (x.resized, y.resized) {
+        if (x.source, y.source) == (x.resized, y.resized) && gain == 1 {
             return Self::Nearest(Nearest::new(geometry, Rule::Corner));
         }
         match resize {
             Resize::Nearest => Self::Nearest(Nearest::new(geometry, Rule::Corner)),
             Resize::NearestPil => Self::Nearest(Nearest::new(geometry, Rule::Centre)),
-            Resize::Linear => linear(Taps::Centres),
+            Resize::Linear | Resize::LinearFloat => linear(Taps::Centres),
             Resize::Area if x.source < x.resized || y.source < y.resized => linear(Taps::Edges),
             Resize::Area => Self::Area(Area::new(geometry, channels)),
             Resize::Antialias => antialias(Filter::Bilinear),
             Resize::AntialiasCubic => antialias(Filter::Bicubic),
+        }
+    }
+
+    /// The picture's rows that are looked at, in any order; `None` for all of the crop.
+    fn rows(&self) -> Option<Vec<u32>> {
+        match self {
+            Self::Nearest(nearest) => Some(nearest.rows().to_vec()),
+            Self::Linear(linear) => Some(linear.rows().collect()),
+            Self::Area(_) | Self::Antialias(_) => None,
         }
     }
 

@@ -90,7 +90,8 @@ impl<L: Level> Reader<L> {
             rows: Rows::new(kept),
             tile: Tile {
                 held: None,
-                levels: vec![L::default(); block * source.height],
+                // Nearest, where it enlarges, wants a row of the camera more than once.
+                levels: vec![L::default(); block * source.height.max(spec.size[0] as usize)],
                 band: vec![L::default(); block],
             },
             source,

@@ -41,8 +41,10 @@ pub(super) struct Linear<L: Level> {
 }
 
 impl<L: Level> Linear<L> {
-    pub(super) fn new(geometry: &Geometry, taps: Taps, channels: usize) -> Self {
+    /// Levels come out `gain` times as large.
+    pub(super) fn new(geometry: &Geometry, taps: Taps, channels: usize, gain: i32) -> Self {
         let mut across = table(&geometry.x, taps, L::LINEAR_ONE);
+        across.iter_mut().for_each(|tap| tap.weight = tap.weight.map(|weight| weight * gain));
         let down = table(&geometry.y, taps, L::LINEAR_ONE);
         let (first, count) = (geometry.x.first, geometry.x.source as usize);
         let mut picked: Vec<u32> = across.iter().flat_map(|tap| tap.at).collect();
@@ -68,6 +70,11 @@ impl<L: Level> Linear<L> {
 
     pub(super) fn restart(&mut self) {
         self.held = [None; 2];
+    }
+
+    /// The rows that have a tap.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
+        self.down.iter().flat_map(|tap| tap.at)
     }
 
     /// Output row `y`.

@@ -31,6 +31,11 @@ impl Nearest {
         Self { columns, rows: picked(y, rule) }
     }
 
+    /// The rows that are looked at.
+    pub(super) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
     /// Output row `y`.
     pub(super) fn row<L: Level>(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         picture.read(self.rows[y] as usize, &self.columns, out);

@@ -88,6 +88,9 @@ pub struct Spec {
 pub enum Resize {
     /// `cv2.INTER_LINEAR`, bit for bit: two taps however much it shrinks (Ultralytics detectors).
     Linear,
+    /// torch's `interpolate(mode="bilinear", antialias=False)` on float pictures: as `linear`, but not
+    /// rounded to grey levels (RF-DETR); held in 16 bits.
+    LinearFloat,
     /// `cv2.INTER_AREA`: the mean of what an output pixel covers, exact and rounded to nearest
     /// (cv2 sums in float32 and may differ by one grey level beside a half); where an axis
     /// enlarges, cv2's own variant of linear, bit for bit.

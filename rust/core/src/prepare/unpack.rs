@@ -25,7 +25,8 @@ pub(super) struct Unpack<L> {
 impl<L: Level> Unpack<L> {
     /// Whether a row's bytes are its levels.
     pub(super) fn is_plain(&self) -> bool {
-        self.packing == Packing::Byte && matches!(self.map, Map::Shift(0))
+        let bytes = L::borrowed(&[]).is_some();
+        bytes && self.packing == Packing::Byte && matches!(self.map, Map::Shift(0))
     }
 
     /// Levels of `out.len()` columns from `first` on, of row `y`, whose bytes are `line`.

@@ -1,6 +1,5 @@
 //! Grey levels to elements of a tensor: normalised, in the model's layout and type.
 
-use super::curve::white;
 use super::geometry::Geometry;
 use super::level::Level;
 use super::spec::{Color, Dtype, Layout, Spec};
@@ -14,11 +13,11 @@ pub(super) enum Writer {
 }
 
 impl Writer {
-    /// `channels` is what a pixel has on its way in: 1 or 3; `bits` is what its levels have.
-    pub(super) fn new(spec: &Spec, geometry: &Geometry, channels: usize, bits: u32) -> Self {
-        let plan = (spec, geometry, channels, bits);
+    /// `channels` is what a pixel has on its way in: 1 or 3; `white` is its highest level.
+    pub(super) fn new(spec: &Spec, geometry: &Geometry, channels: usize, white: u32) -> Self {
+        let plan = (spec, geometry, channels, white);
         match spec.dtype {
-            Dtype::Uint8 => Self::Uint8(Typed::new(plan, |_, level| [level as u8])),
+            Dtype::Uint8 => Self::Uint8(Typed::new(plan, |_, level| [level.round() as u8])),
             Dtype::Float16 => Self::Float16(Typed::new(plan, |c, level| {
                 half_bits(normalised(spec, c, level)).to_ne_bytes()
             })),
@@ -41,7 +40,7 @@ impl Writer {
 /// For elements of `N` bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Typed<const N: usize> {
-    /// For each channel of the tensor, what each level becomes: 2 to the bits of them.
+    /// For each channel of the tensor, what each level becomes.
     tables: Vec<Vec<[u8; N]>>,
     /// For each channel of the tensor, an element of the border.
     borders: Vec<[u8; N]>,
@@ -56,13 +55,14 @@ pub(super) struct Typed<const N: usize> {
 
 impl<const N: usize> Typed<N> {
     fn new(
-        (spec, geometry, channels, bits): (&Spec, &Geometry, usize, u32),
+        (spec, geometry, channels, white): (&Spec, &Geometry, usize, u32),
         element: impl Fn(usize, f64) -> [u8; N],
     ) -> Self {
         // Levels of more bits are brought to those of 8, so that scale, mean and std stay.
-        let (levels, white) = (1_u32 << bits, white(bits));
         let table = |c| -> Vec<_> {
-            (0..levels).map(|level| element(c, f64::from(level) * 255.0 / white)).collect()
+            (0..=white)
+                .map(|level| element(c, f64::from(level) * 255.0 / f64::from(white)))
+                .collect()
         };
         let tables: Vec<_> = (0..spec.color.channels()).map(table).collect();
         let borders = (0..tables.len()).map(|c| element(c, spec.pad_value.into())).collect();
