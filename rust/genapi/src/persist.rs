@@ -169,6 +169,10 @@ impl NodeMap {
             } else if superseded {
                 None
             } else {
+                if !self.selected(item.node).is_empty() {
+                    // Those before it have moved it.
+                    let _ = self.give_back(item);
+                }
                 self.difference(item)
             };
             match problem {

@@ -1,6 +1,6 @@
 //! What changes: values that live in the map, bytes that were read, ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::fault::Allowed;
@@ -64,6 +64,8 @@ pub(crate) struct State {
     ports: BTreeMap<NodeId, PortState>,
     kept: usize,
     kept_bytes: usize,
+    /// Commands that were not seen to be done since.
+    pub(crate) executing: HashSet<NodeId>,
     /// Nodes with a polling time, and the milliseconds since each was polled.
     pub(crate) polled: Vec<(NodeId, u64)>,
     /// Spare stacks for formulas.
@@ -88,6 +90,7 @@ impl State {
             ports: BTreeMap::new(),
             kept: 0,
             kept_bytes: 0,
+            executing: HashSet::new(),
             polled: polled.collect(),
             integers: Vec::new(),
             floats: Vec::new(),

@@ -41,15 +41,12 @@ impl Arena {
         for nested in &raw.nested {
             let knife = Shape::Node(Element::IntSwissKnife);
             if nested.shape == knife || nested.shape == Shape::Node(Element::SwissKnife) {
-                // Their names are known within the register only.
-                let around = if raw.name.is_empty() {
-                    raw.nested.iter().find(|n| n.shape == Shape::Node(Element::StructEntry))
-                } else {
-                    Some(raw)
+                // Their names are known within the register only, as the reference has it.
+                let name = match raw.shape {
+                    Shape::Struct => Cow::Borrowed(&*nested.name),
+                    _ => Cow::Owned(format!("_{}_{}", raw.name, nested.name)),
                 };
-                let around = around.map_or("", |raw| &*raw.name);
-                let name = format!("_{around}_{}", nested.name);
-                found.extend(self.node_named(name.into(), nested, None));
+                found.extend(self.node_named(name, nested, None));
             }
         }
         found

@@ -59,27 +59,27 @@ impl Eval<'_> {
         let mut allowed = Allowed::ALL;
         if let Some(predicate) = node.is_implemented {
             match self.predicate(predicate)? {
-                None => reduce(&mut allowed, unreadable(id, predicate)),
-                Some(0) => {
+                Err(mode) => reduce(&mut allowed, unreadable(id, predicate, mode)),
+                Ok(0) => {
                     return Ok(less(
                         id,
                         WhyRule::NotImplemented(predicate),
                         AccessMode::NotImplemented,
                     ));
                 }
-                Some(_) => {}
+                Ok(_) => {}
             }
         }
         if let Some(predicate) = node.is_available
             && allowed.mode.is_available()
         {
             match self.predicate(predicate)? {
-                None => reduce(&mut allowed, unreadable(id, predicate)),
-                Some(0) => {
+                Err(mode) => reduce(&mut allowed, unreadable(id, predicate, mode)),
+                Ok(0) => {
                     let rule = WhyRule::NotAvailable(predicate);
                     reduce(&mut allowed, less(id, rule, AccessMode::NotAvailable));
                 }
-                Some(_) => {}
+                Ok(_) => {}
             }
         }
         // What lies below is asked first: that it is not implemented outweighs all else.
@@ -92,9 +92,9 @@ impl Eval<'_> {
             && allowed.mode.is_available()
         {
             match self.predicate(predicate)? {
-                None => reduce(&mut allowed, unreadable(id, predicate)),
-                Some(0) => {}
-                Some(value) => {
+                Err(mode) => reduce(&mut allowed, unreadable(id, predicate, mode)),
+                Ok(0) => {}
+                Ok(value) => {
                     let rule = WhyRule::Locked(predicate, value);
                     reduce(&mut allowed, less(id, rule, AccessMode::ReadOnly));
                 }
@@ -103,12 +103,13 @@ impl Eval<'_> {
         Ok(allowed)
     }
 
-    /// A predicate's value, or none when it can't be read.
-    fn predicate(&mut self, predicate: NodeId) -> Told<Option<i64>> {
-        if !self.access(predicate)?.mode.is_readable() {
-            return Ok(None);
+    /// A predicate's value, or what remains of the node when it can't be read.
+    fn predicate(&mut self, predicate: NodeId) -> Told<Result<i64, AccessMode>> {
+        match self.access(predicate)?.mode {
+            mode if mode.is_readable() => self.integer(predicate).map(Ok),
+            AccessMode::NotImplemented => Ok(Err(AccessMode::NotImplemented)),
+            _ => Ok(Err(AccessMode::NotAvailable)),
         }
-        self.integer(predicate).map(Some)
     }
 
     fn access_below(&mut self, id: NodeId) -> Told<Allowed> {
@@ -263,8 +264,8 @@ fn less(node: NodeId, rule: WhyRule, mode: AccessMode) -> Allowed {
     Allowed { mode, why: Some(Why { node, rule, mode }) }
 }
 
-fn unreadable(node: NodeId, predicate: NodeId) -> Allowed {
-    less(node, WhyRule::Unreadable(predicate), AccessMode::NotAvailable)
+fn unreadable(node: NodeId, predicate: NodeId, mode: AccessMode) -> Allowed {
+    less(node, WhyRule::Unreadable(predicate), mode)
 }
 
 /// Takes away what the other does not allow; the one that takes most is the reason.

@@ -261,20 +261,26 @@ impl Eval<'_> {
             return Err(Fault::at(id, Trouble::WrongType("command")));
         };
         let value = self.term(command)?;
-        self.set_cell(id, cell, value)
+        self.set_cell(id, cell, value)?;
+        self.state.executing.insert(id);
+        Ok(())
     }
 
-    /// Whether a command's value is no longer what executing it wrote.
+    /// Whether a command's value is no longer what executing it wrote; one that was not executed
+    /// is done.
     pub(crate) fn is_done(&mut self, id: NodeId) -> Told<bool> {
         let Def::Command { cell, command } = self.model.node(id).def else {
             return Err(Fault::at(id, Trouble::WrongType("command")));
         };
         let Cell::Node(node) = cell else { return Ok(true) };
-        if !self.access(id)?.mode.is_readable() {
+        if !self.state.executing.contains(&id) || !self.access(id)?.mode.is_readable() {
             return Ok(true);
         }
         self.invalidate(node);
         let (now, command) = (self.integer(node)?, self.term(command)?.integer());
+        if now != command {
+            self.state.executing.remove(&id);
+        }
         Ok(now != command)
     }
 }
