@@ -48,6 +48,13 @@ def reconciles(stats):
 # Arrays from elsewhere.
 
 
+def deep():
+    """A recipe for more than 8 bits, by which every picture is a defect."""
+    recipe = grey(threshold=0.0)
+    recipe["model"][0]["prepare"]["depth"] = "8bit"
+    return recipe
+
+
 @pytest.mark.parametrize(
     ("shape", "pixel_format"),
     [
@@ -111,6 +118,36 @@ def test_an_array_that_does_not_fit_is_refused_and_no_part(array, pixel_format, 
         line.submit(picture(230))
         assert judged(line).outcome == "reject"
         assert line.stats.announced == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "pixel_format"),
+    [
+        ((16, 18), np.uint16, "Mono12"),
+        ((16, 18), np.uint16, "BayerGB16"),
+        ((16, 18, 2), np.uint8, "YUV422_8"),
+        ((16, 18, 4), np.uint8, "BGRa8"),
+        ((3, 16, 18), np.uint8, "RGB8_Planar"),
+    ],
+)
+def test_pixels_of_every_whole_format_are_what_was_submitted(shape, dtype, pixel_format):
+    array = (np.arange(np.prod(shape)) % 251).astype(dtype).reshape(shape)
+    with push_line(deep()) as line:
+        line.submit(array, pixel_format=pixel_format)
+        frame = judged(line).frame
+        assert frame.pixel_format == pixel_format
+        assert frame.pixels.dtype == dtype
+        assert np.array_equal(frame.pixels, array)
+
+
+def test_packed_pixels_are_prepared_and_have_no_view():
+    with push_line(deep()) as line:
+        line.submit(np.zeros((16, 27), np.uint8), pixel_format="Mono12p")
+        frame = judged(line).frame
+        with pytest.raises(UnsupportedFormatError, match=r"Mono12p .*prepare takes the frame"):
+            frame.pixels  # noqa: B018
+        spec = qc.Spec(resize="area", size=(8, 8), depth="full")
+        assert (qc.prepare(frame, spec) == 0).all()
 
 
 def test_a_line_that_does_not_run_takes_no_arrays():

@@ -180,14 +180,17 @@ class Frame:
     """A picture in memory of ours, which goes back to the camera when the last view dies."""
 
     @property
-    def pixels(self) -> NDArray[np.uint8]:
-        """Image as captured: uint8, (height, width) or (height, width, 3 or 4).
+    def pixels(self) -> NDArray[Any]:
+        """Image as captured: uint8, (height, width) or (height, width, 2 to 4).
+
+        RGB8_Planar is (3, height, width); Mono10 to Mono16 and their Bayer kin are uint16, (height,
+        width).
 
         A read-only view of the very buffer that the camera filled; it holds the buffer until the
         last slice dies. ``.copy()`` keeps the pixels longer.
 
         Raises:
-            UnsupportedFormatError: for formats deeper than 8 bits and packed ones.
+            UnsupportedFormatError: for packed formats such as Mono12p; `prepare` takes the frame.
         """
     @property
     def width(self) -> int: ...

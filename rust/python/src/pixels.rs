@@ -9,7 +9,10 @@ use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use smartqc_core::error::Error;
-use smartqc_core::frame::{Frame, Kept, PixelFormat};
+use smartqc_core::frame::{Frame, Kept};
+use smartqc_core::prepare::FORMATS;
+
+use crate::arrays::Form;
 
 /// What keeps the slot: a frame of its own, or one within a line's quota.
 #[derive(Clone)]
@@ -28,46 +31,62 @@ impl Held {
 }
 
 const BYTE: &CStr = c"B";
+const WORD: &CStr = c"<H";
 
-/// Exports one frame; NumPy's array over it is (height, width) or (height, width, channels).
+/// Exports one frame; NumPy's array over it is what `prepare` takes for the frame's format.
 #[pyclass(frozen, module = "smartqc._native")]
 pub(crate) struct Pixels {
     held: Held,
     shape: [ffi::Py_ssize_t; 3],
     strides: [ffi::Py_ssize_t; 3],
     dimensions: c_int,
-    bytes: ffi::Py_ssize_t,
+    item_bytes: ffi::Py_ssize_t,
 }
 
 impl Pixels {
-    /// Channels of 8-bit formats; deeper and packed ones have no array view of bytes.
+    /// Of every format whose pixels are whole bytes; packed ones have no array view.
     pub(crate) fn new(held: Held) -> Result<Self, Error> {
         let info = *held.frame().info();
-        let channels: ffi::Py_ssize_t = match info.pixel_format {
-            PixelFormat::RGB8 | PixelFormat::BGR8 => 3,
-            PixelFormat::RGBA8 | PixelFormat::BGRA8 => 4,
-            format if format.bits_per_pixel() == 8 => 1,
-            format => {
+        let [height, width, stride] = [info.height as usize, info.width as usize, info.stride]
+            .map(|length| length as ffi::Py_ssize_t);
+        let (shape, strides, dimensions, item_bytes) = match Form::of(info.pixel_format) {
+            Some(Form::Flat) => ([height, width, 1], [stride, 1, 1], 2, 1),
+            Some(Form::Words) => ([height, width, 1], [stride, 2, 2], 2, 2),
+            Some(Form::Channels(count)) => {
+                let count = count as ffi::Py_ssize_t;
+                ([height, width, count], [stride, count, 1], 3, 1)
+            }
+            Some(Form::Planes) => ([3, height, width], [stride * height, stride, 1], 3, 1),
+            Some(Form::Packed) | None => {
+                let whole = FORMATS.iter().filter(|(format, _)| {
+                    Form::of(*format).is_some_and(|form| form != Form::Packed)
+                });
+                let names: Vec<&str> = whole.map(|(_, name)| *name).collect();
                 return Err(Error::UnsupportedFormat {
-                    format: format.to_string(),
-                    supported:
-                        "Mono8, BayerRG8, BayerGR8, BayerGB8, BayerBG8, RGB8, BGR8, RGBa8, BGRa8"
-                            .into(),
+                    format: info.pixel_format.to_string(),
+                    supported: format!(
+                        "{}; smartqc.prepare takes the frame itself",
+                        names.join(", ")
+                    ),
                 });
             }
         };
-        let (height, width) = (info.height as ffi::Py_ssize_t, info.width as ffi::Py_ssize_t);
-        Ok(Self {
-            held,
-            shape: [height, width, channels],
-            strides: [info.stride as ffi::Py_ssize_t, channels, 1],
-            dimensions: if channels == 1 { 2 } else { 3 },
-            bytes: height * width * channels,
-        })
+        Ok(Self { held, shape, strides, dimensions, item_bytes })
     }
 
+    fn bytes(&self) -> ffi::Py_ssize_t {
+        self.shape.iter().product::<ffi::Py_ssize_t>() * self.item_bytes
+    }
+
+    /// Whether rows follow each other without a gap.
     fn contiguous(&self) -> bool {
-        self.shape[0] <= 1 || self.strides[0] == self.shape[1] * self.shape[2]
+        let mut packed = self.item_bytes;
+        let dimensions = self.shape.iter().zip(&self.strides).take(self.dimensions as usize);
+        dimensions.rev().all(|(&length, &stride)| {
+            let follows = length <= 1 || stride == packed;
+            packed *= length;
+            follows
+        })
     }
 }
 
@@ -105,11 +124,12 @@ impl Pixels {
         // and never moves; Python does not write through them.
         unsafe {
             (*view).buf = image.as_ptr().cast_mut().cast();
-            (*view).len = this.bytes;
+            (*view).len = this.bytes();
             (*view).readonly = 1;
-            (*view).itemsize = 1;
+            (*view).itemsize = this.item_bytes;
+            let format = if this.item_bytes == 1 { BYTE } else { WORD };
             (*view).format =
-                if asks(ffi::PyBUF_FORMAT) { BYTE.as_ptr().cast_mut() } else { ptr::null_mut() };
+                if asks(ffi::PyBUF_FORMAT) { format.as_ptr().cast_mut() } else { ptr::null_mut() };
             (*view).ndim = this.dimensions;
             (*view).shape =
                 if asks(ffi::PyBUF_ND) { this.shape.as_ptr().cast_mut() } else { ptr::null_mut() };
