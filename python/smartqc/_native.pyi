@@ -403,6 +403,24 @@ class Line:
             InvalidError: something else announces this line's parts.
             ClosedError: it does not run.
         """
+    def challenge(
+        self, parts: int = 1, *, class_name: str | None = None, timeout_s: float = 60.0
+    ) -> None:
+        """Challenge the line: the next parts are known to be bad, and each must be ejected.
+
+        Returns at once. What came of it is an event (``challenge_passed`` or
+        ``challenge_failed``) and a record with the fate of each part; a failed one asks for a
+        stop. The outcomes of these parts alarm nobody.
+
+        Args:
+            parts: how many, 1 to 64.
+            class_name: the class for which they must be rejected; any unless given.
+            timeout_s: all of them must come within this.
+
+        Raises:
+            InvalidError: an unknown class, or a challenge runs already.
+            ClosedError: it does not run.
+        """
     def reset(self) -> None:
         """Say that somebody has looked after alarms and stop requests."""
     def set_threshold(self, name: str, value: float) -> float:
@@ -428,3 +446,34 @@ class Line:
         """Let what is on the belt go its way, then stop everything; Ctrl-C meanwhile aborts."""
     def abort(self) -> None:
         """Stop at once: the rest is ``unjudged(stopped)``, the ejectors are safe."""
+
+def faults() -> list[tuple[str, str]]:
+    """Every fault of a simulated line: its name, and what its value means."""
+
+def rehearse(line: str | PathLike[str], base: PathLike[str], wishes: dict[str, Any]) -> str:
+    """What `smartqc.testing.Belt.rehearse` builds on: a report as JSON."""
+
+def plan(line: str | PathLike[str], base: PathLike[str], wishes: dict[str, Any]) -> str:
+    """What `smartqc.testing.Belt.plan` builds on: a plan as JSON."""
+
+@final
+class Belt:
+    """What `smartqc.testing.Belt` builds on: use that one."""
+
+    def __new__(
+        cls, line: str | PathLike[str], base: PathLike[str], wishes: dict[str, Any]
+    ) -> Self: ...
+    @property
+    def now_s(self) -> float: ...
+    @property
+    def next_event_s(self) -> float | None: ...
+    @property
+    def finished(self) -> bool: ...
+    def encoder_count(self) -> int: ...
+    def speed_mm_s(self) -> float: ...
+    def advance(self, to_s: float) -> list[dict[str, Any]]: ...
+    def command(self, ejector: int, at_s: float, pulse_s: float) -> int: ...
+    def cancel(self, stroke: int) -> bool: ...
+    def halt(self) -> None: ...
+    def resume(self) -> None: ...
+    def parts(self) -> list[dict[str, Any]]: ...

@@ -65,6 +65,10 @@ class Stats:
     """Whether a stop was requested since the last ``reset()``: the output of that name."""
     alarm: bool
     """Whether there was an alarm since the last ``reset()``: the output of that name."""
+    challenge: bool
+    """Whether a challenge runs."""
+    challenges_passed: int
+    challenges_failed: int
     speed_mm_s: float | None
     stray_frames: int
     realtime: bool

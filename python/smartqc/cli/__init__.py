@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from smartqc.cli import demo, discover, doctor, features, run, version
+from smartqc.cli import belt, demo, discover, doctor, features, plan, run, version
 from smartqc.errors import SmartqcError
 
 
@@ -36,6 +36,8 @@ app.command("demo")(demo.demo)
 app.command("discover")(discover.discover)
 app.command("features")(features.features)
 app.command("run")(run.run)
+app.command("belt")(belt.belt)
+app.command("plan")(plan.plan)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

@@ -1,6 +1,7 @@
 //! The binding: convert, release the GIL, map errors; nothing else.
 
 mod arrays;
+mod belt;
 mod bytes;
 mod camera;
 mod errors;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 mod _native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::belt::{PyBelt, faults, plan, rehearse};
     #[pymodule_export]
     use crate::camera::{PyCamera, PyCameraInfo, PyFeature, add_producer_folder, py_discover};
     #[pymodule_export]

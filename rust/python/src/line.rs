@@ -190,7 +190,7 @@ impl Drop for PyLine {
 }
 
 /// A path to a TOML file, or JSON from Python objects with the folder its paths start from.
-fn plant(source: &Bound<'_, PyAny>, base: &Path) -> PyResult<Loaded<Plant>> {
+pub(crate) fn plant(source: &Bound<'_, PyAny>, base: &Path) -> PyResult<Loaded<Plant>> {
     match source.cast::<PyString>() {
         Ok(json) => config::plant_from_json(json.to_str()?, base).map_err(to_py),
         Err(_) => config::plant_from_file(&source.extract::<PathBuf>()?).map_err(to_py),
@@ -227,6 +227,7 @@ impl PyLine {
     #[pyo3(signature = (*, timeout_s = None))]
     fn next(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<PyInspection>> {
         let timeout = timeout_s.map(|value| seconds("timeout_s", value)).transpose()?;
+        py.detach(|| self.0.was_started()).map_err(to_py)?;
         let next = wait(py, timeout, |slice| match self.0.next(slice) {
             Next::Inspection(inspection) => Ok(Some(Some(PyInspection(*inspection)))),
             Next::Ended => Ok::<_, Error>(Some(None)),
@@ -273,6 +274,18 @@ impl PyLine {
 
     fn announce(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.announce()).map_err(to_py)
+    }
+
+    #[pyo3(signature = (parts = 1, *, class_name = None, timeout_s = 60.0))]
+    fn challenge(
+        &self,
+        py: Python<'_>,
+        parts: u32,
+        class_name: Option<&str>,
+        timeout_s: f64,
+    ) -> PyResult<()> {
+        let timeout = seconds("timeout_s", timeout_s)?;
+        py.detach(|| self.0.challenge(parts, class_name, timeout)).map_err(to_py)
     }
 
     fn reset(&self, py: Python<'_>) {
@@ -368,6 +381,10 @@ impl PyLine {
         out.set_item("ready", report.is_some_and(|report| report.ready))?;
         out.set_item("stop", report.is_some_and(|report| report.stop))?;
         out.set_item("alarm", report.is_some_and(|report| report.alarm))?;
+        out.set_item("challenge", report.is_some_and(|report| report.challenge))?;
+        let [passed, failed] = report.map_or([0, 0], |report| report.challenges);
+        out.set_item("challenges_passed", passed)?;
+        out.set_item("challenges_failed", failed)?;
         out.set_item("speed_mm_s", report.map(|report| report.speed_mm_s))?;
         out.set_item("stray_frames", report.map_or(0, |report| report.stray_frames))?;
         let fifo = |r: &line::deadline::Report| r.scheduling == line::deadline::Scheduling::Fifo;

@@ -13,8 +13,8 @@ pub use thread::{LineThread, Wake};
 use crossbeam_channel::Sender;
 
 use crate::frame::Frame;
-use crate::outcome::{Counts, Disposition, PartId, Reason, ViewVerdict};
-use crate::track::{Cause, Committed, Policy};
+use crate::outcome::{ClassId, Counts, Disposition, PartId, Reason, ViewVerdict};
+use crate::track::{Cause, Challenged, Committed, Policy};
 
 /// What other threads tell the line thread. `D` is whatever the workers want to hand on with a
 /// verdict (scores, the frame); it comes out again at [`Outlet::verdict`].
@@ -62,6 +62,18 @@ pub enum Message<D> {
     },
     /// From now on, what is not yet committed is treated so.
     Policy(Box<Policy>),
+    /// The next so many parts are known to be bad; tells whether the challenge has begun, which it
+    /// has not while another one runs.
+    Challenge {
+        /// How many.
+        parts: u32,
+        /// Of which class; any, unless said.
+        class: Option<ClassId>,
+        /// They are announced before this.
+        until_ns: i64,
+        /// The answer.
+        begun: Sender<bool>,
+    },
     /// Tell how it goes.
     Report(Sender<Report>),
     /// Announce nothing any more; let what is on the belt go its way until `drain_ns`, then end.
@@ -152,6 +164,8 @@ pub enum LineEvent {
     /// Whether every part that comes to an ejector is one the line has seen, and nothing asks for a
     /// stop.
     Ready(bool),
+    /// What came of a challenge.
+    Challenged(Challenged),
     /// An output of `[signals]` does not reach the plant: its name.
     SignalLost(&'static str),
     /// An ejector could not be armed again after a reset.
@@ -176,6 +190,10 @@ pub struct Report {
     pub stop: bool,
     /// Whether there was an alarm since the last reset: the output of that name.
     pub alarm: bool,
+    /// Whether a challenge runs.
+    pub challenge: bool,
+    /// Challenges that were passed, and that were not.
+    pub challenges: [u64; 2],
     /// The belt's speed.
     pub speed_mm_s: f64,
     /// Frames that belonged to no part.

@@ -17,7 +17,7 @@ use crate::decide::Scores;
 use crate::frame::{Frame, FrameInfo, Kept};
 use crate::outcome::{Disposition, Outcome, PartId, Reason, ViewVerdict};
 use crate::record::{self, Entry, Recorder};
-use crate::track::{Cause, Committed};
+use crate::track::{Cause, Challenged, Committed};
 
 /// Events that wait for a reader; the oldest goes above that.
 const EVENTS: usize = 1024;
@@ -336,11 +336,18 @@ impl Outlet for Hands {
         if let LineEvent::StopRequest(cause) = event {
             self.reach.stop_requested.set(cause);
         }
+        if let LineEvent::Challenged(result) = event {
+            self.put(Entry::Challenge { at_ns, result: challenge(&result) }, at_ns);
+        }
         let (kind, severity) = match event {
             LineEvent::Alarm(cause) => (cause_word(cause), Severity::Alarm),
             LineEvent::StopRequest(cause) => (cause_word(cause), Severity::Stop),
             LineEvent::Ready(true) => ("ready", Severity::Info),
             LineEvent::Ready(false) => ("not_ready", Severity::Info),
+            LineEvent::Challenged(result) if result.passed() => {
+                ("challenge_passed", Severity::Info)
+            }
+            LineEvent::Challenged(_) => ("challenge_failed", Severity::Stop),
             LineEvent::SignalLost("ready") => ("signal_lost_ready", Severity::Alarm),
             LineEvent::SignalLost("stop") => ("signal_lost_stop", Severity::Alarm),
             LineEvent::SignalLost(_) => ("signal_lost_alarm", Severity::Alarm),
@@ -361,6 +368,21 @@ impl Drop for Hands {
     fn drop(&mut self) {
         self.reach.tally.finish(&mut self.pending);
     }
+}
+
+/// A challenge as it is recorded: what became of each of its parts.
+fn challenge(result: &Challenged) -> record::Challenge {
+    let became = |number: u32| {
+        let bit = 1u64 << number;
+        match (result.seen & bit, result.rejected & bit, result.ejected & bit) {
+            (0, ..) => "not_seen",
+            (_, 0, _) => "not_rejected",
+            (.., 0) => "not_ejected",
+            _ => "ejected",
+        }
+    };
+    let parts = (0..result.parts).map(|n| (result.first + u64::from(n), became(n)));
+    record::Challenge { passed: result.passed(), parts: parts.collect() }
 }
 
 fn word(verdict: ViewVerdict) -> &'static str {
@@ -398,6 +420,8 @@ const CAUSES: &[(Cause, &str)] = &[
     (Cause::Refused, "refused"),
     (Cause::Unconfirmed, "unconfirmed"),
     (Cause::EjectorFault, "ejector_fault"),
+    (Cause::ChallengeFailed, "challenge_failed"),
+    (Cause::ChallengeDue, "challenge_due"),
     (Cause::Overload, "overload"),
     (Cause::Aborted, "aborted"),
 ];

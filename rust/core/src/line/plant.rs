@@ -226,17 +226,26 @@ pub enum OnCrowded {
 pub struct Limits {
     /// Alarm when more than this share was unjudged.
     pub unjudged_share: f64,
-    /// Alarm when more than this share was rejected, and a stop request above twice that.
+    /// Alarm when more than this share was rejected, and a stop request above twice that, or half way
+    /// from it to all.
     pub reject_share: f64,
     /// Alarm after this many rejects in a row, and a stop request after twice as many.
     pub rejects_in_row: u32,
     /// How long a camera may be gone before the line asks for a stop, s.
     pub lost_s: f64,
+    /// Alarm when no challenge was passed for so long, s; never unless given.
+    pub challenge_every_s: Option<f64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unjudged_share: 0.05, reject_share: 0.5, rejects_in_row: 10, lost_s: 2.0 }
+        Self {
+            unjudged_share: 0.05,
+            reject_share: 0.5,
+            rejects_in_row: 10,
+            lost_s: 2.0,
+            challenge_every_s: None,
+        }
     }
 }
 
@@ -497,6 +506,8 @@ impl Plant {
             within("belt.max_accel_mm_s2", belt.max_accel_mm_s2.unwrap_or(0.0), 0.0, 1e9)?;
         }
         within("limits.lost_s", self.limits.lost_s, 0.0, 3600.0)?;
+        let every_s = self.limits.challenge_every_s.unwrap_or(3600.0);
+        within("limits.challenge_every_s", every_s, 1.0, 1e7)?;
         within("limits.unjudged_share", self.limits.unjudged_share, 0.0, 1.0)?;
         within("limits.reject_share", self.limits.reject_share, 0.0, 1.0)?;
         if let Some(record) = &self.record {

@@ -31,6 +31,7 @@ use crate::outcome::Disposition;
 use crate::record::{self, Entry, Recorder};
 use crate::sense::{self, Encoder, PartSensor};
 use crate::source::push::Push;
+use crate::track::MOST_CHALLENGE;
 use crate::world::{Running as WorldRunning, World};
 
 /// Messages that people's questions and orders may need at once.
@@ -65,6 +66,8 @@ pub struct Line {
     recorded: Mutex<Option<record::Counts>>,
     /// The line thread's own words at its end.
     last_report: Arc<Mutex<Option<Report>>>,
+    /// What it answered last, for whoever asks while it is too busy to answer.
+    known: Mutex<Option<Report>>,
     stopping: AtomicBool,
     state: Mutex<State>,
 }
@@ -183,6 +186,7 @@ impl Line {
             recorder: Mutex::new(recorder),
             recorded: Mutex::default(),
             last_report: Arc::default(),
+            known: Mutex::default(),
             stopping: AtomicBool::new(false),
             state: Mutex::new(State::Built(Box::new(Built { line_thread, kits, cameras }))),
             plant,
@@ -363,6 +367,60 @@ impl Line {
         self.tell(Message::Reset);
     }
 
+    /// The next `parts` are known to be bad, of `class` if that is said: each must be rejected and
+    /// leave, and all must come within `timeout`. What came of it is an event, stands in the record
+    /// and, when it failed, asks for a stop.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an unknown class, a number of parts that is not allowed, or while
+    /// another challenge runs; [`Error::Closed`]; [`Error::Device`] when the line thread is stuck.
+    pub fn challenge(&self, parts: u32, class: Option<&str>, timeout: Duration) -> Result<()> {
+        if !(1..=MOST_CHALLENGE).contains(&parts) {
+            let problem = format!("{parts} parts; allowed: 1 to {MOST_CHALLENGE}");
+            return Err(Error::invalid("challenge", problem));
+        }
+        let recipe = self.recipe();
+        let number = |name: &str| {
+            recipe
+                .class_names()
+                .position(|(known, _)| known == name)
+                .map(|at| at as u16)
+                .ok_or_else(|| {
+                    let known: Vec<&str> = recipe.class_names().map(|(name, _)| name).collect();
+                    let problem = format!("no class {name:?}; this model has {}", known.join(", "));
+                    Error::invalid("challenge", problem)
+                })
+        };
+        let class = class.map(number).transpose()?;
+        self.takes_parts()?;
+        let (begun, answer) = bounded(1);
+        let until_ns = self.after_ns(timeout);
+        self.hand_over(Message::Challenge { parts, class, until_ns, begun })?;
+        match answer.recv_timeout(ANSWER) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let problem = "another one runs; wait for its event, or for its time to be over";
+                Err(Error::invalid("challenge", problem))
+            }
+            Err(_) => Err(Error::Closed { what: self.plant.value.name.clone() }),
+        }
+    }
+
+    /// Whether [`Line::start`] was called, or the line has ended without.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] for a line that nobody has started, of which nothing can come.
+    pub fn was_started(&self) -> Result<()> {
+        match *lock(&self.state) {
+            State::Built(_) => {
+                let name = &self.plant.value.name;
+                let what = format!("{name}, which has not been started (`with line:` starts it),");
+                Err(Error::Closed { what })
+            }
+            State::Running(_) | State::Ending | State::Ended => Ok(()),
+        }
+    }
+
     /// Moves the threshold of a class, at once and for all workers; not written to the recipe.
     ///
     /// # Errors
@@ -464,7 +522,12 @@ impl Line {
         let (answer, question) = bounded(1);
         self.tell(Message::Report(answer));
         // The thread may have ended between the look and the question.
-        question.recv_timeout(ANSWER).ok().or_else(|| lock(&self.last_report).clone())
+        let answer = question.recv_timeout(ANSWER).ok().or_else(|| lock(&self.last_report).clone());
+        let mut known = lock(&self.known);
+        if answer.is_some() {
+            known.clone_from(&answer);
+        }
+        known.clone()
     }
 
     /// What physically happened to every part of a simulated world; empty for a real one.

@@ -76,6 +76,7 @@ pub(super) fn setup(
             reject_share: plant.limits.reject_share,
             rejects_in_row: plant.limits.rejects_in_row,
             lost_ns: ns(plant.limits.lost_s * 1e3),
+            challenge_every_ns: plant.limits.challenge_every_s.map(|s| ns(s * 1e3)),
         },
         budget_ns: ns(plant.verdict.budget_s * 1e3),
         guard_ns: ns(plant.verdict.guard_ms),

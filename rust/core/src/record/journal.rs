@@ -85,6 +85,13 @@ fn object(entry: &Entry, image: Option<&str>) -> Value {
         Entry::LateVerdict(part, verdict, at_ns) => json!({
             "kind": "late_verdict", "part": part, "verdict": verdict, "at_ns": at_ns,
         }),
+        Entry::Challenge { at_ns, result } => {
+            let part = |(part, became): &(u64, &str)| json!({ "part": part, "became": became });
+            let parts: Vec<Value> = result.parts.iter().map(part).collect();
+            json!({
+                "kind": "challenge", "at_ns": at_ns, "passed": result.passed, "parts": parts,
+            })
+        }
         Entry::Event { at_ns, kind, severity } => json!({
             "kind": "event", "at_ns": at_ns, "event": kind, "severity": severity,
         }),

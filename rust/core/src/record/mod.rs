@@ -103,6 +103,13 @@ pub enum Entry {
     Disposition(PartId, Disposition, i64),
     /// A verdict that came after the commit.
     LateVerdict(PartId, &'static str, i64),
+    /// Parts that were known to be bad, and what became of them.
+    Challenge {
+        /// When it was over.
+        at_ns: i64,
+        /// What came of it.
+        result: Challenge,
+    },
     /// An alarm, a loss, a stop request.
     Event {
         /// When.
@@ -112,6 +119,15 @@ pub enum Entry {
         /// How much it asks of people.
         severity: &'static str,
     },
+}
+
+/// What came of a challenge.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// Whether every part was rejected and left.
+    pub passed: bool,
+    /// Its parts, and `ejected`, `not_ejected`, `not_rejected` or `not_seen`.
+    pub parts: Vec<(PartId, &'static str)>,
 }
 
 /// A picture to keep.

@@ -67,7 +67,7 @@ impl Alarms {
         let (unjudged, reject) = (share(self.unjudged), share(self.rejected));
         self.level(Cause::Unjudged, unjudged, limits.unjudged_share, actions);
         self.level(Cause::RejectShare, reject, limits.reject_share, actions);
-        if reject > 2.0 * limits.reject_share {
+        if reject > (2.0 * limits.reject_share).min(f64::midpoint(1.0, limits.reject_share)) {
             self.stop(Cause::RejectShare, actions);
         }
         let (row, most) = (f64::from(self.rejects_in_row), f64::from(limits.rejects_in_row));
@@ -123,6 +123,19 @@ mod tests {
         assert_eq!(feed(&mut alarms, late, 20), [Action::Alarm(Cause::Unjudged)]);
         assert_eq!(feed(&mut alarms, Outcome::Pass, 100), []);
         assert_eq!(feed(&mut alarms, late, 20), [Action::Alarm(Cause::Unjudged)]);
+    }
+
+    #[test]
+    fn a_high_share_of_rejects_asks_for_a_stop_whatever_the_limit() {
+        for reject_share in [0.1, 0.5, 0.9] {
+            let (mut alarms, mut actions) = (Alarms::default(), Vec::new());
+            let limits = Limits { reject_share, rejects_in_row: 1000, ..Limits::default() };
+            for _ in 0..99 {
+                alarms.outcome(Outcome::Reject(0), &limits, &mut actions);
+            }
+            let cause = Cause::RejectShare;
+            assert_eq!(actions, [Action::Alarm(cause), Action::StopRequest(cause)]);
+        }
     }
 
     #[test]

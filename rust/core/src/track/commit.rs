@@ -144,7 +144,7 @@ impl Tracker {
             origin_mm: part.origin_mm,
             length_mm: part.length_mm,
         }));
-        if outcome != Outcome::Unjudged(Reason::Stopped) {
+        if outcome != Outcome::Unjudged(Reason::Stopped) && !self.challenges(part.id) {
             self.alarms.outcome(outcome, &self.setup.limits, actions);
         }
         if stops {
@@ -212,6 +212,7 @@ impl Tracker {
 
     /// The end: nothing stays in flight, nothing fires any more.
     pub(super) fn end_all(&mut self, now_ns: i64, actions: &mut Vec<Action>) {
+        self.end_challenge(now_ns, actions);
         for index in self.parts.live() {
             if self.parts.get(index).open() {
                 self.commit(index, now_ns, now_ns, Some(Reason::Stopped), actions);

@@ -3,7 +3,7 @@
 
 use crate::actuate::{ActuatorEvent, Answer, Command, Key};
 use crate::frame::FrameInfo;
-use crate::outcome::{Disposition, Outcome, PartId, Reason, ViewVerdict};
+use crate::outcome::{ClassId, Disposition, Outcome, PartId, Reason, ViewVerdict};
 use crate::sense::{Edge, Reading};
 
 /// Something that happened.
@@ -80,6 +80,15 @@ pub enum Event {
     },
     /// Everything in flight is `unjudged(stopped)`, now, and nothing fires any more.
     Abort,
+    /// The next so many parts are known to be bad: each must be rejected and leave.
+    Challenge {
+        /// How many, up to [`super::MOST_CHALLENGE`].
+        parts: u32,
+        /// Of which class; any, unless said.
+        class: Option<ClassId>,
+        /// They are announced before this.
+        until_ns: i64,
+    },
     /// Somebody has looked after the alarms and stop requests.
     Reset,
 }
@@ -168,6 +177,8 @@ pub enum Action {
         /// What.
         disposition: Disposition,
     },
+    /// What came of [`Event::Challenge`].
+    Challenged(Challenged),
     /// Somebody should look. Said once until it is over or [`Event::Reset`].
     Alarm(Cause),
     /// The belt should stop. Said once until [`Event::Reset`].
@@ -185,6 +196,28 @@ pub struct Judge {
     pub due_ns: i64,
     /// When it is needed at the speed of now: skip work only by this.
     pub live_due_ns: i64,
+}
+
+/// What came of a challenge; bit n stands for part `first + n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Challenged {
+    /// Its first part.
+    pub first: PartId,
+    /// How many parts it has.
+    pub parts: u32,
+    /// Those that were announced and committed in time.
+    pub seen: u64,
+    /// Those that were rejected, for the class that was asked for.
+    pub rejected: u64,
+    /// Those that left, as far as the line can know.
+    pub ejected: u64,
+}
+
+impl Challenged {
+    /// Whether every part was rejected and left.
+    pub fn passed(&self) -> bool {
+        self.ejected.count_ones() == self.parts
+    }
 }
 
 /// A frozen outcome.
@@ -248,6 +281,10 @@ pub enum Cause {
     Unconfirmed,
     /// An ejector is in trouble.
     EjectorFault,
+    /// A part that is known to be bad was not rejected, did not leave, or never came.
+    ChallengeFailed,
+    /// No challenge was passed for as long as the limits allow.
+    ChallengeDue,
     /// More parts than the line remembers.
     Overload,
     /// The line was aborted.

@@ -174,7 +174,7 @@ impl Setup {
     }
 
     /// How wrong a part's position at the ejector may be.
-    fn tracking_error_mm(&self, belt: &Belt, ejector: &Ejector) -> f64 {
+    pub(super) fn tracking_error_mm(&self, belt: &Belt, ejector: &Ejector) -> f64 {
         let (reading_ns, count_mm) = match belt.motion {
             Motion::Encoder { mm_per_count, latch: Latch::Hardware, .. } => (0, mm_per_count),
             Motion::Encoder { mm_per_count, latch: Latch::Sampled { error_ns, .. }, .. } => {

@@ -8,11 +8,14 @@
 //! - `matching` finds the part that a frame shows, by where the part must have been.
 //! - `commit` freezes outcomes when their time has come; `combine` makes one of many views.
 //! - `schedule` fires when the leading edge is where it must be; `geometry` knows where that is.
+//! - `challenge` puts known bad parts to the test.
 //! - `alarms` counts what goes wrong, and calls for help.
-//! - `position` unrolls the encoder; `part` remembers parts; `feasible` refuses what cannot work.
+//! - `position` unrolls the encoder; `part` remembers parts; `feasible` refuses what cannot work, and
+//!   `plan` says what would.
 
 mod alarms;
 mod announce;
+mod challenge;
 mod combine;
 mod commit;
 mod event;
@@ -20,13 +23,16 @@ mod feasible;
 mod geometry;
 mod matching;
 mod part;
+mod plan;
 mod position;
 mod schedule;
 mod setup;
 
 pub(crate) use matching::sound;
 
-pub use event::{Action, Cause, Committed, Event, Judge, Seen};
+pub use challenge::MOST_CHALLENGE;
+pub use event::{Action, Cause, Challenged, Committed, Event, Judge, Seen};
+pub use plan::{EjectorPlan, Limit, Plan};
 pub use setup::{
     AnnouncedBy, Belt, Combine, Ejector, Limits, MOST_EJECTORS, MOST_VIEWS, Motion, OnCrowded,
     OnUnjudged, Policy, Routes, Setup, View,
@@ -34,6 +40,7 @@ pub use setup::{
 
 use self::alarms::Alarms;
 use self::announce::Eye;
+use self::challenge::Challenge;
 use self::part::{Parts, Stage};
 use self::position::{Heard, Position};
 use crate::actuate::ActuatorEvent;
@@ -71,6 +78,9 @@ pub struct Tracker {
     /// Position from which on every part was seen by the line.
     known_from_mm: Option<f64>,
     stopping: Option<Stopping>,
+    challenge: Option<Challenge>,
+    /// When the last challenge was passed, or the line began.
+    challenged_ns: Option<i64>,
     stray_frames: u64,
     next_due_ns: Option<i64>,
 }
@@ -132,6 +142,8 @@ impl Tracker {
             free_again_ns: [i64::MIN; MOST_EJECTORS],
             known_from_mm: None,
             stopping: None,
+            challenge: None,
+            challenged_ns: None,
             stray_frames: 0,
             next_due_ns: None,
             setup,
@@ -140,6 +152,7 @@ impl Tracker {
 
     /// Takes in what happened by `now_ns`, does what is due and adds to `actions` what is to be done.
     pub fn on(&mut self, event: Event, now_ns: i64, actions: &mut Vec<Action>) {
+        let before = actions.len();
         match event {
             Event::Tick if self.nothing_due(now_ns) => return,
             Event::Tick => {}
@@ -185,9 +198,16 @@ impl Tracker {
                 self.stopping.get_or_insert(Stopping { since_ns: now_ns, drain_ns });
             }
             Event::Abort => self.abort(now_ns, actions),
+            Event::Challenge { parts, class, until_ns } => {
+                self.begin_challenge(parts, class, until_ns);
+            }
             Event::Reset => self.alarms = self.alarms.reset(),
         }
         self.advance(now_ns, actions);
+        if self.challenge.is_some() {
+            let due_ns = self.watch_challenge(before, now_ns, actions);
+            self.next_due_ns = earlier(self.next_due_ns, due_ns);
+        }
     }
 
     /// From now on, what is not yet committed is treated so.
@@ -262,6 +282,7 @@ impl Tracker {
             self.known_from_mm = self.position.at(now_ns);
         }
         let mut next: Option<i64> = self.check_cameras(now_ns, actions);
+        next = earlier(next, self.remind_challenge(now_ns, actions));
         if self.stopping.is_some_and(|stopping| now_ns >= stopping.drain_ns) {
             self.end_all(now_ns, actions);
         } else if let Some(stopping) = self.stopping {

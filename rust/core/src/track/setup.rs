@@ -249,17 +249,26 @@ impl Routes {
 pub struct Limits {
     /// Alarm when more than this share was unjudged.
     pub unjudged_share: f64,
-    /// Alarm when more than this share was rejected, and a stop request above twice that.
+    /// Alarm when more than this share was rejected, and a stop request above twice that, or half way
+    /// from it to all.
     pub reject_share: f64,
     /// Alarm after this many rejects in a row, and a stop request after twice as many.
     pub rejects_in_row: u32,
     /// How long a camera may be gone before the line asks for a stop.
     pub lost_ns: i64,
+    /// Alarm when no challenge was passed for so long.
+    pub challenge_every_ns: Option<i64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unjudged_share: 0.05, reject_share: 0.5, rejects_in_row: 10, lost_ns: 2 * SEC }
+        Self {
+            unjudged_share: 0.05,
+            reject_share: 0.5,
+            rejects_in_row: 10,
+            lost_ns: 2 * SEC,
+            challenge_every_ns: None,
+        }
     }
 }
 

@@ -29,6 +29,8 @@ use crate::error::{Error, Result};
 use crate::outcome::PartId;
 use crate::sense::simulated::{EdgeQueue, Eye, TravelEncoder};
 use crate::sense::{Encoder, PartSensor};
+/// The belt itself, for who steps it without a line.
+pub use smartqc_belt as belt;
 
 /// Most parts whose strokes have room in advance.
 const RESERVED: u64 = 1 << 18;

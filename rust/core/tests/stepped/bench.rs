@@ -100,6 +100,7 @@ pub(crate) fn line_for(world: &belt::Setup, max_speed_mm_s: f64) -> track::Setup
             reject_share: 1.0,
             rejects_in_row: 1000,
             lost_ns: 2 * SEC,
+            challenge_every_ns: None,
         },
         ..track::Setup::camera_only()
     }

@@ -5,7 +5,7 @@ use smartqc_belt as belt;
 use smartqc_core::clock::{MS, SEC};
 use smartqc_core::line::deadline::{LineEvent, LineThread, Message};
 use smartqc_core::outcome::{Disposition, Outcome, Reason};
-use smartqc_core::track::{Cause, Limits, OnCrowded, OnUnjudged, Setup};
+use smartqc_core::track::{Cause, Challenged, Limits, OnCrowded, OnUnjudged, Setup};
 
 use crate::bench::{Model, Rehearsal, boards, line_for, rehearsal};
 use crate::every_twentieth;
@@ -322,4 +322,75 @@ fn where_no_stroke_spares_the_neighbours_the_policy_may_be_to_stop() {
     let tally = bench.tally();
     assert_eq!(tally.collateral, 0, "{tally:?}");
     assert_eq!(tally.escapes() as usize, refused(&mut bench));
+}
+
+/// Runs a line whose every part is bad or good, with a challenge of three parts after 5 s.
+fn challenged(bad: fn(u64) -> bool, change: impl FnOnce(&mut belt::Setup)) -> Rehearsal {
+    let (mut world, setup) = boards(100);
+    change(&mut world);
+    let mut bench = rehearsal(world, setup, Model::default(), bad);
+    let (begun, answer) = crossbeam_channel::bounded(2);
+    let mut asked = false;
+    bench.run(|bench| {
+        if !asked && bench.clock.now_ns() >= 5 * SEC {
+            asked = true;
+            let until_ns = 60 * SEC;
+            for class in [None, Some(1)] {
+                let begun = begun.clone();
+                bench.tell(Message::Challenge { parts: 3, class, until_ns, begun });
+            }
+        }
+    });
+    assert_eq!((answer.recv(), answer.recv()), (Ok(true), Ok(false)), "one at a time");
+    bench
+}
+
+fn result(bench: &mut Rehearsal) -> Challenged {
+    let events = bench.line.outlet().events.iter();
+    let mut results = events.filter_map(|event| match event {
+        LineEvent::Challenged(result) => Some(*result),
+        _ => None,
+    });
+    results.next().unwrap()
+}
+
+#[test]
+fn a_challenge_is_passed_by_a_line_that_ejects_its_parts() {
+    let mut bench = challenged(|_| true, |_| {});
+    let result = result(&mut bench);
+    assert!(result.passed() && result.parts == 3, "{result:?}");
+    assert!(!told(&mut bench, LineEvent::StopRequest(Cause::ChallengeFailed)));
+    assert_eq!(bench.line.report().challenges, [1, 0]);
+}
+
+#[test]
+fn a_challenge_that_is_missed_or_not_ejected_fails_and_asks_for_a_stop() {
+    let mut missed = challenged(|_| false, |_| {});
+    let (told_missed, seen) = (result(&mut missed), 0b111);
+    assert_eq!((told_missed.seen, told_missed.rejected, told_missed.ejected), (seen, 0, 0));
+    assert!(told(&mut missed, LineEvent::StopRequest(Cause::ChallengeFailed)));
+    let mut stuck = challenged(|_| true, |world| world.ejectors[0].dead_share = 1.0);
+    let told_stuck = result(&mut stuck);
+    assert_eq!((told_stuck.rejected, told_stuck.ejected), (seen, 0));
+    assert_eq!(stuck.line.report().challenges, [0, 1]);
+}
+
+#[test]
+fn a_challenge_whose_parts_never_come_fails_when_its_time_is_over() {
+    let (world, mut setup) = boards(3);
+    setup.limits.challenge_every_ns = Some(20 * SEC);
+    let mut bench = rehearsal(world, setup, Model::default(), |_| true);
+    let (begun, _) = crossbeam_channel::bounded(1);
+    bench.tell(Message::Challenge { parts: 9, class: None, until_ns: 30 * SEC, begun });
+    while bench.clock.now_ns() < 40 * SEC {
+        let at_ns = bench.clock.now_ns();
+        assert!(bench.step(at_ns + SEC, LineThread::step));
+        let over = bench.line.outlet().events.iter().any(|e| matches!(e, LineEvent::Challenged(_)));
+        assert_eq!(over, bench.clock.now_ns() >= 30 * SEC);
+        let due = told(&mut bench, LineEvent::Alarm(Cause::ChallengeDue));
+        let waited_ns = bench.clock.now_ns();
+        assert!(due || waited_ns < 21 * SEC, "none was passed for 20 s");
+        assert!(!due || waited_ns >= 20 * SEC);
+    }
+    assert_eq!(result(&mut bench).seen, 0b111);
 }

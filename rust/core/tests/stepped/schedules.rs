@@ -35,6 +35,7 @@ enum Happening {
     Device { back: u64, kind: u8 },
     Policy { kind: u8 },
     Reset,
+    Challenge { parts: u32, ms: i64 },
     Stop { drain_ms: i64 },
     Abort,
 }
@@ -59,6 +60,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(H::EncoderLost),
         1 => Just(H::SensorLost),
         1 => Just(H::Reset),
+        1 => (1..5u32, 1..500i64).prop_map(|(parts, ms)| H::Challenge { parts, ms }),
     ]
 }
 
@@ -135,7 +137,10 @@ impl Watched {
                     assert_eq!(self.parts[&part], 1, "dispositions come after the commit");
                     assert_ne!(disposition, Disposition::None);
                 }
-                Action::LateVerdict { .. } | Action::Alarm(_) | Action::StopRequest(_) => {}
+                Action::Challenged(_)
+                | Action::LateVerdict { .. }
+                | Action::Alarm(_)
+                | Action::StopRequest(_) => {}
             }
         }
         assert_eq!(frames, u32::from(matches!(event, Event::Frame(_))), "a frame is somebody's");
@@ -230,6 +235,10 @@ impl Watched {
                 self.tracker.set_policy(policy).unwrap();
             }
             Happening::Reset => self.tell(Event::Reset),
+            Happening::Challenge { parts, ms } => {
+                let until_ns = self.now_ns + ms * MS;
+                self.tell(Event::Challenge { parts, class: None, until_ns });
+            }
             Happening::Stop { drain_ms } => {
                 self.tell(Event::Stop { drain_ns: self.now_ns + drain_ms * MS });
             }

@@ -41,6 +41,8 @@ pub struct LineThread<O: Outlet> {
     outlet: O,
     wires: Wires,
     shown: Shown,
+    /// Passed, and not passed.
+    challenges: [u64; 2],
     actions: Vec<Action>,
     edges: Vec<Edge>,
     events: Vec<ActuatorEvent>,
@@ -108,6 +110,7 @@ impl<O: Outlet> LineThread<O> {
             outlet,
             wires: Wires::new(Signals::default()),
             shown: Shown::default(),
+            challenges: [0; 2],
             actions: Vec::with_capacity(64),
             edges: Vec::with_capacity(64),
             events: Vec::with_capacity(64),
@@ -133,6 +136,7 @@ impl<O: Outlet> LineThread<O> {
     /// Runs until a stop has drained, an abort, or until nobody can send any more. Call it on a
     /// thread of its own: it asks for `SCHED_FIFO` for that thread.
     pub fn run(&mut self) {
+        fifo::keep_stack();
         self.scheduling = fifo::ask();
         if let Scheduling::Ordinary { errno } = self.scheduling {
             let why = std::io::Error::from_raw_os_error(errno);
@@ -193,6 +197,8 @@ impl<O: Outlet> LineThread<O> {
             ready: self.shown.ready,
             stop: self.shown.stop,
             alarm: self.shown.alarm,
+            challenge: self.tracker.challenged(),
+            challenges: self.challenges,
             speed_mm_s: self.tracker.speed_mm_s(),
             stray_frames: self.tracker.stray_frames(),
             scheduling: self.scheduling,
@@ -235,6 +241,13 @@ impl<O: Outlet> LineThread<O> {
                 if let Err(error) = self.tracker.set_policy(*policy) {
                     tracing::error!("the line keeps its policy: {error}");
                 }
+            }
+            Message::Challenge { parts, class, until_ns, begun } => {
+                let free = !self.tracker.challenged() && self.state == State::Running;
+                if free {
+                    self.tell(Event::Challenge { parts, class, until_ns }, now_ns);
+                }
+                let _ = begun.try_send(free);
             }
             Message::Report(answer) => {
                 // Whoever asked may have gone.
@@ -311,6 +324,10 @@ impl<O: Outlet> LineThread<O> {
                 Action::Cancel(key) => self.cancel(key, now_ns),
                 Action::Disposition { part, disposition } => {
                     self.outlet.disposition(part, disposition, now_ns);
+                }
+                Action::Challenged(result) => {
+                    self.challenges[usize::from(!result.passed())] += 1;
+                    self.outlet.event(LineEvent::Challenged(result), now_ns);
                 }
                 Action::Alarm(cause) => {
                     self.shown.alarm = true;

@@ -23,7 +23,7 @@ use smartqc_belt as belt;
 pub use book::{Book, Said};
 pub use fault::Fault;
 pub use model::{Dice, Model};
-pub use plant::Options;
+pub use plant::{Options, Prepared};
 pub use report::Report;
 pub(super) use report::class_word;
 
@@ -83,6 +83,8 @@ pub struct Rehearsal {
     cameras: Vec<Camera>,
     free: FreeList,
     wake: Option<Wake>,
+    /// The line was told to end, and has to have done so by then.
+    drain_ns: Option<i64>,
     script: Script,
 }
 
@@ -141,6 +143,7 @@ impl Rehearsal {
             cameras,
             free,
             wake: None,
+            drain_ns: None,
             script: Script::default(),
         })
     }
@@ -248,15 +251,29 @@ impl Rehearsal {
     /// Runs until every part has come and gone, stops the line and lets it drain. `each` is called
     /// after every step.
     pub fn run(&mut self, mut each: impl FnMut(&mut Self)) {
-        while !self.world.finished() && self.step(i64::MAX, LineThread::step) {
+        while self.run_for(1, &mut each) {}
+    }
+
+    /// Makes so many steps of [`Rehearsal::run`]; `false` when it has come to its end.
+    pub fn run_for(&mut self, steps: usize, each: &mut impl FnMut(&mut Self)) -> bool {
+        for _ in 0..steps {
+            let limit_ns = match self.drain_ns {
+                Some(drain_ns) => drain_ns + SEC,
+                None if self.world.finished() => {
+                    let drain_ns = self.clock.now_ns() + 10 * SEC;
+                    self.drain_ns = Some(drain_ns);
+                    self.tell(Message::Stop { drain_ns });
+                    drain_ns + SEC
+                }
+                None => i64::MAX,
+            };
+            let on = self.step(limit_ns, LineThread::step);
             each(self);
+            if !on {
+                return false;
+            }
         }
-        let drain_ns = self.clock.now_ns() + 10 * SEC;
-        self.tell(Message::Stop { drain_ns });
-        while self.step(drain_ns + SEC, LineThread::step) {
-            each(self);
-        }
-        each(self);
+        true
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use smartqc_belt as belt;
+
 use super::fault::Script;
 use super::{Dice, Fault, Model, Rehearsal, Truth};
 use crate::clock::{MS, SEC};
@@ -10,6 +12,7 @@ use crate::line::config::Loaded;
 use crate::line::plant::{Plant, Simulation};
 use crate::line::{setup, simulation};
 use crate::outcome::ClassId;
+use crate::track;
 use crate::world::World;
 
 /// Most parts of one rehearsal: the ledger keeps each.
@@ -26,6 +29,8 @@ pub struct Options {
     pub bad_share: f64,
     /// Exposure to verdict, at most; `None`: as `[verdict] decision_ms` says, or 60 ms.
     pub decision_ns: Option<i64>,
+    /// Least lead of the ejectors' devices; `None`: that of simulated ones.
+    pub lead_ns: Option<i64>,
     /// The rate at which parts come, as a share of the greatest that the belt's figures allow;
     /// `None`: as `[simulation]` says.
     pub rate_share: Option<f64>,
@@ -42,6 +47,7 @@ impl Default for Options {
             seed: 1,
             bad_share: 0.05,
             decision_ns: None,
+            lead_ns: None,
             rate_share: None,
             faults: Vec::new(),
             operator_ns: Some(2 * SEC),
@@ -70,12 +76,23 @@ impl Options {
     }
 }
 
-impl Rehearsal {
-    /// A rehearsal of that plant: its places, times, policies and limits, with simulated devices.
+/// A plant with simulated devices, made ready.
+pub struct Prepared {
+    /// The world that it stands in, with its faults.
+    pub world: belt::Setup,
+    /// What the tracker knows of it; not yet checked.
+    pub setup: track::Setup,
+    model: Model,
+    script: Script,
+    truth: Truth,
+    signals: bool,
+}
+
+impl Prepared {
+    /// That plant: its places, times, policies and limits, with simulated devices.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for options that mean nothing; [`Error::Config`] without a belt;
-    /// [`Error::Infeasible`] for a line that cannot work.
+    /// [`Error::Invalid`] for options that mean nothing; [`Error::Config`] without a belt.
     pub fn of(loaded: &Loaded<Plant>, options: &Options) -> Result<Self> {
         options.check()?;
         let plant = &loaded.value;
@@ -141,10 +158,26 @@ impl Rehearsal {
         )?;
         drop((eye, encoder, devices));
         tracked.decision_ns = decision_ns;
+        for ejector in &mut tracked.ejectors {
+            ejector.device.lead_ns = options.lead_ns.unwrap_or(ejector.device.lead_ns);
+        }
         let truth = truth(options, classes.len());
-        let mut line = Self::new(world, tracked, model, truth)?;
+        let signals = plant.signals.stop.is_some();
+        Ok(Self { world, setup: tracked, model, script, truth, signals })
+    }
+}
+
+impl Rehearsal {
+    /// A rehearsal of that plant.
+    ///
+    /// # Errors
+    /// As [`Prepared::of`]'s; [`Error::Infeasible`] for a line that cannot work.
+    pub fn of(loaded: &Loaded<Plant>, options: &Options) -> Result<Self> {
+        let Prepared { world, setup, model, script, truth, signals } =
+            Prepared::of(loaded, options)?;
+        let mut line = Self::new(world, setup, model, truth)?;
         line.follow(script);
-        Ok(if plant.signals.stop.is_some() { line.with_signals() } else { line })
+        Ok(if signals { line.with_signals() } else { line })
     }
 }
 
