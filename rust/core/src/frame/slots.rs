@@ -353,6 +353,24 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_picture_has_the_rows_that_came_and_a_planar_one_none() {
+        let rows = |format, filled| {
+            let (free, slots) = pool(1, 100);
+            let mut info = FrameInfo::packed(5, 4, format, 0);
+            assert!(info.filled <= 100);
+            info.filled = filled;
+            let frame = free.take(&slots).unwrap().publish(info);
+            (frame.info().height, frame.info().incomplete)
+        };
+        // Five samples of 12 bits fill seven bytes and a half.
+        assert_eq!(rows(PixelFormat::MONO12P, 32), (4, false));
+        assert_eq!(rows(PixelFormat::MONO12P, 31), (3, true));
+        assert_eq!(rows(PixelFormat::MONO16, 29), (2, true));
+        assert_eq!(rows(PixelFormat::RGB8_PLANAR, 60), (4, false));
+        assert_eq!(rows(PixelFormat::RGB8_PLANAR, 59), (0, true));
+    }
+
+    #[test]
     fn the_last_clone_frees_the_slot() {
         let (free, slots) = pool(1, 16);
         let frame = free.take(&slots).unwrap().publish(grey(4, 4));
