@@ -9,6 +9,8 @@ use crate::node::{AddressTerm, Caching, Cell, Def, Node, NodeId, Part, Term};
 pub(crate) enum Use {
     /// Its value is computed from it, always.
     Value,
+    /// It decides which other node the value is from.
+    Index,
     /// Its value is computed from it, depending on an index.
     Case,
     /// It decides where a register lies.
@@ -51,7 +53,7 @@ pub(crate) fn uses(node: &Node, mut each: impl FnMut(Use, NodeId)) {
         Def::Integer(number) | Def::Float(number) => {
             let source = &number.source;
             let kind = if source.index.is_some() { Use::Case } else { Use::Value };
-            source.index.into_iter().for_each(|node| each(Use::Value, node));
+            source.index.into_iter().for_each(|node| each(Use::Index, node));
             source.cases.iter().filter_map(|(_, c)| cell(c)).for_each(|node| each(kind, node));
             cell(&source.cell).into_iter().for_each(|node| each(kind, node));
             // Copies are written only.
@@ -233,7 +235,10 @@ impl Graph {
                 match kind {
                     Use::Value | Use::Case | Use::Place => {
                         *value |= used_value;
-                        // An index decides over the access, too.
+                        *access |= used_access;
+                    }
+                    Use::Index => {
+                        *value |= used_value;
                         *access |= used_value || used_access;
                     }
                     Use::Access => *access |= used_value || used_access,
@@ -257,7 +262,7 @@ fn mark_circles(model: &mut Model, findings: &mut Vec<Finding>) {
         .map(|node| {
             let mut used = Vec::new();
             uses(node, |kind, id| {
-                if matches!(kind, Use::Value | Use::Place) {
+                if matches!(kind, Use::Value | Use::Index | Use::Place) {
                     used.push(id);
                 }
             });

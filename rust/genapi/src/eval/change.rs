@@ -62,7 +62,7 @@ impl Eval<'_> {
                 continue;
             }
             uses(node, |kind, used| {
-                if matches!(kind, Use::Value | Use::Case | Use::Limit) {
+                if matches!(kind, Use::Value | Use::Index | Use::Case | Use::Limit) {
                     open.push(used);
                 }
             });
