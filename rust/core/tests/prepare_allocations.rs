@@ -44,7 +44,7 @@ fn allocations_of(spec: &Spec, format: PixelFormat) -> u64 {
     let (width, height) = (60, 40);
     let mut plan = Plan::new(spec, width, height, format).expect("the spec fits the picture");
     let stride = format.row_bytes(width);
-    let image = vec![90; stride * height as usize];
+    let image = vec![90; stride * height as usize * format.planes()];
     let mut row = vec![0; plan.row_bytes()];
     let before = ALLOCATIONS.with(Cell::get);
     for _ in 0..3 {

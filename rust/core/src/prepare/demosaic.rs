@@ -11,6 +11,35 @@ use crate::frame::Bayer;
 /// Least side of a picture: below it no pixel has all its neighbours.
 pub(super) const LEAST_SIDE: u32 = 3;
 
+/// Where the red samples of a mosaic lie: their columns' and rows' parities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phase {
+    pub(super) red_x: usize,
+    pub(super) red_y: usize,
+}
+
+impl Phase {
+    pub(super) fn of(bayer: Bayer) -> Self {
+        let (red_x, red_y) = match bayer {
+            Bayer::RG => (0, 0),
+            Bayer::GR => (1, 0),
+            Bayer::GB => (0, 1),
+            Bayer::BG => (1, 1),
+        };
+        Self { red_x, red_y }
+    }
+
+    /// Whether row `y` holds red beside green; else blue.
+    pub(super) fn is_red_row(self, y: usize) -> bool {
+        y % 2 == self.red_y
+    }
+
+    /// Parity of the columns of row `y` that are not green.
+    pub(super) fn colored(self, y: usize) -> usize {
+        if self.is_red_row(y) { self.red_x } else { 1 - self.red_x }
+    }
+}
+
 /// A row of the mosaic with its neighbours, and which colours it holds.
 #[derive(Clone, Copy)]
 pub(super) struct Lines<'a, L> {
@@ -31,14 +60,8 @@ impl<'a, L: Level> Lines<'a, L> {
 
     /// Row `y` of a mosaic, which has one above and one below; `line` gives those three.
     pub(super) fn new(bayer: Bayer, y: usize, line: impl Fn(usize) -> &'a [L]) -> Self {
-        let (red_x, red_y) = match bayer {
-            Bayer::RG => (0, 0),
-            Bayer::GR => (1, 0),
-            Bayer::GB => (0, 1),
-            Bayer::BG => (1, 1),
-        };
-        let red_row = y % 2 == red_y;
-        let colored = if red_row { red_x } else { 1 - red_x };
+        let phase = Phase::of(bayer);
+        let (red_row, colored) = (phase.is_red_row(y), phase.colored(y));
         Self { above: line(y - 1), here: line(y), below: line(y + 1), red_row, colored }
     }
 

@@ -10,7 +10,14 @@ pub(super) const FILTER_BITS: u32 = 22;
 /// `u8` for 8 bits, `u16` for more (`depth = "full"`).
 pub(super) trait Level: Copy + Debug + Default + Into<u32> + Send + Sync + 'static {
     /// A sum of weighted levels.
-    type Sum: Copy + Debug + Default + From<i32> + Add<Output = Self::Sum> + AddAssign + Sum;
+    type Sum: Copy
+        + Debug
+        + Default
+        + From<i32>
+        + Into<i64>
+        + Add<Output = Self::Sum>
+        + AddAssign
+        + Sum;
 
     /// One, in the fixed point of bilinear coefficients.
     const LINEAR_ONE: f32;
@@ -20,6 +27,12 @@ pub(super) trait Level: Copy + Debug + Default + Into<u32> + Send + Sync + 'stat
 
     /// The very bytes of a row, if they are levels.
     fn borrowed(bytes: &[u8]) -> Option<&[Self]>;
+
+    /// The levels as bytes, if they are.
+    fn bytes(levels: &[Self]) -> Option<&[u8]>;
+
+    /// The levels as bytes to write, if they are.
+    fn bytes_mut(levels: &mut [Self]) -> Option<&mut [u8]>;
 
     /// Rounded half up.
     fn mean_2(a: Self, b: Self) -> Self;
@@ -48,6 +61,14 @@ impl Level for u8 {
 
     fn borrowed(bytes: &[u8]) -> Option<&[Self]> {
         Some(bytes)
+    }
+
+    fn bytes(levels: &[Self]) -> Option<&[u8]> {
+        Some(levels)
+    }
+
+    fn bytes_mut(levels: &mut [Self]) -> Option<&mut [u8]> {
+        Some(levels)
     }
 
     #[inline]
@@ -90,6 +111,14 @@ impl Level for u16 {
     }
 
     fn borrowed(_: &[u8]) -> Option<&[Self]> {
+        None
+    }
+
+    fn bytes(_: &[Self]) -> Option<&[u8]> {
+        None
+    }
+
+    fn bytes_mut(_: &mut [Self]) -> Option<&mut [u8]> {
         None
     }
 

@@ -24,10 +24,12 @@ mod curve;
 mod demosaic;
 mod explain;
 mod geometry;
+mod kernels;
 mod level;
 mod picture;
 mod resize_antialias;
 mod resize_area;
+mod resize_area_mosaic;
 mod resize_linear;
 mod resize_nearest;
 mod spec;
@@ -40,11 +42,13 @@ use level::Level;
 use picture::{Picture, Reader};
 use resize_antialias::{Antialias, Filter};
 use resize_area::Area;
+use resize_area_mosaic::AreaMosaic;
 use resize_linear::{Linear, Taps};
 use resize_nearest::{Nearest, Rule};
 use write::Writer;
 
 pub use explain::{Cost, Explanation};
+pub use kernels::Kernels;
 pub use picture::{FORMATS, unsupported};
 pub use spec::{Color, Depth, Dtype, Fit, Flip, Layout, Resize, Spec};
 
@@ -88,6 +92,7 @@ enum Resizer<L: Level> {
     Nearest(Nearest),
     Linear(Linear<L>),
     Area(Area<L>),
+    AreaMosaic(AreaMosaic<L>),
     Antialias(Antialias<L>),
 }
 
@@ -100,6 +105,20 @@ impl Plan {
     /// [`Error::Invalid`]: crate::error::Error::Invalid
     /// [`Error::UnsupportedFormat`]: crate::error::Error::UnsupportedFormat
     pub fn new(spec: &Spec, width: u32, height: u32, format: PixelFormat) -> Result<Self> {
+        Self::with_kernels(spec, width, height, format, Kernels::chosen()?)
+    }
+
+    /// [`Plan::new`] on those kernels, whatever the environment says. The rows are the same.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with_kernels(
+        spec: &Spec,
+        width: u32,
+        height: u32,
+        format: PixelFormat,
+        kernels: Kernels,
+    ) -> Result<Self> {
         spec.check()?;
         let sides = 1..=spec::MAX_SIDE;
         if !sides.contains(&width) || !sides.contains(&height) {
@@ -122,9 +141,9 @@ impl Plan {
         let geometry = Geometry::new(spec, width, height)?;
         let size = (width, height);
         let passes = if bits - lost == 8 && spec.resize != Resize::LinearFloat {
-            Passes::Bytes(Scalar::new(spec, &geometry, size, format, lost)?)
+            Passes::Bytes(Scalar::new(spec, &geometry, size, format, lost, kernels)?)
         } else {
-            Passes::Deep(Scalar::new(spec, &geometry, size, format, lost)?)
+            Passes::Deep(Scalar::new(spec, &geometry, size, format, lost, kernels)?)
         };
         let [out_width, out_height] = spec.size.map(|side| side as usize);
         let out_channels = spec.color.channels();
@@ -211,6 +230,7 @@ impl<L: Level> Scalar<L> {
         size: (u32, u32),
         format: PixelFormat,
         lost: u32,
+        kernels: Kernels,
     ) -> Result<Self> {
         let (_, bits, _) = picture::described(format)?;
         let reader = Reader::new(spec, size, format, lost)?;
@@ -218,11 +238,15 @@ impl<L: Level> Scalar<L> {
         // What is not to be rounded uses all of 16 bits.
         let gain = if spec.resize == Resize::LinearFloat { 16 - (bits - lost) } else { 0 };
         let white = ((1 << (bits - lost)) - 1) << gain;
+        let resizer = Resizer::new(spec.resize, geometry, &reader, 1 << gain, kernels);
         Ok(Self {
-            reader,
-            resizer: Resizer::new(spec.resize, geometry, channels, 1 << gain),
+            reader: match resizer {
+                Resizer::AreaMosaic(_) => reader.of_samples(),
+                _ => reader,
+            },
+            resizer,
             line: vec![L::default(); geometry.x.shown as usize * channels],
-            writer: Writer::new(spec, geometry, channels, white),
+            writer: Writer::new(spec, geometry, channels, white, kernels),
         })
     }
 
@@ -249,8 +273,15 @@ impl<L: Level> Scalar<L> {
 }
 
 impl<L: Level> Resizer<L> {
-    fn new(resize: Resize, geometry: &Geometry, channels: usize, gain: i32) -> Self {
+    fn new(
+        resize: Resize,
+        geometry: &Geometry,
+        reader: &Reader<L>,
+        gain: i32,
+        kernels: Kernels,
+    ) -> Self {
         let Geometry { x, y, .. } = geometry;
+        let channels = reader.channels();
         let linear = |taps| Self::Linear(Linear::new(geometry, taps, channels, gain));
         let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, channels));
         if (x.source, y.source) == (x.resized, y.resized) && gain == 1 {
@@ -261,7 +292,12 @@ impl<L: Level> Resizer<L> {
             Resize::NearestPil => Self::Nearest(Nearest::new(geometry, Rule::Centre)),
             Resize::Linear | Resize::LinearFloat => linear(Taps::Centres),
             Resize::Area if x.source < x.resized || y.source < y.resized => linear(Taps::Edges),
-            Resize::Area => Self::Area(Area::new(geometry, channels)),
+            Resize::Area => match reader.mosaic() {
+                Some(phase) => {
+                    Self::AreaMosaic(AreaMosaic::new(geometry, reader.size(), phase, kernels))
+                }
+                None => Self::Area(Area::new(geometry, reader, kernels)),
+            },
             Resize::Antialias => antialias(Filter::Bilinear),
             Resize::AntialiasCubic => antialias(Filter::Bicubic),
         }
@@ -272,7 +308,7 @@ impl<L: Level> Resizer<L> {
         match self {
             Self::Nearest(nearest) => Some(nearest.rows().to_vec()),
             Self::Linear(linear) => Some(linear.rows().collect()),
-            Self::Area(_) | Self::Antialias(_) => None,
+            Self::Area(_) | Self::AreaMosaic(_) | Self::Antialias(_) => None,
         }
     }
 
@@ -282,6 +318,7 @@ impl<L: Level> Resizer<L> {
             Self::Nearest(_) => {}
             Self::Linear(linear) => linear.restart(),
             Self::Area(area) => area.restart(),
+            Self::AreaMosaic(_) => {}
             Self::Antialias(antialias) => antialias.restart(),
         }
     }
@@ -292,6 +329,7 @@ impl<L: Level> Resizer<L> {
             Self::Nearest(nearest) => nearest.row(y, picture, out),
             Self::Linear(linear) => linear.row(y, picture, out),
             Self::Area(area) => area.row(y, picture, out),
+            Self::AreaMosaic(area) => area.row(y, picture, out),
             Self::Antialias(antialias) => antialias.row(y, picture, out),
         }
     }

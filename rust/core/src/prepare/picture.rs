@@ -2,7 +2,7 @@
 //! one plane of grey. Turned and flipped as the spec says, so that nobody after this knows of it.
 
 use super::curve::Curves;
-use super::demosaic::{self, Lines};
+use super::demosaic::{self, Lines, Phase};
 use super::geometry::Orientation;
 use super::level::Level;
 use super::spec::{Color, Spec, invalid};
@@ -96,6 +96,37 @@ impl<L: Level> Reader<L> {
             },
             source,
         })
+    }
+
+    /// The phase of the mosaic, turned, if it is one whose colours are wanted.
+    pub(super) fn mosaic(&self) -> Option<Phase> {
+        let Source { content: Content::Bayer(bayer), gray: false, width, height, .. } = self.source
+        else {
+            return None;
+        };
+        let Phase { red_x, red_y } = Phase::of(bayer);
+        let Orientation { transposed, mirror_x, mirror_y, .. } = self.source.orientation;
+        let red_x = if mirror_x { (width - 1 + red_x) % 2 } else { red_x };
+        let red_y = if mirror_y { (height - 1 + red_y) % 2 } else { red_y };
+        let (red_x, red_y) = if transposed { (red_y, red_x) } else { (red_x, red_y) };
+        Some(Phase { red_x, red_y })
+    }
+
+    /// The same picture, but a mosaic's samples are read as one channel, whatever their colour.
+    pub(super) fn of_samples(mut self) -> Self {
+        self.source.content = Content::Mono;
+        self
+    }
+
+    /// Whether the only channel of a pixel is its byte in the picture.
+    pub(super) fn is_one_plane(&self) -> bool {
+        self.source.content == Content::Mono
+    }
+
+    /// Width and height of the turned picture.
+    pub(super) fn size(&self) -> (u32, u32) {
+        let (width, height) = (self.source.width as u32, self.source.height as u32);
+        if self.source.orientation.transposed { (height, width) } else { (width, height) }
     }
 
     /// Channels of the pixels that are read: 1 for monochrome pictures and grey tensors, else 3.
@@ -224,7 +255,17 @@ impl<L: Level> Rows<L> {
     }
 }
 
-impl<L: Level> Picture<'_, L> {
+impl<'a, L: Level> Picture<'a, L> {
+    /// The picture's bytes and how far apart its rows lie in them, if they are the levels of its
+    /// only channel and nothing is turned.
+    pub(super) fn plain(&self) -> Option<(&'a [u8], usize)> {
+        let Source { content, unpack, orientation, .. } = self.camera.source;
+        let Orientation { transposed, mirror_x, mirror_y, .. } = *orientation;
+        let turned = transposed || mirror_x || mirror_y;
+        let Bytes { bytes, stride, .. } = self.camera.lines;
+        (*content == Content::Mono && unpack.is_plain() && !turned).then_some((bytes, stride))
+    }
+
     /// Writes those columns of row `y` to `out`: `Reader::channels` planes as long as there are
     /// columns, red first. A plan asks for the same columns in every row.
     pub(super) fn read(&mut self, y: usize, columns: &Columns, out: &mut [L]) {

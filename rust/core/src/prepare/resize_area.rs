@@ -6,28 +6,41 @@
 //! mean lies beside a half.
 
 use super::geometry::{Axis, Geometry};
+use super::kernels::Kernels;
+use super::kernels::area::{Fused, Rounding};
 use super::level::Level;
-use super::picture::{Columns, Picture};
+use super::picture::{Columns, Picture, Reader};
 
 /// Source pixels that an output pixel covers, with whole-number weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span {
+pub(super) struct Span {
     /// The first one.
-    first: u32,
+    pub(super) first: u32,
     /// The last one; may be the first.
-    last: u32,
+    pub(super) last: u32,
     first_weight: u32,
     last_weight: u32,
 }
 
 /// One axis: the spans of what is shown, and what they share.
 #[derive(Clone, Debug)]
-struct Spans {
-    spans: Vec<Span>,
+pub(super) struct Spans {
+    pub(super) spans: Vec<Span>,
     /// Weight of pixels between the first and the last.
-    whole: u32,
+    pub(super) whole: u32,
     /// Sum of the weights of each span.
-    total: u32,
+    pub(super) total: u32,
+}
+
+/// One axis as the edges between its output pixels, one more than are shown.
+#[derive(Clone, Debug)]
+pub(super) struct Edges {
+    /// The source pixel of the picture in which an edge lies, and how much of its weight is before it.
+    pub(super) at: Vec<(u32, u32)>,
+    /// Weight of a source pixel.
+    pub(super) whole: u32,
+    /// Sum of the weights between two edges.
+    pub(super) total: u32,
 }
 
 /// The resizer with its scratch.
@@ -42,6 +55,7 @@ pub(super) struct Area<L> {
     /// Weighted sum down the rows of a span, for each column and channel: at most 65,535 * 65,535.
     sums: Vec<u32>,
     ties: Ties,
+    fused: Option<Fused<L>>,
 }
 
 /// Where a mean just between two grey levels goes.
@@ -54,11 +68,16 @@ enum Ties {
 
 impl<L: Level> Area<L> {
     /// For axes that do not enlarge.
-    pub(super) fn new(geometry: &Geometry, channels: usize) -> Self {
+    pub(super) fn new(geometry: &Geometry, reader: &Reader<L>, kernels: Kernels) -> Self {
         let Geometry { x, y, .. } = geometry;
+        let channels = reader.channels();
         let columns = Columns::Range { first: x.first as usize, count: x.source as usize };
         let row = x.source as usize * channels;
         let halved = x.source == 2 * x.resized && y.source == 2 * y.resized;
+        let fused = reader.is_one_plane().then(|| {
+            let rounding = if halved { Rounding::Up } else { Rounding::ToEven };
+            Fused::mono(kernels, geometry, &weights(x), reader.size().0 as usize, rounding)
+        });
         Self {
             across: spans(x, 0),
             down: spans(y, y.first),
@@ -67,6 +86,7 @@ impl<L: Level> Area<L> {
             held: None,
             sums: vec![0; row],
             ties: if halved { Ties::Up } else { Ties::ToEven },
+            fused: fused.flatten(),
         }
     }
 
@@ -76,6 +96,9 @@ impl<L: Level> Area<L> {
 
     /// Output row `y`.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
+        if let Some(fused) = &mut self.fused {
+            return fused.row(y, picture, out);
+        }
         let span = self.down.spans[y];
         self.sums.fill(0);
         for source in span.first..=span.last {
@@ -106,7 +129,7 @@ impl<L: Level> Area<L> {
 }
 
 impl Span {
-    fn weight(&self, source: u32, whole: u32) -> u32 {
+    pub(super) fn weight(&self, source: u32, whole: u32) -> u32 {
         if source == self.first {
             // A span of one pixel has it all in `first_weight`; see `spans`.
             self.first_weight
@@ -130,7 +153,7 @@ fn mean<L: Level>(sum: u64, total: u64, ties: Ties) -> L {
 }
 
 /// Spans of the pixels of an axis that are shown; source pixels count from `first` on.
-fn spans(axis: &Axis, first: u32) -> Spans {
+pub(super) fn spans(axis: &Axis, first: u32) -> Spans {
     let divisor = greatest_common_divisor(axis.source, axis.resized);
     // An output pixel is `total` units long, a source pixel `whole`.
     let (total, whole) = (axis.source / divisor, axis.resized / divisor);
@@ -152,6 +175,28 @@ fn spans(axis: &Axis, first: u32) -> Spans {
         })
         .collect();
     Spans { spans, whole, total }
+}
+
+/// For each pixel shown the first column of the picture that it covers, and the weights.
+fn weights(axis: &Axis) -> Vec<(u32, Vec<[u32; 1]>)> {
+    let Spans { spans, whole, .. } = spans(axis, axis.first);
+    let weights =
+        |span: &Span| (span.first..=span.last).map(|source| [span.weight(source, whole)]).collect();
+    spans.iter().map(|span| (span.first, weights(span))).collect()
+}
+
+/// The edges of what is shown of an axis.
+pub(super) fn edges(axis: &Axis) -> Edges {
+    let divisor = greatest_common_divisor(axis.source, axis.resized);
+    let (total, whole) = (axis.source / divisor, axis.resized / divisor);
+    let at = (axis.skip..=axis.skip + axis.shown)
+        .map(|index| {
+            let from = u64::from(index) * u64::from(total);
+            let (pixel, before) = (from / u64::from(whole), from % u64::from(whole));
+            (pixel as u32 + axis.first, before as u32)
+        })
+        .collect();
+    Edges { at, whole, total }
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {

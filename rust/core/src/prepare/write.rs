@@ -1,6 +1,8 @@
 //! Grey levels to elements of a tensor: normalised, in the model's layout and type.
 
 use super::geometry::Geometry;
+use super::kernels::Kernels;
+use super::kernels::affine::Affine;
 use super::level::Level;
 use super::spec::{Color, Dtype, Layout, Spec};
 
@@ -14,9 +16,15 @@ pub(super) enum Writer {
 
 impl Writer {
     /// `channels` is what a pixel has on its way in: 1 or 3; `white` is its highest level.
-    pub(super) fn new(spec: &Spec, geometry: &Geometry, channels: usize, white: u32) -> Self {
+    pub(super) fn new(
+        spec: &Spec,
+        geometry: &Geometry,
+        channels: usize,
+        white: u32,
+        kernels: Kernels,
+    ) -> Self {
         let plan = (spec, geometry, channels, white);
-        match spec.dtype {
+        let mut writer = match spec.dtype {
             Dtype::Uint8 => Self::Uint8(Typed::new(plan, |_, level| [level.round() as u8])),
             Dtype::Float16 => Self::Float16(Typed::new(plan, |c, level| {
                 half_bits(normalised(spec, c, level)).to_ne_bytes()
@@ -24,7 +32,11 @@ impl Writer {
             Dtype::Float32 => {
                 Self::Float32(Typed::new(plan, |c, level| normalised(spec, c, level).to_ne_bytes()))
             }
+        };
+        if let Self::Float32(typed) = &mut writer {
+            typed.affine = Affine::of_tables(kernels, spec, &typed.tables);
         }
+        writer
     }
 
     /// Line `y` of the tensor: `pixels` (plane after plane) between borders, or all border.
@@ -51,6 +63,8 @@ pub(super) struct Typed<const N: usize> {
     height: usize,
     left: usize,
     shown: usize,
+    /// What computes the tables' elements without them, channel by channel.
+    affine: Option<Vec<Affine>>,
 }
 
 impl<const N: usize> Typed<N> {
@@ -80,6 +94,7 @@ impl<const N: usize> Typed<N> {
             height: geometry.y.size as usize,
             left: geometry.x.pad as usize,
             shown: geometry.x.shown as usize,
+            affine: None,
         }
     }
 
@@ -101,8 +116,13 @@ impl<const N: usize> Typed<N> {
                     let (left, rest) = line.split_at_mut(self.left);
                     let (inside, right) = rest.split_at_mut(plane.len());
                     left.fill(border);
-                    for (element, &level) in inside.iter_mut().zip(plane) {
-                        *element = table[place(level)];
+                    match (&self.affine, L::bytes(plane)) {
+                        (Some(affine), Some(plane)) => affine[c].write(plane, inside),
+                        _ => {
+                            for (element, &level) in inside.iter_mut().zip(plane) {
+                                *element = table[place(level)];
+                            }
+                        }
                     }
                     right.fill(border);
                 }

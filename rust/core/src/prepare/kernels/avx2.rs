@@ -1,0 +1,222 @@
+//! AVX2: x86 since Haswell and the first Zen.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::affine::How;
+use super::area::{Across, Finish, Pieces, Rows, Sums, Task};
+use super::area_body::area_loops;
+
+/// The proof that this machine has these instructions.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Self> {
+        let all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        all.then_some(Self(()))
+    }
+}
+
+impl Avx2 {
+    /// See [`How::write`].
+    pub(super) fn affine<const N: usize>(self, how: How, levels: &[u8], out: &mut [[u8; N]]) {
+        #[target_feature(enable = "avx2,fma")]
+        fn write<const N: usize>(how: How, levels: &[u8], out: &mut [[u8; N]]) {
+            how.write(levels, out);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { write(how, levels, out) }
+    }
+}
+
+type Token = Avx2;
+type V = __m256i;
+
+/// Windows side by side: 2 of 16 bytes or 4 of 8, taken from 16 bytes of a row for each half.
+#[derive(Clone, Debug)]
+#[repr(C, align(32))]
+struct Group<const N: usize> {
+    /// Of each kind those of even bytes, then those of odd ones.
+    weights: [[i16; 16]; N],
+    /// Which of its half's 16 bytes each byte of the windows is; 0x80 for none.
+    index: [u8; 32],
+    /// Columns of the first byte of each half.
+    base: [usize; 2],
+}
+
+impl<const N: usize> Group<N> {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn weights(&self, of: usize) -> V {
+        // SAFETY: 32 bytes of a reference are read.
+        unsafe { _mm256_loadu_si256(self.weights[of].as_ptr().cast()) }
+    }
+}
+
+/// None where windows lie too far apart, or the picture is narrower than a load.
+fn groups<const N: usize, const M: usize>(all: &Pieces<N>) -> Option<Vec<Group<M>>> {
+    let count = 32 / all.bytes;
+    let most = all.width.checked_sub(16)? as i64;
+    all.pieces
+        .chunks(count)
+        .map(|pieces| {
+            // Of narrow windows each half holds two, but not neighbours: sums of narrow windows come
+            // out in two vectors, of every other one.
+            let first = |half: usize| pieces.get(half).or(pieces.first());
+            let base =
+                [first(0)?.start, first(1)?.start].map(|start| start.clamp(0, most) as usize);
+            let mut group = Group { weights: [[0; 16]; M], index: [0x80; 32], base };
+            for (at, piece) in pieces.iter().enumerate() {
+                let half = at % 2;
+                let slot = if all.bytes == 8 { half * 2 + at / 2 } else { half };
+                for (byte, weights) in piece.weights.iter().enumerate() {
+                    if weights.iter().all(|&weight| weight == 0) {
+                        continue;
+                    }
+                    let from = piece.start + byte as i64 - base[half] as i64;
+                    let to = slot * all.bytes + byte;
+                    group.index[to] = u8::try_from(from).ok().filter(|&from| from < 16)?;
+                    for (kind, &weight) in weights.iter().enumerate() {
+                        group.weights[2 * kind + to % 2][to / 2] = weight;
+                    }
+                }
+            }
+            Some(group)
+        })
+        .collect()
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load<const N: usize>(group: &Group<N>, rows: Rows<'_>, row: usize) -> V {
+    let start = rows.starts[row];
+    // SAFETY: both bases are at most the row's length less 16, and `Area::check` saw that the row
+    // lies within `rows.bytes`.
+    let bytes = unsafe {
+        let row = rows.bytes.as_ptr().add(start);
+        let low = _mm_loadu_si128(row.add(group.base[0]).cast());
+        let high = _mm_loadu_si128(row.add(group.base[1]).cast());
+        _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
+    };
+    // SAFETY: 32 bytes of a reference are read.
+    let index = unsafe { _mm256_loadu_si256(group.index.as_ptr().cast()) };
+    _mm256_shuffle_epi8(bytes, index)
+}
+
+/// Has the rows that come next fetched to the second-level cache.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn ahead<const N: usize>(group: &Group<N>, rows: Rows<'_>) {
+    for &start in rows.ahead {
+        let at = rows.bytes.as_ptr().wrapping_add(start + group.base[0]);
+        _mm_prefetch::<_MM_HINT_T1>(at.cast());
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn zero() -> V {
+    _mm256_setzero_si256()
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn splat(value: i16) -> V {
+    _mm256_set1_epi16(value)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn even(bytes: V) -> V {
+    _mm256_and_si256(bytes, _mm256_set1_epi16(0xFF))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn odd(bytes: V) -> V {
+    _mm256_srli_epi16::<8>(bytes)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mul(a: V, b: V) -> V {
+    _mm256_mullo_epi16(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add(a: V, b: V) -> V {
+    _mm256_add_epi16(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_sums(a: V, b: V) -> V {
+    _mm256_add_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fourfold(a: V) -> V {
+    _mm256_slli_epi32::<2>(a)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dot(sums: V, levels: V, weights: V) -> V {
+    _mm256_add_epi32(sums, _mm256_madd_epi16(levels, weights))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(sums: V, at: usize, out: &mut [[i32; 4]]) {
+    let out = &mut out[at..at + 2];
+    // SAFETY: 32 bytes of a reference are written.
+    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), sums) }
+}
+
+/// Sums of red and green, and of blue, each in two halves.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn across(rg: V, b: V) -> V {
+    add_sums(_mm256_unpacklo_epi64(rg, b), _mm256_unpackhi_epi64(rg, b))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(sums: V) -> V {
+    add_sums(sums, _mm256_shuffle_epi32::<0x4E>(sums))
+}
+
+/// Adds up the sums of each window, channel beside channel.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_rgb<const NARROW: bool>([r, g, b]: [V; 3], index: usize, out: &mut [[i32; 4]]) {
+    let none = _mm256_setzero_si256();
+    let (low, high) = (_mm256_unpacklo_epi32(r, g), _mm256_unpackhi_epi32(r, g));
+    let (low_b, high_b) = (_mm256_unpacklo_epi32(b, none), _mm256_unpackhi_epi32(b, none));
+    if NARROW {
+        store(across(low, low_b), 4 * index, out);
+        store(across(high, high_b), 4 * index + 2, out);
+    } else {
+        store(across(add_sums(low, high), add_sums(low_b, high_b)), 2 * index, out);
+    }
+}
+
+/// Adds up the sums of each window, those inside beside those of the edge.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_pair<const NARROW: bool>(inside: V, edge: V, index: usize, out: &mut [[i32; 4]]) {
+    let (low, high) = (_mm256_unpacklo_epi32(inside, edge), _mm256_unpackhi_epi32(inside, edge));
+    if NARROW {
+        store(halves(low), 4 * index, out);
+        store(halves(high), 4 * index + 2, out);
+    } else {
+        store(halves(add_sums(low, high)), 2 * index, out);
+    }
+}
+
+area_loops!("avx2,fma");

@@ -1,0 +1,215 @@
+//! Every set of kernels that this machine has gives the bytes that scalar code gives, and reads none
+//! beyond the picture's.
+//!
+//! Pictures lie at the very end of their allocation, exactly as long as they must be, so that a load
+//! too far is seen by valgrind, by the address sanitizer, and here where a page that nobody may read
+//! follows.
+#![allow(unsafe_code)]
+
+use proptest::prelude::*;
+use smartqc_core::frame::PixelFormat;
+use smartqc_core::prepare::{
+    Color, Depth, Dtype, FORMATS, Fit, Flip, Kernels, Layout, Plan, Resize, Spec,
+};
+
+/// Bytes that end where memory ends.
+struct Cliff {
+    pages: *mut libc::c_void,
+    mapped: usize,
+    from: usize,
+    length: usize,
+}
+
+impl Cliff {
+    fn new(bytes: &[u8]) -> Self {
+        let page = 4096;
+        let usable = bytes.len().next_multiple_of(page).max(page);
+        let mapped = usable + page;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new private mapping; nothing else knows of it.
+        let pages = unsafe { libc::mmap(std::ptr::null_mut(), mapped, access, flags, -1, 0) };
+        assert_ne!(pages, libc::MAP_FAILED);
+        let from = usable - bytes.len();
+        // SAFETY: `from` to `usable` lies in the mapping and is written to by nobody else; the last
+        // page is part of the mapping.
+        unsafe {
+            let to = pages.cast::<u8>().add(from);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            assert_eq!(libc::mprotect(pages.byte_add(usable), page, libc::PROT_NONE), 0);
+        }
+        Self { pages, mapped, from, length: bytes.len() }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: initialised by `new`, lives as long as `self`, written by nobody.
+        unsafe { std::slice::from_raw_parts(self.pages.cast::<u8>().add(self.from), self.length) }
+    }
+}
+
+impl Drop for Cliff {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this length; `bytes` cannot outlive `self`.
+        unsafe { libc::munmap(self.pages, self.mapped) };
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Job {
+    format: PixelFormat,
+    width: u32,
+    height: u32,
+    gap: usize,
+    spec: Spec,
+    seed: u64,
+}
+
+fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    (0..bytes)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let level = (state >> 56) as u8;
+            // Some black and white, so that sums come near their limits.
+            match (state >> 40) & 7 {
+                0 => 0,
+                1 => 255,
+                _ => level,
+            }
+        })
+        .collect()
+}
+
+impl Job {
+    fn row(&self, kernels: Kernels, image: &[u8]) -> Vec<u8> {
+        let Self { format, width, height, gap, spec, .. } = self;
+        let mut plan = Plan::with_kernels(spec, *width, *height, *format, kernels)
+            .expect("the spec fits the picture");
+        let stride = format.row_bytes(*width) + gap;
+        let mut row = vec![0xDB; plan.row_bytes()];
+        // Twice, so that whatever the first one left behind would be seen.
+        plan.run(image, stride, &mut row).expect("the picture fits the plan");
+        row.fill(0xDB);
+        plan.run(image, stride, &mut row).expect("the picture fits the plan");
+        row
+    }
+
+    fn check(&self) {
+        let row_bytes = self.format.row_bytes(self.width);
+        let rows = self.height as usize * self.format.planes();
+        let bytes = (rows - 1) * (row_bytes + self.gap) + row_bytes;
+        let image = Cliff::new(&noise(bytes, self.seed));
+        let expected = self.row(Kernels::scalar(), image.bytes());
+        for kernels in Kernels::available() {
+            let row = self.row(kernels, image.bytes());
+            if row != expected {
+                let at = row.iter().zip(&expected).position(|(a, b)| a != b);
+                panic!("{}: byte {at:?} is wrong, {self:?}", kernels.name());
+            }
+        }
+    }
+}
+
+const RESIZES: [Resize; 6] = [
+    Resize::Linear,
+    Resize::Area,
+    Resize::Antialias,
+    Resize::AntialiasCubic,
+    Resize::Nearest,
+    Resize::NearestPil,
+];
+
+/// Sides around those of vectors, and any others.
+fn side() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        3_u32..140,
+        (1_u32..5, 0_u32..5).prop_map(|(vectors, off)| 32 * vectors + off - 2),
+        140_u32..400,
+    ]
+}
+
+fn turned((quarters, flipped): (u32, bool)) -> (u32, Flip) {
+    (90 * quarters, if flipped { Flip::Horizontal } else { Flip::None })
+}
+
+fn jobs() -> impl Strategy<Value = Job> {
+    let choices = (
+        prop::sample::select(FORMATS),
+        prop::sample::select(&RESIZES),
+        prop::sample::select(&[Fit::Stretch, Fit::Letterbox, Fit::CenterCrop]),
+        prop::sample::select(&[Color::Rgb, Color::Bgr, Color::Gray]),
+        prop::sample::select(&[Dtype::Float32, Dtype::Float16, Dtype::Uint8]),
+        prop::sample::select(&[Layout::Nchw, Layout::Nhwc]),
+        prop_oneof![4 => Just((0, Flip::None)), 1 => (0_u32..4, any::<bool>()).prop_map(turned)],
+        prop::sample::select(&[Depth::Eight, Depth::Eight, Depth::Full]),
+    );
+    let crop = prop::option::of((0.0..1.0_f64, 0.0..1.0_f64, 0.0..1.0_f64, 0.0..1.0_f64));
+    let sizes = (side(), side(), 1_u32..100, 1_u32..100, 0_usize..70);
+    (choices, sizes, crop, any::<u64>(), 0_usize..4).prop_map(
+        |(
+            ((format, _), resize, fit, color, dtype, layout, (turn, flip), depth),
+            sizes,
+            crop,
+            seed,
+            numbers,
+        )| {
+            let (width, height, out_width, out_height, gap) = sizes;
+            // YUV pairs pixels.
+            let width = if format.name().is_some_and(|name| name.contains("422")) {
+                width & !1
+            } else {
+                width
+            };
+            let mut spec = Spec::new(resize, [out_width, out_height]);
+            (spec.turn, spec.flip, spec.depth) = (turn, flip, Some(depth));
+            if dtype == Dtype::Uint8 {
+                spec.depth = Some(Depth::Eight);
+            }
+            (spec.fit, spec.color, spec.dtype, spec.layout) = (fit, color, dtype, layout);
+            if dtype != Dtype::Uint8 {
+                match numbers {
+                    0 => (spec.mean, spec.std) = (vec![0.485], vec![0.229]),
+                    1 => (spec.scale, spec.mean) = (1.0, vec![127.5]),
+                    2 => spec.std = vec![0.3],
+                    _ => {}
+                }
+            }
+            spec.crop = crop.map(|(x, y, w, h)| {
+                let inside =
+                    |share: f64, side: u32| ((share * f64::from(side)) as u32).min(side - 1);
+                let (x, y) = (inside(x, width), inside(y, height));
+                [x, y, 1 + inside(w, width - x), 1 + inside(h, height - y)]
+            });
+            Job { format, width, height, gap, spec, seed }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn kernels_equal_scalar_code(job in jobs()) {
+        job.check();
+    }
+}
+
+/// The cases that kernels are made for, at their ratios and around the widths of vectors.
+#[test]
+fn kernels_equal_scalar_code_at_every_width() {
+    let shrinking = [(1, 1), (10, 3), (7, 2), (11, 1), (45, 4), (12, 1), (13, 1), (31, 1)];
+    for format in [PixelFormat::MONO8, PixelFormat::BAYER_RG8, PixelFormat::BAYER_GR8] {
+        for resize in [Resize::Area, Resize::Linear, Resize::Antialias] {
+            for width in 15..=70 {
+                for (over, under) in shrinking {
+                    let size = [(width * under / over).max(1), (width * under / over).max(1)];
+                    let spec = Spec { dtype: Dtype::Uint8, ..Spec::new(resize, size) };
+                    let (height, seed) = (width + 5, u64::from(width));
+                    Job { format, width, height, gap: 0, spec, seed }.check();
+                }
+            }
+        }
+    }
+}
