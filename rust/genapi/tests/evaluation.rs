@@ -83,6 +83,26 @@ fn an_address_is_the_sum_of_all_that_is_given() {
 }
 
 #[test]
+fn nothing_is_written_where_an_invalid_selector_points() {
+    let camera = Camera::new(
+        &[
+            register("Anything", 16),
+            integer("Selector", "<pValue>Anything</pValue><Max>3</Max>"),
+            "<IntReg Name=\"R\"><Address>0x100</Address><pIndex Offset=\"4\">Selector</pIndex>\
+             <Length>4</Length><AccessMode>RW</AccessMode><pPort>Device</pPort></IntReg>"
+                .to_owned(),
+        ]
+        .concat(),
+    );
+    camera.set("R", 5);
+    camera.set("Anything", 4);
+    camera.memory.written();
+    assert_eq!(camera.int("R"), 0);
+    assert!(matches!(camera.refusal("R", 5), Problem::OutOfRange { .. }));
+    assert_eq!(camera.memory.written(), []);
+}
+
+#[test]
 fn sixty_four_bits_stay_exact() {
     let camera = Camera::new(
         "<IntReg Name=\"R\"><Address>0</Address><Length>8</Length><AccessMode>RW</AccessMode>\

@@ -119,7 +119,7 @@ impl<'a> Parts<'a> {
         match property.tag {
             Tag::ToolTip => node.tool_tip = arena.store(&property.text),
             Tag::Description => node.description = arena.store(&property.text),
-            Tag::DisplayName => node.display_name = arena.store(text),
+            Tag::DisplayName => node.display_name = arena.store(&property.text),
             Tag::DocuUrl => node.docu_url = arena.store(text),
             Tag::Unit => node.unit = arena.store(text),
             Tag::EventId => node.event_id = arena.store(text),

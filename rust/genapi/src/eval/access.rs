@@ -100,6 +100,10 @@ impl Eval<'_> {
                 }
             }
         }
+        if let (Def::Category(_), AccessMode::NotAvailable) = (&node.def, allowed.mode) {
+            // There is something to look at, even if nothing of it can be used now.
+            return Ok(less(id, WhyRule::Kind, AccessMode::ReadOnly));
+        }
         Ok(allowed)
     }
 
@@ -117,14 +121,7 @@ impl Eval<'_> {
         match &model.node(id).def {
             Def::Missing => Ok(less(id, WhyRule::Dangling, AccessMode::NotImplemented)),
             Def::Bare => Ok(Allowed::ALL),
-            Def::Category(features) => {
-                let any = self.any_of(id, features)?;
-                Ok(match any.mode {
-                    // There is something to look at, even if nothing of it can be used now.
-                    AccessMode::NotAvailable => less(id, WhyRule::Kind, AccessMode::ReadOnly),
-                    _ => any,
-                })
-            }
+            Def::Category(features) => self.any_of(id, features),
             Def::Integer(number) | Def::Float(number) => self.access_of_number(number),
             Def::Register(register) => {
                 let own = less(id, WhyRule::Register, register.access);

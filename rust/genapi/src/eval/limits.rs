@@ -149,7 +149,13 @@ impl Eval<'_> {
         let unlimited = if is_integer { end.of_integers() } else { end.of_floats() };
         let from = |this: &mut Self, end: End| -> Told<Num> {
             match this.limit_below(converter.value, end)? {
-                Some(limit) => this.convert_up(id, is_integer, converter, limit),
+                Some(limit) => {
+                    let limit = this.convert_up(id, is_integer, converter, limit)?;
+                    Ok(match limit {
+                        Num::Float(limit) => Num::Float(limit.clamp(f64::MIN, f64::MAX)),
+                        limit => limit,
+                    })
+                }
                 None => Ok(unlimited),
             }
         };

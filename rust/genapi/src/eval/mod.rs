@@ -29,11 +29,13 @@ pub(crate) struct Eval<'a> {
     /// How often access was assumed because it is being computed already: what was found meanwhile
     /// holds for this operation only.
     assumed: u32,
+    /// Whether what is read decides where is written, and is checked against its own limits.
+    verifying: bool,
 }
 
 impl<'a> Eval<'a> {
     pub(crate) fn new(model: &'a Model, state: &'a mut State) -> Self {
-        Self { model, state, depth: 0, steps: 0, assumed: 0 }
+        Self { model, state, depth: 0, steps: 0, assumed: 0, verifying: false }
     }
 
     /// Counts one more evaluation; each is paired with [`Eval::leave`].

@@ -37,7 +37,9 @@ impl Eval<'_> {
     /// The value as the number that it is: an entry's of an enumeration, 1 or 0 of a boolean.
     pub(crate) fn number(&mut self, id: NodeId) -> Told<Num> {
         self.readable(id)?;
-        if let Some(known) = self.state.known_value(id) {
+        if !self.verifying
+            && let Some(known) = self.state.known_value(id)
+        {
             return Ok(known);
         }
         if self.state.busy[id.at()].value {
@@ -50,10 +52,32 @@ impl Eval<'_> {
         self.state.busy[id.at()].value = false;
         self.leave();
         let value = value.via(id)?;
+        if self.verifying {
+            self.verifying = false;
+            let verified = self.verify(id, value);
+            self.verifying = true;
+            verified.via(id)?;
+        }
         if self.assumed == assumed && !self.model.graph.is_value_volatile(id) {
             self.state.keep_value(id, value);
         }
         Ok(value)
+    }
+
+    /// An error when a value that decides over a register's place is none that the node takes: a
+    /// write would go astray.
+    fn verify(&mut self, id: NodeId, value: Num) -> Told<()> {
+        match &self.model.node(id).def {
+            Def::Integer(_) => self.check_limits(id, value.integer()).map(drop),
+            Def::Enumeration { .. } => {
+                let value = value.integer();
+                match self.entry_of_value(id, value) {
+                    Some(entry) => self.readable(entry),
+                    None => Err(Fault::at(id, Trouble::Problem(Problem::NoSuchEntry { value }))),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     fn compute_number(&mut self, id: NodeId) -> Told<Num> {

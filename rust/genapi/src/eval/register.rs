@@ -107,7 +107,10 @@ impl Eval<'_> {
         register: &RegisterDef,
         bytes: &[u8],
     ) -> Told<()> {
-        let place = self.place(id, register)?;
+        self.verifying = true;
+        let place = self.place(id, register);
+        self.verifying = false;
+        let place = place?;
         let Some(port) = self.state.port(place.port) else {
             let port = self.model.name(place.port).to_owned();
             return Err(Fault::at(id, Trouble::Problem(Problem::NotConnected { port })));

@@ -107,7 +107,8 @@ impl Eval<'_> {
         Ok(value.saturating_sub(above).saturating_add(up))
     }
 
-    fn check_integer(&mut self, id: NodeId, value: i64) -> Told<()> {
+    /// An error when the number is not within the limits.
+    pub(super) fn check_limits(&mut self, id: NodeId, value: i64) -> Told<i64> {
         let (min, max) = (self.min(id)?.integer(), self.max(id)?.integer());
         if value < min || value > max {
             let problem = Problem::OutOfRange {
@@ -117,6 +118,11 @@ impl Eval<'_> {
             };
             return Err(Fault::at(id, Trouble::Problem(problem)));
         }
+        Ok(min)
+    }
+
+    fn check_integer(&mut self, id: NodeId, value: i64) -> Told<()> {
+        let min = self.check_limits(id, value)?;
         let increment = self.increment(id)?.map_or(1, Num::integer);
         if increment <= 0 {
             return Err(Fault::at(id, Trouble::Problem(Problem::BadIncrement { increment })));
