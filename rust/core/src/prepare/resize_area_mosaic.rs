@@ -154,13 +154,15 @@ impl<L: Level> AreaMosaic<L> {
             let [of_color, of_green, of_mean] =
                 [factors.color(), factors.green(), factors.of_mean].map(|factor| factor as i32);
             let colored = (self.phase.colored(y) + *left) % 2;
-            for (sum, level) in color.iter_mut().zip(&*samples).skip(colored).step_by(2) {
-                *sum += level.times(of_color);
+            let count = samples.len();
+            let (color, samples) = (&mut color[..count], &samples[..count]);
+            let (green, green_of_mean) = (&mut green[..count], &mut green_of_mean[..count]);
+            for x in (colored..count).step_by(2) {
+                color[x] += samples[x].times(of_color);
             }
-            let greens = green.iter_mut().zip(&mut *green_of_mean).zip(&*samples);
-            for ((sum, sum_of_mean), level) in greens.skip(1 - colored).step_by(2) {
-                *sum += level.times(of_green);
-                *sum_of_mean += level.times(of_mean);
+            for x in (1 - colored..count).step_by(2) {
+                green[x] += samples[x].times(of_green);
+                green_of_mean[x] += samples[x].times(of_mean);
             }
         }
     }

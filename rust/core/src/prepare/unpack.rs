@@ -32,6 +32,18 @@ impl<L: Level> Unpack<L> {
     /// Levels of `out.len()` columns from `first` on, of row `y`, whose bytes are `line`.
     pub(super) fn row(&self, y: usize, line: &[u8], first: usize, out: &mut [L]) {
         match &self.map {
+            Map::Shift(4)
+                if (self.packing, self.bits) == (Packing::Dense, 12) && first.is_multiple_of(2) =>
+            {
+                // The eight highest bits of Mono12p, pair by pair: the commonest packed case.
+                let (pairs, rest) = out.as_chunks_mut::<2>();
+                let (triples, _) = line[first / 2 * 3..].as_chunks::<3>();
+                for (pair, &[low, middle, high]) in pairs.iter_mut().zip(triples) {
+                    *pair = [low >> 4 | middle << 4, high].map(|level| L::of(level.into()));
+                }
+                let first = first + 2 * pairs.len();
+                self.each(line, first, rest, |_, sample| L::of(sample >> 4));
+            }
             &Map::Shift(bits) => self.each(line, first, out, |_, sample| L::of(sample >> bits)),
             Map::Tables(tables) => {
                 let tables = &tables[y % 2];
