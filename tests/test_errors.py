@@ -144,7 +144,8 @@ def test_a_broken_model_is_named(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["rank4", "no_rows"])
 def test_an_output_that_is_no_row_of_scores_is_refused_with_its_shape(name):
-    message = said(ModelError, push_line, model(file=str(MODELS / f"{name}.onnx")))
+    path = str(MODELS / f"{name}.onnx")
+    message = said(ModelError, push_line, model(file=path, head="classifier"))
     assert f"{name}.onnx" in message
     assert "scores" in message
     assert "3" in message
@@ -218,7 +219,7 @@ def test_what_is_wrong_in_line_toml_is_named_with_file_and_key(from_files, text,
         (RECIPE.replace("schema = 1", "schema = 7"), ["schema", "7", "1"]),
         (RECIPE.replace("product", "produce"), ["produce", "product"]),
         (RECIPE + 'cameras = ["side"]\n', ["model[0].cameras", "side", "top"]),
-        (RECIPE + 'head = "detector"\n', ["model[0].head", "detector", "auto"]),
+        (RECIPE + 'head = "yolo"\n', ["model[0].head", "yolo", "auto"]),
         ('schema = 1\nproduct = "x"\nmodel = []\n', ["model"]),
     ],
 )

@@ -15,6 +15,7 @@ from smartqc._native import (
     Feature,
     Frame,
     Inspection,
+    View,
     __version__,
     add_producer_folder,
     discover,
@@ -22,7 +23,9 @@ from smartqc._native import (
     schema,
 )
 from smartqc._prepare import Explanation, Spec, explain
+from smartqc.head import Head
 from smartqc.line import LedgerRow, Line, Stats
+from smartqc.results import Picture, plot
 
 __all__ = [
     "Camera",
@@ -31,15 +34,19 @@ __all__ = [
     "Explanation",
     "Feature",
     "Frame",
+    "Head",
     "Inspection",
     "LedgerRow",
     "Line",
+    "Picture",
     "Spec",
     "Stats",
+    "View",
     "__version__",
     "add_producer_folder",
     "discover",
     "explain",
+    "plot",
     "prepare",
     "schema",
 ]

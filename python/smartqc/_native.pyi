@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from smartqc.results import Picture
+
 __all__ = [
     "Camera",
     "CameraInfo",
@@ -15,6 +17,7 @@ __all__ = [
     "Frame",
     "Inspection",
     "Line",
+    "View",
     "__version__",
     "add_producer_folder",
     "checked_spec",
@@ -335,7 +338,94 @@ class Inspection:
     @property
     def recipe_revision(self) -> int: ...
     @property
-    def model_sha256(self) -> str: ...
+    def model_sha256(self) -> str:
+        """Of each model's file, with a space between."""
+    @property
+    def views(self) -> dict[str, View]:
+        """What each camera's view said, by the camera's name.
+
+        Those whose verdict came before the commit.
+        """
+
+@final
+class View:
+    """What one camera's view of a part said; coordinates are the camera's pixels.
+
+    They count from the outer corner of pixel (0, 0): the middle of that pixel is (0.5, 0.5).
+    """
+
+    @property
+    def camera(self) -> str: ...
+    @property
+    def verdict(self) -> Literal["pass", "reject", "unjudged"]: ...
+    @property
+    def reason(self) -> str | None:
+        """Why it is unjudged."""
+    @property
+    def class_name(self) -> str | None:
+        """Class of a reject."""
+    @property
+    def score(self) -> float | None:
+        """Greatest defect score, 0..1."""
+    @property
+    def scores(self) -> dict[str, float]:
+        """Greatest score of each class."""
+    @property
+    def frame(self) -> Frame | None:
+        """Its picture, of rejects and unjudged parts, within the line's quota ``run.keep``."""
+    @property
+    def complete(self) -> bool:
+        """Whether masks and maps were kept: of ``run.keep`` views at a time, for each worker."""
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """Left, top, right, bottom of each box: float32, (n, 4), the greatest score first."""
+    @property
+    def box_scores(self) -> NDArray[np.float32]:
+        """Score of each box, 0..1: float32, (n,)."""
+    @property
+    def box_classes(self) -> list[str]:
+        """Class of each box."""
+    @property
+    def box_models(self) -> list[str]:
+        """Name of the model that found each box."""
+    @property
+    def areas(self) -> NDArray[np.float32]:
+        """Area of each box's mask, else of the box: float32, (n,)."""
+    @property
+    def oriented(self) -> NDArray[np.float32]:
+        """Centre, size and angle of each box: float32, (n, 5).
+
+        Radians, clockwise; NaN where boxes are upright.
+        """
+    @property
+    def corners(self) -> NDArray[np.float32]:
+        """Corners of each box, going round: float32, (n, 4, 2)."""
+    def mask(self, index: int, height: int, width: int) -> NDArray[np.bool_] | None:
+        """Mask of a box: bool, (height, width) of the camera; None where there is none."""
+    @property
+    def maps(self) -> dict[str, NDArray[np.float32]]:
+        """Maps as the models made them, by the model's name: float32, (classes, rows, columns)."""
+    @property
+    def map_kinds(self) -> dict[str, Literal["scores", "logits", "labels"]]:
+        """What the numbers of each map are."""
+    def map_in_camera(
+        self, model: str, plane: int, height: int, width: int
+    ) -> NDArray[np.float32] | None:
+        """One plane of a map, enlarged: float32, (height, width) of the camera.
+
+        NaN where the model saw nothing; None where there is no such map.
+        """
+    def labels_in_camera(self, model: str, height: int, width: int) -> NDArray[np.int32] | None:
+        """Class of each of the camera's pixels: int32, (height, width), by a semantic model.
+
+        The greatest of the enlarged planes; -1 where the model saw nothing.
+        """
+    def classes_of(self, model: str) -> list[str]:
+        """Names of a model's classes, in the order of its map's planes."""
+    def plot(
+        self, image: NDArray[np.uint8] | None = None, **options: str | bool | float | None
+    ) -> Picture:
+        """Draw boxes, masks and maps on the picture: see `smartqc.results.plot`."""
 
 @final
 class Event:

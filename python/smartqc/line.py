@@ -58,6 +58,10 @@ class Stats:
     stop_requested: str | None
     """The stop request that holds, until ``reset()``."""
     recipe_revision: int
+    findings_lost: int
+    """Views whose boxes, masks or maps were not kept, since a reader holds too many."""
+    python_head_s: dict[str, float]
+    """Time of the recipe's Python heads, part of each lead: ``calls``, ``sum``, ``max``."""
     provider: str
     """The execution providers that run its model, and why not those that were preferred."""
     ready: bool

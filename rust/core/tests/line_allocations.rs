@@ -118,4 +118,52 @@ fn a_frame_allocates_nothing_on_the_lines_threads() {
     COUNTS.store(false, Ordering::SeqCst);
     assert_eq!(TAKEN.load(Ordering::SeqCst), 0, "allocations for {} parts", line.stats().judged);
     line.close();
+    boxes_masks_and_maps(&library);
+}
+
+/// A view that two models judge, one with boxes and masks, one with a map.
+fn boxes_masks_and_maps(library: &Path) {
+    let plant = json!({
+        "schema": 1,
+        "camera": [{ "name": "top", "uri": "push:" }],
+        "verdict": { "budget_s": 600.0 },
+        "run": { "workers": 1, "batch": 4 },
+    });
+    let prepare = json!({ "resize": "nearest", "size": [32, 32] });
+    let product = json!({
+        "schema": 1,
+        "product": "squares",
+        "model": [
+            { "file": "tests/models/boxes_masks.onnx", "prepare": prepare },
+            { "file": "tests/models/boxes_oriented.onnx", "prepare": prepare },
+            { "file": "tests/models/anomaly_all.onnx", "prepare": prepare },
+        ],
+    });
+    let plant = plant_from_json(&plant.to_string(), repository()).unwrap();
+    let product = product_from_json(&product.to_string(), repository()).unwrap();
+    let line = Line::open(plant, &product, Some(library)).unwrap();
+    line.start().unwrap();
+    let round = |rounds: usize| {
+        for round in 0..rounds {
+            let burst = 1 + round % 6;
+            for _ in 0..burst {
+                submit(&line, 0);
+            }
+            for _ in 0..burst {
+                let Next::Inspection(inspection) = line.next(Duration::from_secs(60)) else {
+                    panic!("no inspection")
+                };
+                let view = inspection.views[0].as_ref().unwrap();
+                let found = view.findings.as_ref().unwrap();
+                assert_eq!(found.detections.len(), 5);
+                assert!(found.arrays.is_some());
+            }
+        }
+    };
+    round(60);
+    COUNTS.store(true, Ordering::SeqCst);
+    round(200);
+    COUNTS.store(false, Ordering::SeqCst);
+    assert_eq!(TAKEN.load(Ordering::SeqCst), 0, "allocations for boxes, masks and maps");
+    line.close();
 }

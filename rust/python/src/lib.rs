@@ -6,9 +6,11 @@ mod bytes;
 mod camera;
 mod errors;
 mod frame;
+mod head;
 mod line;
 mod pixels;
 mod prepare;
+mod view;
 mod waiting;
 
 use pyo3::prelude::*;
@@ -25,12 +27,15 @@ mod _native {
     use crate::frame::PyFrame;
     #[pymodule_export]
     use crate::line::{PyEvent, PyInspection, PyLine, schema};
+    #[pymodule_export]
+    use crate::view::PyView;
 
     #[pymodule_export]
     use crate::prepare::{checked_spec, explained, prepare, trained_spec};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::head::register();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -1,6 +1,7 @@
 //! `Line`, `Inspection`, `Event`: the line as Python holds it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyStopIteration, PyValueError};
@@ -17,6 +18,7 @@ use crate::arrays::Picture;
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
+use crate::view::PyView;
 use crate::waiting::{seconds, wait, without_gil};
 
 /// One part, judged.
@@ -135,8 +137,20 @@ impl PyInspection {
     }
 
     #[getter]
-    fn model_sha256(&self) -> &str {
-        &self.0.recipe.contract.model.sha256
+    fn model_sha256(&self) -> String {
+        self.0.recipe.model_sha256()
+    }
+
+    /// By camera, in the line's order; those whose verdict came before the commit.
+    #[getter]
+    fn views<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let views = PyDict::new(py);
+        for (camera, seen) in self.0.cameras.iter().zip(&self.0.views) {
+            if let Some(seen) = seen {
+                views.set_item(camera, PyView::new(camera.clone(), seen.clone()))?;
+            }
+        }
+        Ok(views)
     }
 
     fn __repr__(&self) -> String {
@@ -308,7 +322,7 @@ impl PyLine {
 
     #[getter]
     fn contract(&self, py: Python<'_>) -> String {
-        py.detach(|| self.0.recipe()).contract.to_string()
+        py.detach(|| self.0.recipe()).contract_text()
     }
 
     #[getter]
@@ -376,6 +390,15 @@ impl PyLine {
         out.set_item("images_dropped", stats.record.map(|record| record.images_dropped))?;
         out.set_item("stop_requested", stats.stop_requested)?;
         out.set_item("recipe_revision", stats.recipe_revision)?;
+        let recipe = self.0.recipe();
+        out.set_item("findings_lost", recipe.findings_lost.load(Ordering::Relaxed))?;
+        let foreign = &recipe.foreign;
+        let seconds = |ns: &AtomicU64| ns.load(Ordering::Relaxed) as f64 / 1e9;
+        let head = PyDict::new(py);
+        head.set_item("calls", foreign.calls.load(Ordering::Relaxed))?;
+        head.set_item("sum", seconds(&foreign.sum_ns))?;
+        head.set_item("max", seconds(&foreign.max_ns))?;
+        out.set_item("python_head_s", head)?;
         out.set_item("provider", &stats.provider)?;
         let report = stats.report.as_ref();
         out.set_item("ready", report.is_some_and(|report| report.ready))?;

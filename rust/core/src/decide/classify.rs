@@ -5,7 +5,7 @@
 //! together against the limit of the most probable one. Otherwise a part that is good with 0.2, and
 //! one of two defects with 0.4 each, would pass two limits of 0.5.
 
-use super::{Decision, Head, Scores, Thresholds};
+use super::{Decision, Head, Place, Scores, Sink, Thresholds};
 use crate::infer::{Contract, Outputs, ScoreKind};
 use crate::outcome::{ClassId, Reason, ViewVerdict};
 
@@ -23,10 +23,10 @@ pub struct Classifier {
 
 impl Classifier {
     /// A head for `contract`'s model.
-    pub fn new(contract: &Contract) -> Self {
+    pub(super) fn new(contract: &Contract, output: usize, kind: ScoreKind) -> Self {
         let defect: Box<[bool]> = contract.classes.iter().map(|class| !class.good).collect();
         let scores = vec![0.0; defect.len()].into();
-        Self { output: contract.output_index, kind: contract.kind, defect, scores }
+        Self { output, kind, defect, scores }
     }
 
     /// Scores of the row, 0..1; `None` when they are not what the contract says.
@@ -78,7 +78,14 @@ impl Classifier {
 }
 
 impl Head for Classifier {
-    fn decide(&mut self, outputs: &Outputs<'_>, row: usize, thresholds: &Thresholds) -> Decision {
+    fn decide(
+        &mut self,
+        outputs: &Outputs<'_>,
+        row: usize,
+        _place: &Place,
+        thresholds: &Thresholds,
+        _sink: &mut Sink<'_>,
+    ) -> Decision {
         let mut scores = Scores::default();
         if self.read(outputs, row).is_none() {
             return Decision { verdict: ViewVerdict::Unjudged(Reason::ModelError), scores };
@@ -114,6 +121,16 @@ mod tests {
         }
     }
 
+    fn judge(
+        head: &mut Classifier,
+        outputs: &Outputs<'_>,
+        row: usize,
+        limits: &Thresholds,
+    ) -> Decision {
+        let mut sink = Sink { model: 0, detections: &mut Vec::new(), arrays: None };
+        head.decide(outputs, row, &Place::same(1, 1), limits, &mut sink)
+    }
+
     fn decide(kind: ScoreKind, defect: &[bool], limits: &[f32], row: &[f32]) -> Decision {
         let mut tensor = Tensor::zeroed(ElementType::Float32, 2, &[row.len()]).unwrap();
         tensor.row_of::<f32>(1).unwrap().copy_from_slice(row);
@@ -122,7 +139,7 @@ mod tests {
             thresholds.set(class, *limit).unwrap();
         }
         let tensors = [tensor];
-        head(kind, defect).decide(&Outputs::of(&tensors, 2), 1, &thresholds)
+        judge(&mut head(kind, defect), &Outputs::of(&tensors, 2), 1, &thresholds)
     }
 
     #[test]
@@ -195,7 +212,7 @@ mod tests {
         tensor.row_of::<F16>(0).unwrap().copy_from_slice(&[F16(0x3400), F16(0x3A00)]);
         let tensors = [tensor];
         let mut head = head(ScoreKind::Probabilities, &[false, true]);
-        let decision = head.decide(&Outputs::of(&tensors, 1), 0, &Thresholds::new(2));
+        let decision = judge(&mut head, &Outputs::of(&tensors, 1), 0, &Thresholds::new(2));
         assert_eq!(decision.verdict, ViewVerdict::Reject { class: 1, score: 0.75 });
     }
 }

@@ -1,31 +1,119 @@
 //! From a model's numbers to a view's verdict.
 //!
-//! A [`Head`] reads one row of the outputs and compares it with [`Thresholds`] that can change while
-//! the line runs. It allocates nothing.
+//! A [`Head`] reads one row of the outputs, finds things in the camera's pixels and judges them by
+//! [`Rule`]s and [`Thresholds`] that can change while the line runs. It allocates nothing.
 
+mod blobs;
+mod boxes;
 mod classify;
+mod findings;
+mod floats;
+mod foreign;
+mod maps;
+mod masks;
+mod nms;
+mod place;
+mod rules;
 mod thresholds;
 
+pub use boxes::Boxes;
 pub use classify::Classifier;
+pub use findings::{Arrays, Detection, Findings, Map, MapKind, Mask, Reused, Shelf, Sink};
+pub use foreign::{Found, Maker, Reader, register};
+pub use maps::Maps;
+pub use place::{Affine, Place};
+pub use rules::Rule;
 pub use thresholds::Thresholds;
 
 use crate::error::Result;
-use crate::infer::{Contract, Outputs};
+use crate::infer::{Contract, Means, Outputs};
 use crate::outcome::{ClassId, ViewVerdict};
 
 /// One kind of model: what its outputs mean.
 pub trait Head: Send {
-    /// Judges row `row`. Numbers that are none, or that contradict the contract, are
+    /// Judges row `row`, whose input lies at `place` in the camera's picture, and puts what it found
+    /// into `sink`. Numbers that are none, or that contradict the contract, are
     /// `Unjudged(ModelError)`.
-    fn decide(&mut self, outputs: &Outputs<'_>, row: usize, thresholds: &Thresholds) -> Decision;
+    fn decide(
+        &mut self,
+        outputs: &Outputs<'_>,
+        row: usize,
+        place: &Place,
+        limits: &Thresholds,
+        sink: &mut Sink<'_>,
+    ) -> Decision;
+
+    /// Whether it runs code of the integrator's own, whose time is measured apart.
+    fn is_foreign(&self) -> bool {
+        false
+    }
 }
 
-/// A head for `contract`'s model; each worker has its own.
+/// How a model's findings are judged, in its own class numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judging {
+    /// Least score of a box that is looked at.
+    pub confidence: f32,
+    /// Overlap above which the lesser of two boxes goes.
+    pub iou: f32,
+    /// Whether boxes of different classes suppress each other.
+    pub agnostic: bool,
+    /// Most detections of a view.
+    pub max_detections: usize,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// Whether the recipe gave them.
+    pub ruled: bool,
+}
+
+impl Judging {
+    /// Without rules: no defect may be there.
+    pub fn plain(contract: &Contract) -> Self {
+        let defects = contract.classes.iter().enumerate().filter(|(_, class)| !class.good);
+        let defects = defects.map(|(class, _)| class as ClassId).collect();
+        Self {
+            confidence: 0.25,
+            iou: 0.7,
+            agnostic: false,
+            max_detections: 300,
+            rules: vec![Rule::none_of(defects)],
+            ruled: false,
+        }
+    }
+}
+
+/// A head for `contract`'s model, whose outputs' rows have these shapes; each worker has its own.
 ///
 /// # Errors
-/// None so far: every contract that is resolved has a head.
-pub fn open(contract: &Contract) -> Result<Box<dyn Head>> {
-    Ok(Box::new(Classifier::new(contract)))
+/// [`Error::Model`] for outputs that are too large to be meant; [`Error::Invalid`] for an object that
+/// nobody can make.
+pub fn open(
+    contract: &Contract,
+    judging: &Judging,
+    shapes: &[Vec<usize>],
+) -> Result<Box<dyn Head>> {
+    match &contract.means {
+        Means::Classifier { output, kind, .. } => {
+            Ok(Box::new(Classifier::new(contract, *output, *kind)))
+        }
+        Means::Boxes { .. } => Ok(Box::new(Boxes::new(contract, judging)?)),
+        Means::Anomaly { .. } | Means::Semantic { .. } | Means::DefectMap { .. } => {
+            Ok(Box::new(Maps::new(contract, judging, shapes)?))
+        }
+        Means::Foreign { object } => {
+            Ok(Box::new(foreign::Foreign::new(object, contract, judging)?))
+        }
+    }
+}
+
+/// The corners of an oriented box (centre, size, angle), going round.
+pub fn corners_of([x, y, width, height, angle]: [f32; 5]) -> [[f32; 2]; 4] {
+    let (sin, cos) = angle.sin_cos();
+    let (across, down) =
+        ([width / 2.0 * cos, width / 2.0 * sin], [-height / 2.0 * sin, height / 2.0 * cos]);
+    let corner =
+        |a: f32, b: f32| [x + a * across[0] + b * down[0], y + a * across[1] + b * down[1]];
+    [corner(1.0, 1.0), corner(1.0, -1.0), corner(-1.0, -1.0), corner(-1.0, 1.0)]
 }
 
 /// A verdict with the scores that it came from.

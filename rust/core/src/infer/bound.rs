@@ -59,6 +59,11 @@ impl<'a> Outputs<'a> {
         &self.tensors[index]
     }
 
+    /// All outputs, in the session's order.
+    pub fn tensors(&self) -> &'a [Tensor] {
+        self.tensors
+    }
+
     /// Views of tensors that did not come from a session, for tests of heads.
     pub fn of(tensors: &'a [Tensor], rows: usize) -> Self {
         Self { tensors, rows }
@@ -204,6 +209,14 @@ impl Bound {
     /// When there is no such input.
     pub fn input(&mut self, index: usize) -> &mut Tensor {
         &mut self.inputs[index]
+    }
+
+    /// An output as the last run left it.
+    ///
+    /// # Panics
+    /// When there is no such output.
+    pub fn output(&self, index: usize) -> &Tensor {
+        &self.outputs[index]
     }
 
     /// The bytes of one row of an input, to be filled.

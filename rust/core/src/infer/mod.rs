@@ -16,7 +16,10 @@ mod settings;
 mod terminate;
 
 pub use bound::{Bound, Outputs};
-pub use contract::{Class, Contract, Layout, PrepareHint, ScoreKind, Wishes};
+pub use contract::{
+    Class, Contract, Extra, Form, FormWord, HeadKind, Layout, Means, Overrides, PrepareHint,
+    ScoreKind, Wishes,
+};
 pub use options::{CPU, ExecutionMode, GraphOptimizationLevel, Options, Provider, SessionOptions};
 pub use runtime::Runtime;
 pub use session::{Dim, ExternalFile, ModelFile, Session, Started, TensorInfo};

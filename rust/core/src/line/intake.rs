@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::camera::Counts;
 use super::config::Loaded;
 use super::plant::{Camera, Plant, Setting};
+use super::recipe::Recipe;
 use crate::error::{Error, Result};
-use crate::prepare;
 use crate::source::Source;
 use crate::source::features::Value;
 use crate::source::gentl::GentlSource;
@@ -45,7 +45,7 @@ pub(super) struct Opened {
 /// cannot prepare its pictures.
 pub(super) fn open(
     plant: &Loaded<Plant>,
-    spec: &prepare::Spec,
+    recipe: &Recipe,
     world: Option<&World>,
 ) -> Result<Vec<Opened>> {
     let run = &plant.value.run;
@@ -57,7 +57,7 @@ pub(super) fn open(
                 (Intake::Push(Arc::new(Push::new(&camera.uri, slots))), slots)
             }
             Some(("gentl", _)) => {
-                let source = set_up(plant, camera, spec, held)?;
+                let source = set_up(plant, (index, camera), recipe, held)?;
                 if let (Some(_), Some(world)) = (&camera.trigger, world) {
                     wire(world, index, &source)?;
                 }
@@ -79,8 +79,8 @@ pub(super) fn open(
 
 fn set_up(
     plant: &Loaded<Plant>,
-    camera: &Camera,
-    spec: &prepare::Spec,
+    (index, camera): (usize, &Camera),
+    recipe: &Recipe,
     held: usize,
 ) -> Result<GentlSource> {
     let source = GentlSource::open(&camera.uri, held)?;
@@ -94,7 +94,7 @@ fn set_up(
         source.features().set(feature, &value)?;
     }
     let (width, height, format) = source.shape()?;
-    prepare::Plan::new(spec, width, height, format).map_err(|why| Error::Config {
+    recipe.check_picture(index, width, height, format).map_err(|why| Error::Config {
         file: plant.file.clone(),
         key: format!("camera {:?}", camera.name),
         problem: format!(

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::deadline::{Job, LineEvent, Outlet};
 use super::recipe::Recipe;
-use super::results::{Inspection, ResultsIn};
+use super::results::{Inspection, ResultsIn, ViewSeen};
 use super::simulation::Witness;
 use super::tally::{Note, Pending, Tally};
 use super::worker::{Evidence, Shop};
@@ -17,7 +17,7 @@ use crate::decide::Scores;
 use crate::frame::{Frame, FrameInfo, Kept};
 use crate::outcome::{Disposition, Outcome, PartId, Reason, ViewVerdict};
 use crate::record::{self, Entry, Recorder};
-use crate::track::{Cause, Challenged, Committed};
+use crate::track::{Cause, Challenged, Committed, MOST_VIEWS};
 
 /// Events that wait for a reader; the oldest goes above that.
 const EVENTS: usize = 1024;
@@ -99,6 +99,8 @@ struct Seen {
     frame: Option<Kept>,
     /// The recipe that judged it: class numbers mean something only beside it.
     recipe: Option<Arc<Recipe>>,
+    /// What each view said.
+    views: [Option<ViewSeen>; MOST_VIEWS],
 }
 
 impl Seen {
@@ -110,6 +112,7 @@ impl Seen {
         scores: Scores::EMPTY,
         frame: None,
         recipe: None,
+        views: [const { None }; MOST_VIEWS],
     };
 }
 
@@ -149,6 +152,8 @@ impl Sightings {
 
 /// What the line thread's hands reach.
 pub(super) struct Reach {
+    /// Names of the cameras.
+    pub(super) cameras: Arc<[String]>,
     pub(super) shop: Arc<Shop>,
     pub(super) results: ResultsIn,
     pub(super) recorder: Option<Arc<Recorder>>,
@@ -238,6 +243,15 @@ impl Outlet for Hands {
             ViewVerdict::Unjudged(_) => (1, 0.0),
         };
         let Some(seen) = self.seen.of(part) else { return };
+        if let Some(place) = seen.views.get_mut(usize::from(view)) {
+            *place = Some(ViewSeen {
+                verdict,
+                scores: detail.scores,
+                findings: detail.findings,
+                frame: detail.frame.clone(),
+                recipe: Arc::clone(&detail.recipe),
+            });
+        }
         if rank >= seen.rank {
             seen.rank = rank;
             seen.view = Some(view);
@@ -299,7 +313,13 @@ impl Outlet for Hands {
             witness.note(part, committed.outcome, committed.announced_ns, true_part);
         }
         // A pass that is sampled for the record is not for the reader.
-        let frame = if committed.outcome == Outcome::Pass { None } else { seen.frame };
+        let mut views = seen.views;
+        let frame = if committed.outcome == Outcome::Pass {
+            views.iter_mut().flatten().for_each(|view| view.frame = None);
+            None
+        } else {
+            seen.frame
+        };
         self.reach.results.push(Inspection {
             part,
             outcome: committed.outcome,
@@ -318,6 +338,8 @@ impl Outlet for Hands {
             frame,
             recorded,
             recipe: Arc::clone(recipe),
+            cameras: Arc::clone(&self.reach.cameras),
+            views,
         });
     }
 

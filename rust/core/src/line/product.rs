@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::infer::{self, Provider, ScoreKind, SessionOptions};
+use crate::infer::{self, HeadKind, Overrides, Provider, ScoreKind, SessionOptions};
 use crate::prepare;
 
 /// The product: which model judges it, and how.
@@ -19,7 +19,8 @@ pub struct Product {
     pub schema: u32,
     /// What the product is called in records.
     pub product: String,
-    /// The models; one today.
+    /// The models. Several may judge one camera's view, each its own part of the picture
+    /// (`prepare.crop`): the view passes when all of them pass.
     pub model: Vec<Model>,
 }
 
@@ -29,7 +30,10 @@ pub struct Product {
 pub struct Model {
     /// ONNX file, relative to the recipe.
     pub file: PathBuf,
-    /// Cameras whose views it judges: every camera of the line, today; empty means the same.
+    /// What it is called in results and for `line.set_threshold("name/class", ...)`; the file's name
+    /// unless given.
+    pub name: Option<String>,
+    /// Cameras whose views it judges; every camera of the line unless given.
     #[serde(default)]
     pub cameras: Vec<String>,
     /// Execution providers by ONNX Runtime's names, each a name or `{ name = "...", options = {} }`,
@@ -42,12 +46,14 @@ pub struct Model {
     /// A first run on zeros that takes longer is ended and the recipe refused, s.
     #[serde(default = "default_dry_run_s")]
     pub dry_run_s: f64,
-    /// Kind of head; `auto` reads it from the model.
+    /// What its outputs mean: `auto` finds out; `classifier`, `detector`, `segmenter`, `oriented`,
+    /// `anomaly`, `semantic`, `defect_map`, or an object of your own, `python:module:Class`.
     #[serde(default = "default_head")]
     pub head: String,
     /// How the camera's picture becomes the model's input.
     pub prepare: prepare::Spec,
-    /// Least score at which a class is a defect, by class name.
+    /// Least score at which a class is a defect, or a detection of it counts, by class name; `"*"`
+    /// stands for every class that is not named.
     #[serde(default)]
     pub thresholds: BTreeMap<String, f32>,
     /// What the model's numbers are, where neither the model nor a test run says so.
@@ -58,7 +64,57 @@ pub struct Model {
     /// Which of the classes are good, where their names do not say so.
     #[serde(default)]
     pub good: Vec<String>,
+    /// Pictures for further inputs, the same for every part: PNG files by the input's name, relative
+    /// to the recipe; `{product}` stands for the product's name.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Boxes with a lesser score are not looked at: 0.25, or the least threshold, unless given.
+    pub confidence: Option<f32>,
+    /// Overlap above which the lesser of two boxes of a class goes: 0.7 unless given, as Ultralytics
+    /// predicts.
+    pub iou: Option<f32>,
+    /// Whether boxes of different classes suppress each other too.
+    #[serde(default)]
+    pub agnostic: bool,
+    /// Most detections of a view: 300 unless given.
+    pub max_detections: Option<usize>,
+    /// Named parts of the picture for rules: left, top, width, height in the camera's pixels.
+    #[serde(default)]
+    pub regions: BTreeMap<String, [f32; 4]>,
+    /// What makes a part bad, by what was found in it. Without rules, every detection of a class that
+    /// is not good does.
+    #[serde(default)]
+    pub rule: Vec<Rule>,
+    /// What is not to be found out about the model.
+    #[serde(default)]
+    pub contract: Overrides,
 }
+
+/// `[[model.rule]]`: how many detections of some classes there must and may be.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rule {
+    /// Which classes it counts; all that are not good unless given.
+    pub classes: Vec<String>,
+    /// Only those whose centre lies in this one of the model's `regions`.
+    pub region: Option<String>,
+    /// Only those of this area at least, in the camera's pixels.
+    pub min_area_px: Option<f32>,
+    /// Only those of this area at most, in the camera's pixels.
+    pub max_area_px: Option<f32>,
+    /// Fewer make the part bad.
+    pub at_least: Option<usize>,
+    /// More make the part bad.
+    pub at_most: Option<usize>,
+    /// The class of a part that is bad by this rule. Unless given: the class of what is too much, or
+    /// `missing` and the classes that are too few.
+    pub reject_as: Option<String>,
+}
+
+/// Most models of a recipe.
+const MOST_MODELS: usize = 64;
+/// Most detections of a view: memory is there for all of them.
+const MOST_DETECTIONS: usize = 100_000;
 
 fn default_providers() -> Vec<Provider> {
     infer::Options::default().providers
@@ -66,18 +122,6 @@ fn default_providers() -> Vec<Provider> {
 
 fn default_dry_run_s() -> f64 {
     infer::Options::default().dry_run_limit.as_secs_f64()
-}
-
-impl Model {
-    /// How its sessions run.
-    pub fn options(&self) -> infer::Options {
-        infer::Options {
-            providers: self.providers.clone(),
-            session: self.session.clone(),
-            dry_run_limit: Duration::from_secs_f64(self.dry_run_s),
-            io_binding: None,
-        }
-    }
 }
 
 fn default_head() -> String {
@@ -96,25 +140,88 @@ impl Product {
         if self.schema != 1 {
             return wrong("schema", format!("{} is not known here; write schema = 1", self.schema));
         }
-        if self.model.len() != 1 {
-            let problem =
-                format!("{} models; exactly one [[model]] is run today", self.model.len());
+        if !(1..=MOST_MODELS).contains(&self.model.len()) {
+            let problem = format!("{} models; allowed: 1 to {MOST_MODELS}", self.model.len());
             return wrong("model", problem);
         }
-        let model = &self.model[0];
-        if !(0.001..=86_400.0).contains(&model.dry_run_s) {
-            let problem = format!("{} is not in 0.001..86400", model.dry_run_s);
-            return wrong("model[0].dry_run_s", problem);
-        }
-        if let Err(why) = model.session.check() {
-            return wrong("model[0].session", why.to_string());
-        }
-        for (class, threshold) in &model.thresholds {
-            if !(0.0..=1.0).contains(threshold) {
-                let problem = format!("{threshold} is not in 0..1");
-                return wrong(&format!("model[0].thresholds.{class}"), problem);
+        for (index, model) in self.model.iter().enumerate() {
+            if let Err((key, problem)) = model.check() {
+                return wrong(&format!("model[{index}].{key}"), problem);
             }
         }
         Ok(())
+    }
+}
+
+impl Model {
+    /// What types cannot say: the key and what is wrong.
+    fn check(&self) -> std::result::Result<(), (String, String)> {
+        let share = |key: &str, value: f32| {
+            let within = (0.0..=1.0).contains(&value);
+            within.then_some(()).ok_or_else(|| (key.to_owned(), format!("{value} is not in 0..1")))
+        };
+        if !(0.001..=86_400.0).contains(&self.dry_run_s) {
+            let problem = format!("{} is not in 0.001..86400", self.dry_run_s);
+            return Err(("dry_run_s".into(), problem));
+        }
+        self.session.check().map_err(|why| ("session".to_owned(), why.to_string()))?;
+        HeadKind::from_word(&self.head).map_err(|problem| ("head".to_owned(), problem))?;
+        for (class, threshold) in &self.thresholds {
+            share(&format!("thresholds.{class}"), *threshold)?;
+        }
+        self.confidence.map_or(Ok(()), |value| share("confidence", value))?;
+        self.iou.map_or(Ok(()), |value| share("iou", value))?;
+        if let Some(most) = self.max_detections.filter(|most| !(1..=MOST_DETECTIONS).contains(most))
+        {
+            let problem = format!("{most} is not in 1..{MOST_DETECTIONS}");
+            return Err(("max_detections".into(), problem));
+        }
+        for (name, region) in &self.regions {
+            let [_, _, width, height] = region;
+            let sides = *width > 0.0 && *height > 0.0;
+            if !sides || region.iter().any(|number| !number.is_finite()) {
+                let problem = format!("{region:?}; allowed: left, top, width, height in pixels");
+                return Err((format!("regions.{name}"), problem));
+            }
+        }
+        for (index, rule) in self.rule.iter().enumerate() {
+            let wrong = |key: &str, problem: String| Err((format!("rule[{index}]{key}"), problem));
+            if rule.at_least.is_none() && rule.at_most.is_none() {
+                return wrong("", "says neither at_least nor at_most".into());
+            }
+            let least = rule.at_least.unwrap_or(0);
+            if rule.at_most.is_some_and(|most| most < least) {
+                return wrong(".at_most", format!("is less than at_least = {least}"));
+            }
+            if let Some(region) = &rule.region
+                && !self.regions.contains_key(region)
+            {
+                let known: Vec<&str> = self.regions.keys().map(String::as_str).collect();
+                let problem = format!("{region:?} is not one of regions: {}", known.join(", "));
+                return wrong(".region", problem);
+            }
+            let area = [rule.min_area_px.unwrap_or(0.0), rule.max_area_px.unwrap_or(f32::MAX)];
+            if !(0.0 <= area[0] && area[0] <= area[1]) {
+                let problem = format!("{} to {} holds no area", area[0], area[1]);
+                return wrong(".min_area_px", problem);
+            }
+        }
+        Ok(())
+    }
+
+    /// How its sessions run.
+    pub fn options(&self) -> infer::Options {
+        infer::Options {
+            providers: self.providers.clone(),
+            session: self.session.clone(),
+            dry_run_limit: Duration::from_secs_f64(self.dry_run_s),
+            io_binding: None,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> String {
+        let stem = || self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        self.name.clone().or_else(stem).unwrap_or_else(|| "model".into())
     }
 }

@@ -1,15 +1,20 @@
 //! A recipe that is loaded: names that results refer to, and a kit for each worker.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::config::Loaded;
-use super::product::Product;
-use crate::decide::{self, Decision, Head, Scores, Thresholds};
+use super::judging;
+use super::kit::Kit;
+use super::plant::Plant;
+use super::product::{self, Product};
+use super::reference;
+use crate::decide::{Judging, Thresholds};
 use crate::error::{Error, Result};
-use crate::frame::{Frame, PixelFormat};
-use crate::infer::{Bound, Contract, Runtime, Session, Started, Wishes};
-use crate::outcome::{ClassId, Reason, ViewVerdict};
+use crate::frame::PixelFormat;
+use crate::infer::{Class, Contract, HeadKind, Means, Options, Runtime, Session, Started, Wishes};
+use crate::outcome::ClassId;
 use crate::prepare::{Dtype, Layout, Plan, Spec};
 use crate::{infer, record};
 
@@ -20,123 +25,374 @@ pub struct Recipe {
     pub revision: u32,
     /// What is made.
     pub product: String,
-    /// What was understood of the model, with its file and hash.
+    /// The models, in the recipe's order.
+    pub models: Vec<Model>,
+    /// The classes of all models and rules; outcomes count in these.
+    pub classes: Vec<Class>,
+    /// Findings that found no room, since a reader holds too many.
+    pub findings_lost: AtomicU64,
+    /// Time of heads that are the integrator's own.
+    pub foreign: ForeignTime,
+}
+
+/// How long heads of the integrator's own took, all workers together: what they add to the lead of
+/// each part.
+#[derive(Debug, Default)]
+pub struct ForeignTime {
+    /// How often they were asked.
+    pub calls: AtomicU64,
+    /// Together.
+    pub sum_ns: AtomicU64,
+    /// The longest.
+    pub max_ns: AtomicU64,
+}
+
+impl ForeignTime {
+    pub(super) fn note(&self, took_ns: u64) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.sum_ns.fetch_add(took_ns, Ordering::Relaxed);
+        self.max_ns.fetch_max(took_ns, Ordering::Relaxed);
+    }
+}
+
+/// One model of a recipe.
+#[derive(Debug)]
+pub struct Model {
+    /// What it is called.
+    pub name: String,
+    /// What was understood of it, with its file and hash.
     pub contract: Contract,
     /// How pictures become its input.
     pub spec: Spec,
-    /// Limits that can be moved while the line runs.
+    /// Limits that can be moved while the line runs, by its own classes.
     pub thresholds: Thresholds,
+    /// How its findings are judged.
+    pub judging: Judging,
+    /// The recipe's class of each of its own, and then of each that only rules reject for.
+    pub class_ids: Vec<ClassId>,
+    /// Whether it judges the views of the line's cameras.
+    pub views: Vec<bool>,
     /// Which execution providers run it.
     pub started: Started,
+    /// Rows of its further inputs: the same picture for every part.
+    pub(super) references: Vec<(usize, Vec<u8>)>,
+}
+
+impl Model {
+    fn set_threshold(&self, class: &str, limit: f32) -> Option<Result<f32>> {
+        let index = self.contract.class(class)?;
+        let least = self.judging.confidence;
+        if matches!(self.contract.means, Means::Boxes { .. }) && limit < least {
+            let problem = format!(
+                "{limit} is below the confidence {least} of {}, under which boxes are not looked \
+                 at; set `confidence` in the recipe",
+                self.name
+            );
+            return Some(Err(Error::invalid("threshold", problem)));
+        }
+        Some(self.thresholds.set(index, limit))
+    }
 }
 
 impl Recipe {
     /// Every class by number: its name, and whether it is good.
     pub(super) fn class_names(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.contract.classes.iter().map(|class| (class.name.as_str(), class.good))
+        self.classes.iter().map(|class| (class.name.as_str(), class.good))
     }
 
     /// The name of a class.
     pub fn class_name(&self, class: ClassId) -> &str {
-        self.contract.classes.get(usize::from(class)).map_or("?", |class| &class.name)
+        self.classes.get(usize::from(class)).map_or("?", |class| &class.name)
     }
 
-    /// Moves a class's threshold, at once and for all workers; returns the old one.
+    /// Moves a class's threshold in every model that has the class, or in one (`model/class`), at
+    /// once and for all workers; returns the old one.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an unknown class, naming the known ones, or a value outside 0..1.
     pub fn set_threshold(&self, class: &str, limit: f32) -> Result<f32> {
-        let index = self.contract.class(class).ok_or_else(|| {
-            let known: Vec<&str> = self.contract.classes.iter().map(|c| c.name.as_str()).collect();
-            let problem = format!("no class of that name; this model has {}", known.join(", "));
+        let mut old = None;
+        for model in &self.models {
+            let own = class.strip_prefix(&model.name).and_then(|rest| rest.strip_prefix('/'));
+            if let Some(set) = model.set_threshold(own.unwrap_or(class), limit) {
+                let before = set?;
+                old = old.or(Some(before));
+            }
+        }
+        old.ok_or_else(|| {
+            let names = self.models.iter().flat_map(|model| &model.contract.classes);
+            let mut known: Vec<&str> = names.map(|class| class.name.as_str()).collect();
+            known.dedup();
+            let problem = format!("no class of that name; this recipe has {}", known.join(", "));
             Error::invalid(format!("threshold {class:?}"), problem)
-        })?;
-        self.thresholds.set(index, limit)
+        })
+    }
+
+    /// What was understood of the models, in words.
+    pub fn contract_text(&self) -> String {
+        self.models.iter().map(|model| model.contract.to_string()).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Which execution providers run the models.
+    pub fn providers(&self) -> String {
+        let mut words: Vec<String> = self.models.iter().map(|m| m.started.to_string()).collect();
+        words.dedup();
+        words.join("; ")
+    }
+
+    /// SHA-256 of the models' files, in the recipe's order.
+    pub fn model_sha256(&self) -> String {
+        let hashes: Vec<&str> =
+            self.models.iter().map(|m| m.contract.model.sha256.as_str()).collect();
+        hashes.join(" ")
+    }
+
+    /// Refuses pictures that a model of this view cannot be given.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub(super) fn check_picture(
+        &self,
+        view: usize,
+        width: u32,
+        height: u32,
+        format: PixelFormat,
+    ) -> Result<()> {
+        let mut of_view = self.models.iter().filter(|model| model.views.get(view) == Some(&true));
+        of_view.try_for_each(|model| Plan::new(&model.spec, width, height, format).map(drop))
     }
 
     /// For the journal.
     pub(super) fn entry(&self) -> record::Recipe {
-        let classes = &self.contract.classes;
+        let threshold = |class: &Class| {
+            let of = |model: &Model| Some(model.thresholds.get(model.contract.class(&class.name)?));
+            self.models.iter().find_map(of).unwrap_or(Thresholds::DEFAULT)
+        };
+        let files: Vec<String> =
+            self.models.iter().map(|m| m.contract.model.path.display().to_string()).collect();
         record::Recipe {
             revision: self.revision,
             product: self.product.clone(),
-            model: self.contract.model.path.display().to_string(),
-            model_sha256: self.contract.model.sha256.clone(),
-            providers: self.started.to_string(),
-            contract: self.contract.to_string(),
-            classes: classes.iter().map(|class| class.name.clone()).collect(),
-            thresholds: (0..classes.len()).map(|class| self.thresholds.get(class)).collect(),
+            model: files.join(" "),
+            model_sha256: self.model_sha256(),
+            providers: self.providers(),
+            contract: self.contract_text(),
+            classes: self.classes.iter().map(|class| class.name.clone()).collect(),
+            thresholds: self.classes.iter().map(threshold).collect(),
         }
     }
 }
 
-/// Loads a recipe and makes one kit for each worker: session, tensors, head; each has made a dry
+/// Loads a recipe and makes one kit for each worker: sessions, tensors, heads; each has made a dry
 /// run. Nothing of a line is touched, so a failure leaves the running recipe as it was.
 ///
 /// # Errors
-/// [`Error::Runtime`], [`Error::Model`], or [`Error::Config`] where recipe and model disagree.
+/// [`Error::Runtime`], [`Error::Model`], or [`Error::Config`] where recipe, line and model disagree.
 pub(super) fn load(
     product: &Loaded<Product>,
+    plant: &Plant,
     library: &Path,
     revision: u32,
-    workers: usize,
-    batch: usize,
 ) -> Result<(Arc<Recipe>, Vec<Kit>)> {
-    let model = &product.value.model[0];
-    let spec = &model.prepare;
-    let config = |key: &str, problem: String| Error::Config {
-        file: product.file.clone(),
-        key: format!("model[0].{key}"),
-        problem,
-    };
-    spec.check().map_err(|why| config("prepare", why.to_string()))?;
-    if model.head != "auto" && model.head != "classifier" {
-        let problem = format!("{:?} is not known; allowed: \"auto\", \"classifier\"", model.head);
-        return Err(config("head", problem));
-    }
     let runtime = Runtime::load(library)?;
-    let options = model.options();
-    let named = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
-    let wishes = Wishes {
-        size: Some([spec.size[0] as usize, spec.size[1] as usize]),
-        classes: named(&model.classes),
-        good: named(&model.good),
-        kind: model.scores,
-    };
-    let path = product.path(&model.file);
-    let first = Arc::new(Session::open(&runtime, &path, &options)?);
-    let contract = Contract::resolve(&first, &wishes)?;
-    agree(spec, &contract).map_err(|problem| config("prepare", problem))?;
-    let thresholds = Thresholds::new(contract.classes.len());
-    let recipe = Recipe {
+    let mut desk = Desk::default();
+    let mut models = Vec::new();
+    let mut classes: Vec<Class> = Vec::new();
+    for (index, said) in product.value.model.iter().enumerate() {
+        let config = |key: &str, problem: String| Error::Config {
+            file: product.file.clone(),
+            key: format!("model[{index}].{key}"),
+            problem,
+        };
+        let session = desk.session(&runtime, &product.path(&said.file), &said.options())?;
+        let (mut model, own) = model(product, plant, said, &session, &config)?;
+        if models.iter().any(|other: &Model| other.name == model.name) {
+            let given = said.name.is_some();
+            if given {
+                return Err(config("name", format!("two models are called {:?}", model.name)));
+            }
+            model.name = format!("{}-{}", model.name, index + 1);
+        }
+        for class in own {
+            let known = classes.iter_mut().enumerate().find(|(_, known)| known.name == class.name);
+            let id = match known {
+                Some((id, known)) => {
+                    known.good &= class.good;
+                    id
+                }
+                None => {
+                    classes.push(class);
+                    classes.len() - 1
+                }
+            };
+            model.class_ids.push(id as ClassId);
+        }
+        models.push(model);
+    }
+    if classes.len() > usize::from(ClassId::MAX) {
+        let problem =
+            format!("{} classes; at most {} can be told apart", classes.len(), ClassId::MAX);
+        return Err(Error::Config { file: product.file.clone(), key: "model".into(), problem });
+    }
+    every_camera_is_judged(product, plant, &models)?;
+    let recipe = Arc::new(Recipe {
         revision,
         product: product.value.product.clone(),
-        contract,
-        spec: spec.clone(),
-        thresholds,
-        started: first.started().clone(),
-    };
-    for (class, limit) in &model.thresholds {
-        if recipe.contract.classes.iter().any(|known| known.name == *class && known.good) {
-            let problem = "is a good class; thresholds belong to defects".to_owned();
-            return Err(config(&format!("thresholds.{class}"), problem));
-        }
-        recipe
-            .set_threshold(class, *limit)
-            .map_err(|why| config(&format!("thresholds.{class}"), why.to_string()))?;
-    }
-    let recipe = Arc::new(recipe);
-    let mut first = Some(first);
-    let kits = (0..workers)
+        models,
+        classes,
+        findings_lost: AtomicU64::new(0),
+        foreign: ForeignTime::default(),
+    });
+    let mut first = Some(desk);
+    let kits = (0..plant.run.workers)
         .map(|_| {
-            let session = match first.take() {
-                Some(session) => session,
-                None => Arc::new(Session::open(&runtime, &path, &options)?),
-            };
-            Kit::new(&recipe, session, batch)
+            let mut desk = first.take().unwrap_or_default();
+            let sessions = product
+                .value
+                .model
+                .iter()
+                .map(|said| desk.session(&runtime, &product.path(&said.file), &said.options()))
+                .collect::<Result<Vec<_>>>()?;
+            Kit::new(&recipe, sessions, &plant.run)
         })
         .collect::<Result<Vec<_>>>()?;
     Ok((recipe, kits))
+}
+
+/// One worker's sessions: models of the same file share one.
+#[derive(Default)]
+struct Desk(Vec<(PathBuf, Options, Arc<Session>)>);
+
+impl Desk {
+    fn session(
+        &mut self,
+        runtime: &Arc<Runtime>,
+        path: &Path,
+        options: &Options,
+    ) -> Result<Arc<Session>> {
+        let same = |(known, with, _): &&(PathBuf, Options, _)| known == path && with == options;
+        if let Some((_, _, session)) = self.0.iter().find(same) {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(Session::open(runtime, path, options)?);
+        self.0.push((path.to_owned(), options.clone(), Arc::clone(&session)));
+        Ok(session)
+    }
+}
+
+/// One model, understood, with the classes that it can reject for.
+fn model(
+    product: &Loaded<Product>,
+    plant: &Plant,
+    said: &product::Model,
+    session: &Arc<Session>,
+    config: &dyn Fn(&str, String) -> Error,
+) -> Result<(Model, Vec<Class>)> {
+    let spec = &said.prepare;
+    spec.check().map_err(|why| config("prepare", why.to_string()))?;
+    let named = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
+    let wishes = Wishes {
+        size: Some([spec.size[0] as usize, spec.size[1] as usize]),
+        head: HeadKind::from_word(&said.head).map_err(|problem| config("head", problem))?,
+        classes: named(&said.classes),
+        good: named(&said.good),
+        kind: said.scores,
+        references: said.inputs.keys().cloned().collect(),
+        overrides: said.contract.clone(),
+    };
+    let contract = Contract::resolve(session, &wishes)?;
+    agree(spec, &contract).map_err(|problem| config("prepare", problem))?;
+    let references = contract
+        .references
+        .iter()
+        .map(|(input, name)| {
+            let file = said.inputs[name].replace("{product}", &product.value.product);
+            let row = reference::row(&product.path(&file), spec)
+                .map_err(|why| config(&format!("inputs.{name}"), why.to_string()))?;
+            Ok((*input, row))
+        })
+        .collect::<Result<_>>()?;
+    let (judging, classes) =
+        judging::judging(said, &contract).map_err(|(key, problem)| config(&key, problem))?;
+    let views = views(plant, &said.cameras).map_err(|problem| config("cameras", problem))?;
+    let thresholds = Thresholds::new(contract.classes.len());
+    let model = Model {
+        name: said.name(),
+        contract,
+        spec: spec.clone(),
+        thresholds,
+        judging,
+        class_ids: Vec::new(),
+        views,
+        started: session.started().clone(),
+        references,
+    };
+    set_thresholds(&model, said, config)?;
+    Ok((model, classes))
+}
+
+/// The recipe's thresholds: `"*"` first, then those of single classes.
+fn set_thresholds(
+    model: &Model,
+    said: &product::Model,
+    config: &dyn Fn(&str, String) -> Error,
+) -> Result<()> {
+    let key = |class: &str| format!("thresholds.{class}");
+    if let Some(limit) = said.thresholds.get("*") {
+        for class in 0..model.contract.classes.len() {
+            model.thresholds.set(class, *limit)?;
+        }
+    }
+    for (class, limit) in said.thresholds.iter().filter(|(class, _)| *class != "*") {
+        let index = model.contract.class(class).ok_or_else(|| {
+            let names = &model.contract.classes;
+            let known: Vec<&str> = names.iter().map(|class| class.name.as_str()).collect();
+            let known = known.join(", ");
+            config(&key(class), format!("no class of that name; this model has {known}"))
+        })?;
+        let counted =
+            model.judging.rules.iter().any(|rule| rule.classes.contains(&(index as ClassId)));
+        if model.contract.classes[index].good && !counted {
+            let problem = "is a good class; thresholds belong to defects".to_owned();
+            return Err(config(&key(class), problem));
+        }
+        match model.set_threshold(class, *limit) {
+            Some(set) => drop(set.map_err(|why| config(&key(class), why.to_string()))?),
+            None => return Err(config(&key(class), "no class of that name".into())),
+        }
+    }
+    Ok(())
+}
+
+/// For each camera of the line, whether it is one of these; all are where none is named.
+fn views(plant: &Plant, wanted: &[String]) -> std::result::Result<Vec<bool>, String> {
+    let names: Vec<&str> = plant.camera.iter().map(|camera| camera.name.as_str()).collect();
+    if let Some(name) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(format!("{name:?} is not a camera of this line; it has {names:?}"));
+    }
+    let judged = |name: &&str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    Ok(names.iter().map(judged).collect())
+}
+
+/// A view that no model judges would be unjudged for ever.
+fn every_camera_is_judged(
+    product: &Loaded<Product>,
+    plant: &Plant,
+    models: &[Model],
+) -> Result<()> {
+    let judged = |view: usize| models.iter().any(|model| model.views[view]);
+    match plant.camera.iter().enumerate().find(|(view, _)| !judged(*view)) {
+        None => Ok(()),
+        Some((_, camera)) => Err(Error::Config {
+            file: product.file.clone(),
+            key: "model[0].cameras".into(),
+            problem: format!(
+                "{:?} is not among the cameras of any model, and every camera of this line needs \
+                 one; name it, or leave the key out",
+                camera.name
+            ),
+        }),
+    }
 }
 
 /// Whether what the recipe prepares is what the model takes.
@@ -173,71 +429,5 @@ fn agree(spec: &Spec, contract: &Contract) -> std::result::Result<(), String> {
             Err(format!("dtype is {wanted}, but the model takes {}", element.as_str()))
         }
         None => Err("the model's input has a type that is not handled".into()),
-    }
-}
-
-/// All that one worker needs, and shares with nobody.
-pub(super) struct Kit {
-    recipe: Arc<Recipe>,
-    bound: Bound,
-    head: Box<dyn Head>,
-    plans: Vec<(Shape, Plan)>,
-    decisions: Vec<Decision>,
-}
-
-/// What a plan was made for.
-type Shape = (u32, u32, PixelFormat);
-
-impl Kit {
-    fn new(recipe: &Arc<Recipe>, session: Arc<Session>, batch: usize) -> Result<Self> {
-        let mut bound = recipe.contract.bind(session, batch)?;
-        bound.run(1)?;
-        let head = decide::open(&recipe.contract)?;
-        let blank = Decision {
-            verdict: ViewVerdict::Unjudged(Reason::ModelError),
-            scores: Scores::default(),
-        };
-        let decisions = vec![blank; bound.max_batch()];
-        Ok(Self { recipe: Arc::clone(recipe), bound, head, plans: Vec::new(), decisions })
-    }
-
-    pub(super) fn recipe(&self) -> &Arc<Recipe> {
-        &self.recipe
-    }
-
-    /// Most rows of one run.
-    pub(super) fn max_batch(&self) -> usize {
-        self.bound.max_batch()
-    }
-
-    /// The fused pass: camera bytes to the tensor's row. A plan is made once for each shape of
-    /// picture.
-    pub(super) fn prepare(&mut self, frame: &Frame, row: usize) -> Result<()> {
-        let info = frame.info();
-        let shape = (info.width, info.height, info.pixel_format);
-        let index = match self.plans.iter().position(|(known, _)| *known == shape) {
-            Some(index) => index,
-            None => {
-                let plan = Plan::new(&self.recipe.spec, shape.0, shape.1, shape.2)?;
-                self.plans.push((shape, plan));
-                self.plans.len() - 1
-            }
-        };
-        let row = self.bound.row_bytes_mut(self.recipe.contract.input_index, row);
-        self.plans[index].1.run_frame(frame, row)
-    }
-
-    /// Runs the first `rows` rows and decides each.
-    pub(super) fn run(&mut self, rows: usize) -> Result<()> {
-        let outputs = self.bound.run(rows)?;
-        for row in 0..rows {
-            self.decisions[row] = self.head.decide(&outputs, row, &self.recipe.thresholds);
-        }
-        Ok(())
-    }
-
-    /// What the last run said of a row.
-    pub(super) fn decision(&self, row: usize) -> Decision {
-        self.decisions[row]
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::recipe::Recipe;
-use crate::decide::Scores;
+use crate::decide::{Findings, Scores};
 use crate::frame::Kept;
-use crate::outcome::{Outcome, PartId};
+use crate::outcome::{Outcome, PartId, ViewVerdict};
+use crate::track::MOST_VIEWS;
 
 /// One part, judged.
 #[derive(Clone, Debug)]
@@ -46,6 +47,25 @@ pub struct Inspection {
     pub frame: Option<Kept>,
     /// Whether the recorder was given the picture.
     pub recorded: bool,
+    /// The recipe that judged it.
+    pub recipe: Arc<Recipe>,
+    /// Names of the line's cameras.
+    pub cameras: Arc<[String]>,
+    /// What each view said, by camera; `None` where no verdict came before the commit.
+    pub views: [Option<ViewSeen>; MOST_VIEWS],
+}
+
+/// What one camera's view of a part said.
+#[derive(Clone, Debug)]
+pub struct ViewSeen {
+    /// Its verdict, in the recipe's classes.
+    pub verdict: ViewVerdict,
+    /// Its greatest scores.
+    pub scores: Scores,
+    /// Boxes, masks and maps; `None` for models that find none, and when a reader holds too many.
+    pub findings: Option<Arc<Findings>>,
+    /// The picture, of rejects and unjudged parts, within the quota.
+    pub frame: Option<Kept>,
     /// The recipe that judged it.
     pub recipe: Arc<Recipe>,
 }

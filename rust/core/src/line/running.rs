@@ -12,10 +12,11 @@ use super::camera;
 use super::config::Loaded;
 use super::deadline::{LineThread, Message, Report, Signals};
 use super::intake::{self, Intake, Opened};
+use super::kit::Kit;
 use super::outlet::{Event, Events, Hands, Reach, StopRequested};
 use super::plant::{AnnouncedBy, ImageKind, Images, Plant};
 use super::product::Product;
-use super::recipe::{self, Kit, Recipe};
+use super::recipe::{self, Recipe};
 use super::results::{Next, Results, results};
 use super::setup;
 use super::simulation::{self, LedgerRow, Witness};
@@ -111,8 +112,7 @@ impl Line {
         let value = &plant.value;
         let library = library_path(&plant, library)?;
         let run = &value.run;
-        every_camera(&plant, product)?;
-        let (recipe, kits) = recipe::load(product, &library, 1, run.workers, run.batch)?;
+        let (recipe, kits) = recipe::load(product, value, &library, 1)?;
         let clock = Clock::System;
         let now_ns = clock.now_ns();
         let world = value
@@ -120,7 +120,7 @@ impl Line {
             .as_ref()
             .map(|simulation| World::new(simulation::live(&plant, simulation)?, now_ns))
             .transpose()?;
-        let cameras = intake::open(&plant, &recipe.spec, world.as_ref())?;
+        let cameras = intake::open(&plant, &recipe, world.as_ref())?;
 
         let slots: usize = cameras.iter().map(|camera| camera.slots).sum();
         // However long the line thread is away, no more can wait than a frame in each slot, a gap
@@ -150,6 +150,7 @@ impl Line {
         let loaded = Arc::new(Mutex::new(Arc::clone(&recipe)));
         let witness = value.simulation.as_ref().map(|world| Arc::new(Witness::new(world.parts)));
         let reach = Reach {
+            cameras: cameras.iter().map(|camera| camera.name.clone()).collect(),
             shop: Arc::clone(&shop),
             results: results_in,
             recorder: recorder.clone(),
@@ -439,11 +440,8 @@ impl Line {
     /// As [`Line::open`]'s for the product.
     pub fn load_recipe(&self, product: &Loaded<Product>) -> Result<()> {
         let _alone = lock(&self.loading);
-        every_camera(&self.plant, product)?;
-        let run = &self.plant.value.run;
         let revision = self.recipe().revision + 1;
-        let (recipe, kits) =
-            recipe::load(product, &self.library, revision, run.workers, run.batch)?;
+        let (recipe, kits) = recipe::load(product, &self.plant.value, &self.library, revision)?;
         let policy = setup::policy(&self.plant, recipe.class_names())?;
         self.record(Entry::Recipe(Box::new(recipe.entry())));
         *lock(&self.loaded) = recipe;
@@ -508,7 +506,7 @@ impl Line {
             record: self.record_counts(),
             stop_requested: self.stop_requested.get(),
             recipe_revision: self.recipe().revision,
-            provider: self.recipe().started.to_string(),
+            provider: self.recipe().providers(),
         }
     }
 
@@ -672,28 +670,6 @@ fn library_path(plant: &Loaded<Plant>, given: Option<&Path>) -> Result<PathBuf> 
         (Some(path), _) => Ok(plant.path(path)),
         (None, Some(path)) => Ok(path.to_owned()),
         (None, None) => Err(Error::Runtime { problem: "no library is installed".into() }),
-    }
-}
-
-/// The recipe's one model judges every camera of the plant: the cameras that it names, if it names
-/// any, must be these.
-fn every_camera(plant: &Loaded<Plant>, product: &Loaded<Product>) -> Result<()> {
-    let names: Vec<&str> = plant.value.camera.iter().map(|c| c.name.as_str()).collect();
-    let wanted = &product.value.model[0].cameras;
-    let wrong = |problem| {
-        let (file, key) = (product.file.clone(), "model[0].cameras".into());
-        Err(Error::Config { file, key, problem })
-    };
-    if let Some(name) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
-        return wrong(format!("{name:?} is not a camera of this line; it has {names:?}"));
-    }
-    let missing = names.iter().find(|name| !wanted.iter().any(|wanted| wanted == *name));
-    match missing.filter(|_| !wanted.is_empty()) {
-        Some(name) => wrong(format!(
-            "{name:?} is not among them, and the one model judges every camera of this line; \
-             name them all, or leave the key out"
-        )),
-        None => Ok(()),
     }
 }
 

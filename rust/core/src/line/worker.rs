@@ -8,10 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::deadline::Message;
-use super::recipe::{Kit, Recipe};
+use super::kit::Kit;
+use super::recipe::Recipe;
 use crate::batch::{BatchQueue, Job, Pace};
 use crate::clock::Clock;
-use crate::decide::{Decision, Scores};
+use crate::decide::{Decision, Findings, Scores};
 use crate::frame::{Frame, FrameInfo, Kept, Quota};
 use crate::outcome::{PartId, Reason, ViewVerdict};
 
@@ -22,6 +23,8 @@ pub(super) struct Evidence {
     pub(super) info: FrameInfo,
     /// The scores.
     pub(super) scores: Scores,
+    /// Boxes, masks and maps.
+    pub(super) findings: Option<Arc<Findings>>,
     /// The picture, where it is worth keeping and within the quota.
     pub(super) frame: Option<Kept>,
     /// The recipe that judged it.
@@ -71,7 +74,7 @@ pub(super) fn work(shop: &Shop, mut kit: Kit, next: &NextKit) {
             continue;
         }
         for job in expired.drain(..) {
-            tell(shop, &kit, job, unjudged(Reason::Late));
+            tell(shop, &kit, job, unjudged(Reason::Late), None);
         }
         if let Some(newer) = next.lock().unwrap_or_else(PoisonError::into_inner).take() {
             kit = newer;
@@ -89,13 +92,13 @@ fn judge(shop: &Shop, kit: &mut Kit, batch: &mut Vec<Job<Frame>>) {
     let started_ns = shop.clock.now_ns();
     let mut rows = 0;
     while rows < batch.len().min(kit.max_batch()) {
-        match kit.prepare(&batch[rows].payload, rows) {
+        match kit.prepare(&batch[rows].payload, batch[rows].view, rows) {
             Ok(()) => rows += 1,
             // It must not take the others of its batch along.
             Err(why) => {
                 let job = batch.remove(rows);
                 tracing::error!(part = job.part, "cannot prepare: {why}");
-                tell(shop, kit, job, unjudged(Reason::ModelError));
+                tell(shop, kit, job, unjudged(Reason::ModelError), None);
             }
         }
     }
@@ -112,8 +115,11 @@ fn judge(shop: &Shop, kit: &mut Kit, batch: &mut Vec<Job<Frame>>) {
         tracing::error!("the model failed: {why}");
     }
     for (row, job) in batch.drain(..rows).enumerate() {
-        let decision = if ran.is_ok() { kit.decision(row) } else { unjudged(Reason::ModelError) };
-        tell(shop, kit, job, decision);
+        let (decision, findings) = match &ran {
+            Ok(()) => (kit.decision(row), kit.findings(row)),
+            Err(_) => (unjudged(Reason::ModelError), None),
+        };
+        tell(shop, kit, job, decision, findings);
     }
 }
 
@@ -122,7 +128,13 @@ fn unjudged(reason: Reason) -> Decision {
 }
 
 /// Sends a verdict with its evidence; a pass gives its frame back here.
-fn tell(shop: &Shop, kit: &Kit, job: Job<Frame>, decision: Decision) {
+fn tell(
+    shop: &Shop,
+    kit: &Kit,
+    job: Job<Frame>,
+    decision: Decision,
+    findings: Option<Arc<Findings>>,
+) {
     let info = *job.payload.info();
     let keep = match decision.verdict {
         ViewVerdict::Pass { .. } => sampled(shop.keep_passes, job.part),
@@ -133,6 +145,7 @@ fn tell(shop: &Shop, kit: &Kit, job: Job<Frame>, decision: Decision) {
     let detail = Evidence {
         info,
         scores: decision.scores,
+        findings,
         frame,
         recipe: Arc::clone(kit.recipe()),
         verdict_ns: shop.clock.now_ns(),

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use smartqc_core::batch::{BatchQueue, Job, Pace};
 use smartqc_core::clock::{Clock, SteppedClock};
-use smartqc_core::decide::{self, Thresholds};
+use smartqc_core::decide::{self, Judging, Place, Sink, Thresholds};
 use smartqc_core::infer::{Contract, Wishes};
 use smartqc_core::outcome::ViewVerdict;
 
@@ -47,7 +47,8 @@ fn queue_run_and_decision_allocate_nothing() {
         };
         let contract = Contract::resolve(&session, &wishes).unwrap();
         let mut bound = contract.bind(session, 4).unwrap();
-        let mut head = decide::open(&contract).unwrap();
+        let mut head = decide::open(&contract, &Judging::plain(&contract), &[]).unwrap();
+        let mut sink = Sink { model: 0, detections: &mut Vec::new(), arrays: None };
         let limits = Thresholds::new(contract.classes.len());
         let queue = BatchQueue::new(2, 8);
         let paces: Vec<Pace> = (1..=4).map(Pace::unknown).collect();
@@ -78,7 +79,7 @@ fn queue_run_and_decision_allocate_nothing() {
             }
             let outputs = bound.run(batch.len()).unwrap();
             for row in 0..batch.len() {
-                let decision = head.decide(&outputs, row, &limits);
+                let decision = head.decide(&outputs, row, &Place::same(8, 8), &limits, &mut sink);
                 judged += usize::from(!matches!(decision.verdict, ViewVerdict::Unjudged(_)));
             }
             batch.clear();

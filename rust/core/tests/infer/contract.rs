@@ -1,11 +1,19 @@
-use smartqc_core::decide::{self, Thresholds};
-use smartqc_core::infer::{Contract, Layout, ScoreKind, Wishes};
+use smartqc_core::decide::{self, Judging, Place, Sink, Thresholds};
+use smartqc_core::infer::{Contract, HeadKind, Layout, Means, ScoreKind, Wishes};
 use smartqc_core::outcome::{Reason, ViewVerdict};
 
 use crate::{expected, open};
 
 fn words(list: &[&str]) -> Option<Vec<String>> {
     Some(list.iter().map(|&word| word.to_owned()).collect())
+}
+
+/// What a classifier's numbers are, and how that was found.
+fn kind(contract: &Contract) -> (ScoreKind, &str) {
+    let Means::Classifier { kind, kind_from, .. } = &contract.means else {
+        panic!("{:?}", contract.means)
+    };
+    (*kind, kind_from)
 }
 
 fn good_first() -> Wishes {
@@ -18,8 +26,7 @@ fn our_own_metadata_says_everything() {
     let contract = Contract::resolve(&session, &Wishes::default()).unwrap();
     assert_eq!((contract.layout, contract.channels), (Layout::Nchw, 3));
     assert_eq!((contract.width, contract.height, contract.fixed_batch), (8, 8, None));
-    assert_eq!(contract.kind, ScoreKind::Probabilities);
-    assert_eq!(contract.kind_from, "metadata smartqc.contract");
+    assert_eq!(kind(&contract), (ScoreKind::Probabilities, "metadata smartqc.contract"));
     assert_eq!(contract.prepare.resize.as_deref(), Some("area"));
     assert_eq!((contract.class("good"), contract.class("defect")), (Some(0), Some(1)));
     assert!(contract.classes[0].good && !contract.classes[1].good);
@@ -29,7 +36,8 @@ fn our_own_metadata_says_everything() {
         "input    image float32[N, 3, 8, 8]: NCHW 8x8, 3 channels, any batch",
         "trained  resize area, RGB",
         "output   scores float32[N, 2]",
-        "scores   probabilities (from metadata smartqc.contract)",
+        "head     classifier, probabilities (from metadata smartqc.contract) (from metadata \
+         smartqc.contract)",
         "good     good (from metadata smartqc.contract)",
         "defects  defect",
     ] {
@@ -43,15 +51,16 @@ fn our_own_metadata_says_everything() {
 
 #[test]
 fn without_metadata_the_scores_show_what_they_are() {
-    for (name, kind, layout) in [
+    for (name, expected, layout) in [
         ("fixed4.onnx", ScoreKind::Probabilities, Layout::Nchw),
         ("u8_nhwc.onnx", ScoreKind::Probabilities, Layout::Nhwc),
         ("logits.onnx", ScoreKind::Logits, Layout::Nchw),
     ] {
         let Some(session) = open(name) else { return };
         let contract = Contract::resolve(&session, &good_first()).unwrap();
-        assert_eq!((contract.kind, contract.layout), (kind, layout), "{name}");
-        assert!(contract.kind_from.starts_with("four runs"), "{}", contract.kind_from);
+        let (kind, from) = kind(&contract);
+        assert_eq!((kind, contract.layout), (expected, layout), "{name}");
+        assert!(from.starts_with("four runs"), "{from}");
         assert_eq!(contract.good_from, "the names good, ok, pass");
     }
 }
@@ -64,7 +73,7 @@ fn scores_that_show_nothing_must_be_named_by_the_recipe() {
     assert!(error.contains("outputs: scores float32[N, 2]"), "{error}");
     let wishes = Wishes { kind: Some(ScoreKind::Scores), ..good_first() };
     let contract = Contract::resolve(&session, &wishes).unwrap();
-    assert_eq!((contract.kind, contract.kind_from.as_str()), (ScoreKind::Scores, "the recipe"));
+    assert_eq!(kind(&contract), (ScoreKind::Scores, "the recipe"));
 }
 
 #[test]
@@ -95,9 +104,10 @@ fn which_class_is_good_is_never_guessed() {
 }
 
 #[test]
-fn what_is_no_classifier_is_refused_with_its_tensors() {
+fn what_is_no_classifier_is_refused_as_one_with_its_tensors() {
     let Some(session) = open("rank4.onnx") else { return };
-    let error = Contract::resolve(&session, &Wishes::default()).unwrap_err().to_string();
+    let wishes = Wishes { head: Some(HeadKind::Classifier), ..Wishes::default() };
+    let error = Contract::resolve(&session, &wishes).unwrap_err().to_string();
     assert!(error.contains("float [batch, classes] is expected"), "{error}");
     assert!(error.contains("outputs: scores float32[N, 3, 8, 8]"), "{error}");
 }
@@ -123,13 +133,17 @@ fn a_picture_becomes_a_verdict_and_a_moved_limit_another() {
         let wishes = Wishes { classes: words(&["good", "defect"]), ..Wishes::default() };
         let contract = Contract::resolve(&session, &wishes).unwrap();
         let mut bound = contract.bind(session, 2).unwrap();
-        let mut head = decide::open(&contract).unwrap();
+        let mut head = decide::open(&contract, &Judging::plain(&contract), &[]).unwrap();
+        let place = Place::same(8, 8);
         let limits = Thresholds::new(contract.classes.len());
         for (row, brightness) in [0.6, 0.4].into_iter().enumerate() {
             bound.input(0).row_of::<f32>(row).unwrap().fill(brightness);
         }
         let outputs = bound.run(2).unwrap();
-        let mut judge = |row| head.decide(&outputs, row, &limits);
+        let mut judge = |row| {
+            let mut sink = Sink { model: 0, detections: &mut Vec::new(), arrays: None };
+            head.decide(&outputs, row, &place, &limits, &mut sink)
+        };
         let near = |score: f32, brightness| (score - expected(brightness)).abs() < 1e-5;
         let first = judge(0);
         assert!(
@@ -153,9 +167,13 @@ fn a_row_that_is_no_number_leaves_its_neighbours_their_verdict() {
         bound.input(0).row_of::<f32>(row).unwrap().fill(value);
     }
     let outputs = bound.run(3).unwrap();
-    let mut head = decide::open(&contract).unwrap();
+    let mut head = decide::open(&contract, &Judging::plain(&contract), &[]).unwrap();
+    let place = Place::same(8, 8);
     let limits = Thresholds::new(2);
-    let verdicts: Vec<_> = (0..3).map(|row| head.decide(&outputs, row, &limits).verdict).collect();
+    let verdicts: Vec<_> = (0..3).map(|row| {
+            let mut sink = Sink { model: 0, detections: &mut Vec::new(), arrays: None };
+            head.decide(&outputs, row, &place, &limits, &mut sink)
+        }.verdict).collect();
     assert!(matches!(verdicts[0], ViewVerdict::Pass { .. }), "{verdicts:?}");
     assert_eq!(verdicts[1], ViewVerdict::Unjudged(Reason::ModelError));
     assert!(matches!(verdicts[2], ViewVerdict::Reject { class: 1, .. }), "{verdicts:?}");
@@ -165,7 +183,7 @@ fn a_row_that_is_no_number_leaves_its_neighbours_their_verdict() {
 fn the_model_of_the_demo_says_everything_itself() {
     let Some(session) = open("../../python/smartqc/models/screws.onnx") else { return };
     let contract = Contract::resolve(&session, &Wishes::default()).unwrap();
-    assert_eq!(contract.kind, ScoreKind::Probabilities);
+    assert_eq!(kind(&contract).0, ScoreKind::Probabilities);
     assert!(contract.classes[contract.class("good").unwrap()].good);
     assert_eq!(contract.classes.iter().filter(|class| !class.good).count(), 1);
     assert!(contract.prepare.resize.is_some());

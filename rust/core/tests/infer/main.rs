@@ -8,6 +8,7 @@ mod allocations;
 mod bound;
 mod contract;
 mod exporters;
+mod heads;
 mod runtime;
 
 use std::path::{Path, PathBuf};

@@ -1,10 +1,17 @@
 //! What was understood of a model: what goes in, what comes out, what the numbers mean.
 //!
-//! Read in this order: what the recipe says, the model's metadata (`smartqc.contract`), its tensors'
-//! types, ranks and names, and for the kind of a classifier's scores what it answers to a few
-//! pictures. What remains unclear is an error that lists inputs and outputs, never a guess.
+//! Read in this order: what the recipe says, the model's metadata (`smartqc.contract`, or the keys
+//! `task` and `names` that exporters of detectors write), its tensors' names, ranks and shapes, and
+//! for the kind of scores what it answers to a few pictures. What remains unclear is an error that
+//! lists inputs and outputs, never a guess.
 
+mod literal;
+mod means;
+mod metadata;
+mod recognise;
 mod resolve;
+
+pub use means::{Extra, Form, FormWord, HeadKind, Means, Overrides};
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,7 +54,7 @@ impl ScoreKind {
 }
 
 /// Where a picture's channels lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Layout {
     /// Planes: channels, rows, columns.
@@ -105,16 +112,22 @@ impl fmt::Display for PrepareHint {
 }
 
 /// What the recipe says about a model; everything else is found out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes {
     /// Width and height; needed when the model takes any.
     pub size: Option<[usize; 2]>,
+    /// What the outputs mean.
+    pub head: Option<HeadKind>,
     /// What the numbers are.
     pub kind: Option<ScoreKind>,
     /// Class names, in the order of the scores.
     pub classes: Option<Vec<String>>,
     /// Names of the classes that pass.
     pub good: Option<Vec<String>>,
+    /// Names of the inputs that hold the same picture for every part.
+    pub references: Vec<String>,
+    /// What is not to be found out.
+    pub overrides: Overrides,
 }
 
 /// What was understood of a model. `Display` prints it for people; its serialised form goes into
@@ -127,6 +140,8 @@ pub struct Contract {
     pub input: TensorInfo,
     /// Index of that input.
     pub input_index: usize,
+    /// Further inputs of the same shape, which hold the same picture for every part: index and name.
+    pub references: Vec<(usize, String)>,
     /// Where its channels lie.
     pub layout: Layout,
     /// Channels: 1 or 3.
@@ -139,14 +154,13 @@ pub struct Contract {
     pub fixed_batch: Option<usize>,
     /// How training prepared its pictures, as far as the file says.
     pub prepare: PrepareHint,
-    /// The output that holds the scores.
-    pub output: TensorInfo,
-    /// Index of that output.
-    pub output_index: usize,
-    /// What its numbers are.
-    pub kind: ScoreKind,
+    /// The outputs.
+    pub outputs: Vec<TensorInfo>,
+    /// What they mean.
+    #[serde(flatten)]
+    pub means: Means,
     /// How that was found.
-    pub kind_from: String,
+    pub means_from: String,
     /// The classes, in the order of the scores.
     pub classes: Vec<Class>,
     /// How the good ones were found.
@@ -165,7 +179,9 @@ impl Contract {
             width: self.width,
             height: self.height,
         };
-        Bound::new(session, max_batch, &image.sizes(&self.input))
+        let sizes = image.sizes(session.inputs());
+        let sizes: Vec<_> = sizes.iter().map(|(symbol, size)| (symbol.as_str(), *size)).collect();
+        Bound::new(session, max_batch, &sizes)
     }
 
     /// Index of a class, by name.
@@ -194,8 +210,13 @@ impl fmt::Display for Contract {
         if self.prepare != PrepareHint::default() {
             writeln!(f, "trained  {}", self.prepare)?;
         }
-        writeln!(f, "output   {}", self.output)?;
-        writeln!(f, "scores   {} (from {})", self.kind.as_str(), self.kind_from)?;
+        for (index, name) in &self.references {
+            writeln!(f, "         input {index}, {name}: the same picture for every part")?;
+        }
+        for output in &self.outputs {
+            writeln!(f, "output   {output}")?;
+        }
+        writeln!(f, "head     {} (from {})", self.means, self.means_from)?;
         writeln!(f, "good     {} (from {})", names(true), self.good_from)?;
         write!(f, "defects  {}", names(false))
     }
@@ -210,16 +231,19 @@ struct Image {
 }
 
 impl Image {
-    /// Values for the free dimensions of the input.
-    fn sizes<'a>(&self, input: &'a TensorInfo) -> Vec<(&'a str, usize)> {
+    /// Values for the free dimensions of the inputs, by symbol.
+    fn sizes(&self, inputs: &[TensorInfo]) -> Vec<(String, usize)> {
         let values = match self.layout {
             Layout::Nchw => [self.channels, self.height, self.width],
             Layout::Nhwc => [self.height, self.width, self.channels],
         };
-        let free = |(dim, value): (&'a Dim, usize)| match dim {
-            Dim::Free(symbol) => Some((symbol.as_str(), value)),
+        let free = |(dim, value): (&Dim, usize)| match dim {
+            Dim::Free(symbol) => Some((symbol.clone(), value)),
             Dim::Fixed(_) => None,
         };
-        input.dims.iter().skip(1).zip(values).filter_map(free).collect()
+        let of = |input: &TensorInfo| {
+            input.dims.iter().skip(1).zip(values).filter_map(free).collect::<Vec<_>>()
+        };
+        inputs.iter().flat_map(of).collect()
     }
 }

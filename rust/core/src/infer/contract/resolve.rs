@@ -2,42 +2,20 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::{Class, Contract, Image, Layout, PrepareHint, ScoreKind, Wishes};
-use crate::batch::{ElementType, F16, Tensor};
+use super::metadata::{Exported, Written};
+use super::metadata::{METADATA_KEY, WrittenOutput, exported, written};
+use super::recognise::Clues;
+use super::{Class, Contract, Form, Image, Layout, Means, Wishes};
+use crate::batch::{F16, Tensor};
 use crate::error::Result;
 use crate::infer::{Bound, Dim, Session};
 
-/// Key of the model's metadata under which our own training script writes what it knows.
-const METADATA_KEY: &str = "smartqc.contract";
 /// Class names that mean "nothing wrong" unless the recipe says otherwise.
 const GOOD_NAMES: [&str; 3] = ["good", "ok", "pass"];
-
-/// The metadata that our own training script writes.
-#[derive(Debug, Deserialize)]
-struct Written {
-    schema: u32,
-    head: String,
-    input: WrittenInput,
-    output: WrittenOutput,
-}
-
-#[derive(Debug, Deserialize)]
-struct WrittenInput {
-    layout: Option<Layout>,
-    size: Option<[usize; 2]>,
-    #[serde(flatten)]
-    prepare: PrepareHint,
-}
-
-#[derive(Debug, Deserialize)]
-struct WrittenOutput {
-    name: Option<String>,
-    kind: Option<ScoreKind>,
-    classes: Option<Vec<String>>,
-    defect_classes: Option<Vec<String>>,
-}
+/// The class that means "nothing there".
+const BACKGROUND: &str = "background";
+/// Names of inputs that hold what a part is compared with.
+const REFERENCE_NAMES: [&str; 4] = ["reference", "template", "golden", "ref"];
 
 impl Contract {
     /// Finds out what `session`'s model is; runs it on a few pictures when nothing says what its
@@ -48,76 +26,92 @@ impl Contract {
     /// be found out and for wishes that contradict the model.
     pub fn resolve(session: &Arc<Session>, wishes: &Wishes) -> Result<Self> {
         let written = written(session)?;
-        let (input_index, image) = image_input(session, wishes, written.as_ref())?;
-        let (output_index, count) = score_output(session, written.as_ref())?;
-        let input = session.inputs()[input_index].clone();
-        let output = session.outputs()[output_index].clone();
-        let (input_says, output_says) = match written {
-            Some(written) => (Some(written.input), Some(written.output)),
-            None => (None, None),
+        let exported = exported(session);
+        let (input_index, references) = picture_input(session, wishes)?;
+        let image = image(session, wishes, written.as_ref(), &exported, input_index)?;
+        let sizes = image.sizes(session.inputs());
+        let sizes: Vec<_> = sizes.iter().map(|(symbol, size)| (symbol.as_str(), *size)).collect();
+        let mut bound = Bound::new(Arc::clone(session), 1, &sizes)?;
+        let picture = bound.input(input_index).row_shape().to_vec();
+        for (index, name) in &references {
+            if bound.input(*index).row_shape() != picture {
+                let problem = format!("input {name} has another shape than the picture's");
+                return Err(session.refuse(problem));
+            }
+        }
+        let clues = Clues {
+            session,
+            wishes,
+            written: written.as_ref(),
+            exported: &exported,
+            input: input_index,
         };
-
-        let mut bound = Bound::new(Arc::clone(session), 1, &image.sizes(&input))?;
-        let count = match count {
-            Some(count) => count,
-            // A free number of classes shows in a run.
-            None => bound.run(1)?.tensor(output_index).row_elements(),
-        };
-        let said = output_says.as_ref();
-        let (kind, kind_from) = match (wishes.kind, said.and_then(|output| output.kind)) {
-            (Some(kind), _) => (kind, "the recipe".to_owned()),
-            (None, Some(kind)) => (kind, format!("metadata {METADATA_KEY}")),
-            (None, None) => probe(&mut bound, input_index, output_index)?,
-        };
-        // Softmax over one number is always 1.
-        let (kind, kind_from) = match (kind, count) {
-            (ScoreKind::Logits, 1) => (ScoreKind::SigmoidLogits, kind_from + ", one class"),
-            (ScoreKind::Probabilities, 1) => (ScoreKind::Scores, kind_from + ", one class"),
-            _ => (kind, kind_from),
-        };
-        let (classes, good_from) = classes(session, wishes, said, kind, count)?;
+        let found = clues.recognise(&mut bound)?;
+        let said = written.as_ref().map(|written| &written.output);
+        let (classes, good_from) =
+            classes(session, wishes, said, &exported, &found.means, found.classes)?;
         Ok(Self {
             model: session.file().clone(),
-            input,
+            input: session.inputs()[input_index].clone(),
             input_index,
+            references,
             layout: image.layout,
             channels: image.channels,
             width: image.width,
             height: image.height,
             fixed_batch: bound.fixed_batch(),
-            prepare: input_says.map(|input| input.prepare).unwrap_or_default(),
-            output,
-            output_index,
-            kind,
-            kind_from,
+            prepare: written.map(|written| written.input.prepare).unwrap_or_default(),
+            outputs: session.outputs().to_vec(),
+            means: found.means,
+            means_from: found.from,
             classes,
             good_from,
         })
     }
 }
 
-fn written(session: &Session) -> Result<Option<Written>> {
-    let Some(text) = session.file().metadata.get(METADATA_KEY) else { return Ok(None) };
-    let written: Written = serde_json::from_str(text)
-        .map_err(|error| session.error(format!("its metadata {METADATA_KEY}: {error}")))?;
-    if written.schema != 1 || written.head != "classifier" {
-        let (schema, head) = (written.schema, &written.head);
-        return Err(session.error(format!(
-            "its metadata {METADATA_KEY} has schema {schema} and head {head}; allowed: schema 1 \
-             and head classifier"
-        )));
+/// The input that takes pictures, and those that hold the same for every part.
+fn picture_input(session: &Session, wishes: &Wishes) -> Result<(usize, Vec<(usize, String)>)> {
+    let inputs = session.inputs();
+    for name in wishes.references.iter().chain(&wishes.overrides.input) {
+        if !inputs.iter().any(|input| input.name == *name) {
+            return Err(session.refuse(format!("the recipe names input {name}, which it has not")));
+        }
     }
-    Ok(Some(written))
+    let same = |name: &String| match &wishes.overrides.input {
+        Some(picture) => name != picture,
+        None => wishes.references.contains(name),
+    };
+    let (references, pictures): (Vec<_>, Vec<_>) =
+        inputs.iter().enumerate().partition(|(_, input)| same(&input.name));
+    let references: Vec<_> =
+        references.into_iter().map(|(index, input)| (index, input.name.clone())).collect();
+    if let Some((_, name)) = references.iter().find(|(_, name)| !wishes.references.contains(name)) {
+        return Err(session.refuse(format!("input {name} needs a file: set `inputs.{name}`")));
+    }
+    match pictures[..] {
+        [(index, _)] => Ok((index, references)),
+        [] => Err(session.refuse("one input is expected that takes the camera's picture")),
+        _ => {
+            let says = |name: &str| REFERENCE_NAMES.contains(&name.to_lowercase().as_str());
+            let likely = pictures.iter().find(|(_, input)| says(&input.name));
+            let name = likely.map_or("NAME", |(_, input)| &input.name);
+            Err(session.refuse(format!(
+                "one input is expected that takes the camera's picture; give every other a file \
+                 that is the same for every part, as `inputs = {{ {name} = \"...png\" }}`"
+            )))
+        }
+    }
 }
 
-fn image_input(
+fn image(
     session: &Session,
     wishes: &Wishes,
     written: Option<&Written>,
-) -> Result<(usize, Image)> {
-    let [input] = session.inputs() else {
-        return Err(session.refuse("one input is expected"));
-    };
+    exported: &Exported,
+    index: usize,
+) -> Result<Image> {
+    let input = &session.inputs()[index];
     let [_, first, second, third] = &input.dims[..] else {
         return Err(session.refuse("an input of four dimensions is expected"));
     };
@@ -125,7 +119,7 @@ fn image_input(
         Dim::Fixed(channels @ (1 | 3)) => Some(*channels),
         _ => None,
     };
-    let said = written.and_then(|written| written.input.layout);
+    let said = wishes.overrides.layout.or(written.and_then(|written| written.input.layout));
     let (layout, channels, rows, columns) = match (said, channels(first), channels(third)) {
         (Some(Layout::Nchw) | None, Some(channels), None)
         | (Some(Layout::Nchw), Some(channels), Some(_)) => (Layout::Nchw, channels, second, third),
@@ -138,6 +132,10 @@ fn image_input(
         }
     };
     let wanted = wishes.size.or_else(|| written.and_then(|written| written.input.size));
+    let wanted = wanted.or(exported
+        .size
+        .map(|[height, width]| [width, height])
+        .filter(|_| matches!((rows, columns), (Dim::Free(_), Dim::Free(_)))));
     let side =
         |dim: &Dim, wanted: Option<usize>| match (dim, wanted) {
             (Dim::Fixed(size), None) => Ok(*size),
@@ -151,58 +149,11 @@ fn image_input(
         };
     let width = side(columns, wanted.map(|size| size[0]))?;
     let height = side(rows, wanted.map(|size| size[1]))?;
-    Ok((0, Image { layout, channels, width, height }))
-}
-
-/// Index of the output with the scores, and how many they are when the model declares it.
-fn score_output(session: &Session, written: Option<&Written>) -> Result<(usize, Option<usize>)> {
-    let name = written.and_then(|written| written.output.name.as_deref());
-    let index = match (name, session.outputs()) {
-        (Some(name), outputs) => {
-            outputs.iter().position(|output| output.name == name).ok_or_else(|| {
-                session.refuse(format!("its metadata {METADATA_KEY} names output {name}"))
-            })?
-        }
-        (None, [_]) => 0,
-        (None, _) => return Err(session.refuse("a classifier with one output is expected")),
-    };
-    let output = &session.outputs()[index];
-    let real = matches!(output.element, Some(ElementType::Float32 | ElementType::Float16));
-    match (&output.dims[..], real) {
-        ([_, Dim::Fixed(count)], true) => Ok((index, Some(*count))),
-        ([_, Dim::Free(_)], true) => Ok((index, None)),
-        _ => Err(session.refuse("an output of float [batch, classes] is expected")),
-    }
-}
-
-/// What the answers to a few pictures show the numbers to be.
-fn probe(bound: &mut Bound, input: usize, output: usize) -> Result<(ScoreKind, String)> {
-    let (mut unit, mut sums_to_one) = (true, true);
-    for pattern in 0..4 {
-        fill(bound.input(input), pattern);
-        let scores = bound.run(1)?.tensor(output);
-        let sum: f32 = scores.row_as_f32(0).sum();
-        if !sum.is_finite() {
-            return Err(bound.session().refuse("it answers a test picture with what is no number"));
-        }
-        unit &= scores.row_as_f32(0).all(|score| (0.0..=1.0).contains(&score));
-        // Half floats sum to 1 within a few thousandths.
-        sums_to_one &= (sum - 1.0).abs() < 4e-3;
-    }
-    match (unit, sums_to_one, bound.session().outputs()[output].name.as_str()) {
-        (true, true, _) => Ok((ScoreKind::Probabilities, "four runs: each sums to 1".to_owned())),
-        (false, false, _) => {
-            Ok((ScoreKind::Logits, "four runs: outside 0..1, no sum of 1".to_owned()))
-        }
-        _ => Err(bound.session().refuse(
-            "what its scores are does not show; set `scores` to logits, sigmoid_logits, \
-             probabilities or scores",
-        )),
-    }
+    Ok(Image { layout, channels, width, height })
 }
 
 /// Fills the first row with zeros, full scale, a ramp or a coarse chequer.
-fn fill(tensor: &mut Tensor, pattern: usize) {
+pub(super) fn fill(tensor: &mut Tensor, pattern: usize) {
     let count = tensor.row_elements();
     let value = |index: usize| match pattern {
         0 => 0.0,
@@ -225,12 +176,28 @@ fn classes(
     session: &Session,
     wishes: &Wishes,
     said: Option<&WrittenOutput>,
-    kind: ScoreKind,
-    count: usize,
+    exported: &Exported,
+    means: &Means,
+    count: Option<usize>,
 ) -> Result<(Vec<Class>, String)> {
-    let names = wishes.classes.clone().or_else(|| said.and_then(|output| output.classes.clone()));
+    let given = wishes.classes.clone();
+    let written = || said.and_then(|output| output.classes.clone());
+    let names = given.or_else(written).or_else(|| exported.names.clone());
     let named = names.is_some();
-    let names = names.unwrap_or_else(|| (0..count).map(|index| format!("class{index}")).collect());
+    let queries = matches!(means, Means::Boxes { form: Form::Queries { .. }, .. });
+    let mut names = match (names, count) {
+        (Some(names), _) => names,
+        (None, Some(1)) => vec![only_name(means).to_owned()],
+        (None, Some(count)) => (0..count).map(|index| format!("class{index}")).collect(),
+        (None, None) => {
+            return Err(session.refuse("how many classes there are does not show: set `classes`"));
+        }
+    };
+    let count = count.unwrap_or(names.len());
+    // Exporters of queries leave the name of the last column, which is "nothing", out.
+    if queries && names.len() + 1 == count {
+        names.push(BACKGROUND.to_owned());
+    }
     let list = names.join(", ");
     if names.len() != count {
         let named = names.len();
@@ -246,11 +213,15 @@ fn classes(
         Some(name) => Err(session.refuse(format!("{what} names {name}; the classes are {list}"))),
         None => Ok(()),
     };
+    let nothing = |name: &str| {
+        name == BACKGROUND && matches!(means, Means::Semantic { .. } | Means::Boxes { .. })
+    };
     let defects = said.and_then(|output| output.defect_classes.as_ref());
     let (good, from): (Vec<bool>, _) = match (&wishes.good, defects) {
         (Some(good), _) => {
             known("`good`", good)?;
-            (names.iter().map(|name| good.contains(name)).collect(), "the recipe".to_owned())
+            let is_good = |name: &String| good.contains(name) || nothing(name);
+            (names.iter().map(is_good).collect(), "the recipe".to_owned())
         }
         (None, Some(defects)) if wishes.classes.is_none() => {
             known("defect_classes", defects)?;
@@ -258,17 +229,34 @@ fn classes(
             (names.iter().map(|name| !defects.contains(name)).collect(), from)
         }
         _ => {
-            let is_good = |name: &String| GOOD_NAMES.contains(&name.to_lowercase().as_str());
+            let is_good =
+                |name: &String| GOOD_NAMES.contains(&name.to_lowercase().as_str()) || nothing(name);
             let from = format!("the names {}", GOOD_NAMES.join(", "));
             (names.iter().map(is_good).collect(), from)
         }
     };
+    let exclusive = match means {
+        Means::Classifier { kind, .. } => kind.exclusive(),
+        Means::Semantic { .. } => true,
+        _ => false,
+    };
+    // Rules may reject for what is missing, where every class is one that belongs there.
+    let all_good_is_wrong = matches!(means, Means::Classifier { .. });
     let defects = good.iter().filter(|good| !**good).count();
-    if defects == 0 || (defects == count && kind.exclusive()) {
+    if (defects == 0 && all_good_is_wrong) || (defects == count && exclusive) {
         let hint = if named { "" } else { "`classes = [...]` and " };
         let found = if defects == 0 { "every class is good" } else { "no class is good" };
         return Err(session.refuse(format!("{found} of {list}: set {hint}`good = [...]`")));
     }
     let classes = names.into_iter().zip(good).map(|(name, good)| Class { name, good }).collect();
     Ok((classes, from))
+}
+
+/// What the only class of a model is called that does not say so.
+fn only_name(means: &Means) -> &'static str {
+    match means {
+        Means::Anomaly { .. } => "anomaly",
+        Means::DefectMap { .. } => "defect",
+        _ => "class0",
+    }
 }

@@ -1,0 +1,288 @@
+//! What one worker needs to judge a view: the models of the recipe, each with its session, tensors,
+//! head and plans.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::plant::Run;
+use super::recipe::{Model, Recipe};
+use crate::decide::{self, Affine, Arrays, Decision, Findings, Head, Place, Scores, Shelf, Sink};
+use crate::error::Result;
+use crate::frame::{Frame, PixelFormat};
+use crate::infer::{Bound, Means, Session};
+use crate::outcome::{Reason, ViewVerdict};
+use crate::prepare::Plan;
+
+/// Findings that are there from the start.
+const FIRST_FINDINGS: usize = 8;
+/// Findings of parts that are on their way, beside those that wait to be read.
+const ON_THE_WAY: usize = 1024;
+
+/// All that one worker needs, and shares with nobody.
+pub(super) struct Kit {
+    recipe: Arc<Recipe>,
+    stations: Vec<Station>,
+    /// By row of the batch.
+    judged: Vec<Judged>,
+    findings: Shelf<Findings>,
+    arrays: Shelf<Arrays>,
+    /// Where things go when every place is lent out.
+    spare: Findings,
+    /// Whether any model finds more than scores.
+    finds: bool,
+    max_batch: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Judged {
+    decision: Decision,
+    /// How many models have said something.
+    models: usize,
+    findings: Option<usize>,
+    arrays: Option<usize>,
+}
+
+impl Judged {
+    const NOTHING: Self = Self { decision: UNJUDGED, models: 0, findings: None, arrays: None };
+}
+
+const UNJUDGED: Decision =
+    Decision { verdict: ViewVerdict::Unjudged(Reason::ModelError), scores: Scores::EMPTY };
+
+/// One model at work.
+struct Station {
+    bound: Bound,
+    head: Box<dyn Head>,
+    plans: Vec<(Shape, Plan, Place)>,
+    /// What its rows hold: the batch's row, and the plan that prepared it.
+    rows: Vec<(usize, usize)>,
+}
+
+/// What a plan was made for.
+type Shape = (u32, u32, PixelFormat);
+
+impl Kit {
+    /// Each model, on its session, after a dry run.
+    pub(super) fn new(
+        recipe: &Arc<Recipe>,
+        sessions: Vec<Arc<Session>>,
+        run: &Run,
+    ) -> Result<Self> {
+        let stations = recipe
+            .models
+            .iter()
+            .zip(sessions)
+            .map(|(model, session)| Station::new(model, session, run.batch))
+            .collect::<Result<Vec<_>>>()?;
+        let most = stations.iter().map(|station| station.bound.max_batch()).min();
+        let max_batch = most.unwrap_or(1);
+        let scores_only = |model: &Model| matches!(model.contract.means, Means::Classifier { .. });
+        let finds = !recipe.models.iter().all(scores_only);
+        let most =
+            recipe.models.iter().map(|model| model.judging.max_detections).max().unwrap_or(0);
+        let mut spare = Findings::default();
+        spare.detections.reserve(most.saturating_mul(recipe.models.len()));
+        let first = if finds { FIRST_FINDINGS + max_batch } else { 0 };
+        Ok(Self {
+            recipe: Arc::clone(recipe),
+            stations,
+            judged: vec![Judged::NOTHING; max_batch],
+            findings: Shelf::new(first, run.results + ON_THE_WAY),
+            arrays: Shelf::new(if finds { 1 + max_batch } else { 0 }, run.keep + max_batch),
+            spare,
+            finds,
+            max_batch,
+        })
+    }
+
+    pub(super) fn recipe(&self) -> &Arc<Recipe> {
+        &self.recipe
+    }
+
+    /// Most rows of one run.
+    pub(super) fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    /// The fused pass for each model of this view: camera bytes to the tensor's row. Rows come in
+    /// order, from 0; one that fails may be tried again with another frame.
+    pub(super) fn prepare(&mut self, frame: &Frame, view: u8, row: usize) -> Result<()> {
+        let models = self.recipe.models.iter();
+        for (station, model) in self.stations.iter_mut().zip(models) {
+            // What an earlier try left.
+            station.rows.retain(|(of, _)| *of < row);
+            if model.views.get(usize::from(view)) == Some(&true) {
+                station.prepare(model, frame, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs each model on the rows that it was given, and decides the first `rows` of the batch.
+    pub(super) fn run(&mut self, rows: usize) -> Result<()> {
+        self.findings.restart();
+        self.arrays.restart();
+        for judged in &mut self.judged[..rows] {
+            *judged = Judged::NOTHING;
+            if self.finds {
+                judged.findings = self.findings.free();
+                judged.arrays = judged.findings.and_then(|_| self.arrays.free());
+                let lost = u64::from(judged.findings.is_none() || judged.arrays.is_none());
+                self.recipe.findings_lost.fetch_add(lost, Ordering::Relaxed);
+            }
+            if let Some(findings) = judged.findings.and_then(|at| self.findings.at(at)) {
+                findings.to_camera.resize(self.recipe.models.len(), Affine::IDENTITY);
+            }
+        }
+        for (number, model) in self.recipe.models.iter().enumerate() {
+            let station = &mut self.stations[number];
+            station.rows.retain(|(row, _)| *row < rows);
+            if station.rows.is_empty() {
+                continue;
+            }
+            station.refresh_references(model);
+            let outputs = station.bound.run(station.rows.len())?;
+            for (at, (row, plan)) in station.rows.iter().enumerate() {
+                let judged = &mut self.judged[*row];
+                let place = &station.plans[*plan].2;
+                let kept = judged.findings.and_then(|at| self.findings.at(at));
+                let findings = match kept {
+                    Some(findings) => {
+                        findings.to_camera[number] = place.to_camera;
+                        &mut findings.detections
+                    }
+                    None => {
+                        self.spare.detections.clear();
+                        &mut self.spare.detections
+                    }
+                };
+                let first = findings.len();
+                let arrays = judged.arrays.and_then(|at| self.arrays.at(at));
+                let mut sink = Sink { model: number as u8, detections: &mut *findings, arrays };
+                let limits = &model.thresholds;
+                let asked = station.head.is_foreign().then(Instant::now);
+                let decision = station.head.decide(&outputs, at, place, limits, &mut sink);
+                if let Some(asked) = asked {
+                    let took_ns = u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                    self.recipe.foreign.note(took_ns);
+                }
+                for detection in &mut findings[first..] {
+                    detection.class = model.class_ids[usize::from(detection.class)];
+                }
+                judged.add(decision, model);
+            }
+            station.rows.clear();
+        }
+        for judged in &self.judged[..rows] {
+            if let (Some(at), Some(arrays)) = (judged.findings, judged.arrays)
+                && let Some(findings) = self.findings.at(at)
+            {
+                findings.arrays = Some(self.arrays.lend(arrays));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the last run said of a row.
+    pub(super) fn decision(&self, row: usize) -> Decision {
+        self.judged[row].decision
+    }
+
+    /// What the last run found in a row.
+    pub(super) fn findings(&self, row: usize) -> Option<Arc<Findings>> {
+        self.judged[row].findings.map(|at| self.findings.lend(at))
+    }
+}
+
+impl Judged {
+    /// What one more model says of the view: any that rejects rejects it, and it passes when all
+    /// pass.
+    fn add(&mut self, decision: Decision, model: &Model) {
+        let class = |class: u16| model.class_ids[usize::from(class)];
+        for (of, score) in decision.scores.as_slice() {
+            self.decision.scores.add(class(*of), *score);
+        }
+        let verdict = match decision.verdict {
+            ViewVerdict::Reject { class: of, score } => {
+                ViewVerdict::Reject { class: class(of), score }
+            }
+            other => other,
+        };
+        let before = self.decision.verdict;
+        self.decision.verdict = match (before, verdict) {
+            _ if self.models == 0 => verdict,
+            (ViewVerdict::Reject { score: a, .. }, ViewVerdict::Reject { score: b, .. }) => {
+                if b > a { verdict } else { before }
+            }
+            (ViewVerdict::Reject { .. }, _) => before,
+            (_, ViewVerdict::Reject { .. }) => verdict,
+            (ViewVerdict::Unjudged(_), _) => before,
+            (_, ViewVerdict::Unjudged(_)) => verdict,
+            (ViewVerdict::Pass { score: a }, ViewVerdict::Pass { score: b }) => {
+                ViewVerdict::Pass { score: a.max(b) }
+            }
+        };
+        self.models += 1;
+    }
+}
+
+impl Station {
+    fn new(model: &Model, session: Arc<Session>, batch: usize) -> Result<Self> {
+        let mut bound = model.contract.bind(session, batch)?;
+        let max_batch = bound.max_batch();
+        let outputs = 0..model.contract.outputs.len();
+        let shapes: Vec<_> = outputs.map(|o| bound.output(o).row_shape().to_vec()).collect();
+        let head = decide::open(&model.contract, &model.judging, &shapes)?;
+        for (input, bytes) in &model.references {
+            for row in 0..bound.input(*input).rows() {
+                bound.row_bytes_mut(*input, row).copy_from_slice(bytes);
+            }
+        }
+        bound.run(1)?;
+        let rows = Vec::with_capacity(max_batch);
+        Ok(Self { bound, head, plans: Vec::new(), rows })
+    }
+
+    /// A plan is made once for each shape of picture.
+    fn prepare(&mut self, model: &Model, frame: &Frame, row: usize) -> Result<()> {
+        let info = frame.info();
+        let shape = (info.width, info.height, info.pixel_format);
+        let index = match self.plans.iter().position(|(known, ..)| *known == shape) {
+            Some(index) => index,
+            None => {
+                let plan = Plan::new(&model.spec, shape.0, shape.1, shape.2)?;
+                let place = place(model, &plan, shape);
+                self.plans.push((shape, plan, place));
+                self.plans.len() - 1
+            }
+        };
+        let bytes = self.bound.row_bytes_mut(model.contract.input_index, self.rows.len());
+        self.plans[index].1.run_frame(frame, bytes)?;
+        self.rows.push((row, index));
+        Ok(())
+    }
+
+    /// A fixed batch is padded with zeros, in the references' rows too.
+    fn refresh_references(&mut self, model: &Model) {
+        if self.bound.fixed_batch().is_some() {
+            for (input, bytes) in &model.references {
+                for row in 0..self.rows.len() {
+                    self.bound.row_bytes_mut(*input, row).copy_from_slice(bytes);
+                }
+            }
+        }
+    }
+}
+
+/// Where the model's input lies in a camera's picture.
+fn place(model: &Model, plan: &Plan, (width, height, _): Shape) -> Place {
+    let [x, y, w, h] = model.spec.crop.unwrap_or([0, 0, width, height]).map(|n| n as f32);
+    let [columns, rows] = model.spec.size.map(|side| side as usize);
+    Place {
+        to_camera: Affine::through(columns, rows, |x, y| plan.to_camera(x, y)),
+        width: columns,
+        height: rows,
+        seen: [x, y, x + w, y + h],
+    }
+}

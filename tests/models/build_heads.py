@@ -1,0 +1,176 @@
+"""Builds the small models whose outputs are those of detectors, maps and anomaly models.
+
+By hand, with the files committed: ``python tests/models/build_heads.py`` (needs onnx and numpy).
+Each answers with the same numbers whatever it sees, except to a picture that has no mean.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = Path(__file__).parent
+SIDE = 32
+NAMES = "{0: 'screw', 1: \"hole's\"}"
+
+
+def save(name: str, answers: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """One picture, and for each answer an output of a row a picture."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+    ]
+    weights = [numpy_helper.from_array(np.float32(0.0), "zero")]
+    outputs = []
+    for output, answer in answers.items():
+        rank = answer.ndim + 1
+        shape = np.array([-1] + [1] * answer.ndim, np.int64)
+        weights += [
+            numpy_helper.from_array(answer[None].astype(np.float32), f"{output}_answer"),
+            numpy_helper.from_array(shape, f"{output}_shape"),
+        ]
+        nodes += [
+            helper.make_node("Reshape", ["nothing", f"{output}_shape"], [f"{output}_nothing"]),
+            helper.make_node("Add", [f"{output}_nothing", f"{output}_answer"], [f"{output}_sum"]),
+        ]
+        element = {np.bool_: TensorProto.BOOL, np.int64: TensorProto.INT64}.get(
+            answer.dtype.type, TensorProto.FLOAT
+        )
+        nodes.append(helper.make_node("Cast", [f"{output}_sum"], [output], to=element))
+        dims = ["N", *answer.shape]
+        assert len(dims) == rank
+        outputs.append(helper.make_tensor_value_info(output, element, dims))
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
+        outputs,
+        weights,
+    )
+    write(name, graph, metadata)
+
+
+def write(name: str, graph: onnx.GraphProto, metadata: dict[str, str] | None) -> None:
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+        producer_name="smartqc tests",
+    )
+    helper.set_model_props(model, metadata or {})
+    onnx.checker.check_model(model, full_check=True)
+    (HERE / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+
+
+def anchors(extra: int = 0) -> np.ndarray:
+    """Three candidates among twelve: two of a screw on each other, and a hole; [6 + extra, 12]."""
+    out = np.zeros((6 + extra, 12), np.float32)
+    out[:6, 3] = [10, 10, 8, 8, 0.9, 0.1]
+    out[:6, 4] = [11, 10, 8, 8, 0.8, 0.1]
+    out[:6, 7] = [24, 20, 6, 10, 0.05, 0.7]
+    return out
+
+
+def finished(extra: int = 0) -> np.ndarray:
+    """The two that stay, as corners, score and class; [5, 6 + extra], padded with zeros."""
+    out = np.zeros((5, 6 + extra), np.float32)
+    out[0, :6] = [6, 6, 14, 14, 0.9, 0]
+    out[1, :6] = [21, 15, 27, 25, 0.7, 1]
+    return out
+
+
+def main() -> None:
+    """Writes every file."""
+    detect = {"task": "detect", "names": NAMES, "imgsz": "[32, 32]", "end2end": "False"}
+    save("boxes_raw", {"output0": anchors()}, detect)
+    save("boxes_last", {"predictions": anchors().T})
+    save("boxes_rows", {"output0": finished()}, {**detect, "end2end": "True"})
+    save("boxes_plain_rows", {"found": finished()})
+
+    oriented = anchors(1)
+    oriented[6, [3, 4, 7]] = [0.5, 0.5, -0.2]
+    save("boxes_oriented", {"output0": oriented}, {**detect, "task": "obb"})
+
+    # The first prototype is above 0 on the left half, the second everywhere.
+    prototypes = np.ones((2, 8, 8), np.float32)
+    prototypes[0, :, 3:] = -1
+    masks = anchors(2)
+    masks[6:, 3] = [1, 0]
+    masks[6:, 7] = [0, 1]
+    save(
+        "boxes_masks",
+        {"output0": masks, "output1": prototypes},
+        {**detect, "task": "segment"},
+    )
+
+    queries = np.array([[0.25, 0.25, 0.25, 0.25], [0.75, 0.5, 0.2, 0.4]], np.float32)
+    logits = np.array([[3.0, -4.0, -5.0], [-4.0, 1.0, -2.0]], np.float32)
+    save("boxes_queries", {"dets": queries, "labels": logits})
+
+    heat = np.zeros((1, 16, 16), np.float32)
+    heat[0, 2:5, 2:6] = 0.9
+    heat[0, 5, 6] = 0.6
+    heat[0, 12, 12] = 0.4
+    save("anomaly_map", {"anomaly_map": heat})
+    save(
+        "anomaly_all",
+        {
+            "pred_score": np.array([0.9], np.float32),
+            "pred_label": np.array([True]),
+            "anomaly_map": heat,
+            "pred_mask": heat > 0.5,
+        },
+    )
+    save("anomaly_label", {"pred_label": np.array([True])})
+    save("anomaly_raw", {"pred_score": np.array([34.2], np.float32)})
+    save("map_defects", {"defect_map": np.concatenate([heat, heat[:, ::-1] / 2])})
+    classes = np.zeros((3, 16, 16), np.float32)
+    classes[0] = 2
+    classes[1, 2:8, 2:8] = 6
+    classes[2, 10:12, 10:12] = 6
+    save("map_classes", {"logits": classes})
+    save("map_labels", {"labels": classes.argmax(axis=0).astype(np.int64)})
+
+    # A class of which there is none, and scores that are none.
+    strange = finished()
+    strange[1, 5] = 7
+    save("boxes_strange", {"output0": strange}, {**detect, "end2end": "True"})
+    strange = anchors()
+    strange[4, 3] = np.nan
+    save("boxes_nan", {"output0": strange}, detect)
+    strange = anchors()
+    strange[4, 3] = 40
+    save("boxes_above_one", {"output0": strange}, detect)
+
+    save_flood(detect)
+
+
+def save_flood(metadata: dict[str, str]) -> None:
+    """A million candidates, all of them sure."""
+    column = np.array([[[16], [16], [8], [8], [0.9], [0.1]]], np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Reshape", ["mean", "column"], ["means"]),
+            helper.make_node("Mul", ["means", "zero"], ["nothing"]),
+            helper.make_node("Add", ["nothing", "one"], ["each"]),
+            helper.make_node("Expand", ["each", "million"], ["output0"]),
+        ],
+        "boxes_flood",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["N", 6, 1_000_000])],
+        [
+            numpy_helper.from_array(np.float32(0.0), "zero"),
+            numpy_helper.from_array(column, "one"),
+            numpy_helper.from_array(np.array([-1, 1, 1], np.int64), "column"),
+            numpy_helper.from_array(np.array([1, 6, 1_000_000], np.int64), "million"),
+        ],
+    )
+    write("boxes_flood", graph, metadata)
+
+
+if __name__ == "__main__":
+    main()
