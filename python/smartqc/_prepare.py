@@ -133,7 +133,7 @@ class Explanation:
     steps: tuple[str, ...]
     """The steps of the one pass, in their order."""
     kernel: str
-    """What runs it: ``scalar``, or vector instructions such as ``avx2``."""
+    """What reads and resizes: ``scalar``, or vector instructions such as ``avx2``."""
     read_bytes: int
     """Bytes of the picture that are looked at."""
     written_bytes: int

@@ -22,7 +22,7 @@ const FEWEST_RUNS: usize = 5;
 pub struct Explanation {
     /// The steps of the one pass, in their order.
     pub steps: Vec<String>,
-    /// What runs it: `scalar`, or the name of a kernel.
+    /// What reads and resizes: `scalar`, or the kernels' name.
     pub kernel: &'static str,
     /// Bytes of the picture that are looked at.
     pub read_bytes: usize,

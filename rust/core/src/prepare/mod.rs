@@ -67,6 +67,7 @@ pub struct Plan {
     row_bytes: usize,
     geometry: Geometry,
     spec: Spec,
+    kernels: Kernels,
     passes: Passes,
 }
 
@@ -158,6 +159,7 @@ impl Plan {
             row_bytes: out_channels * out_height * out_width * spec.dtype.bytes(),
             geometry,
             spec: spec.clone(),
+            kernels,
             passes,
         })
     }
@@ -211,9 +213,13 @@ impl Plan {
         self.run(frame.image(), info.stride, row)
     }
 
-    /// What runs the pass.
+    /// What reads and resizes; writing may be on vectors where that is not.
     fn kernel(&self) -> &'static str {
-        "scalar"
+        let fused = match &self.passes {
+            Passes::Bytes(scalar) => scalar.resizer.is_fused(),
+            Passes::Deep(scalar) => scalar.resizer.is_fused(),
+        };
+        if fused { self.kernels.name() } else { Kernels::scalar().name() }
     }
 
     /// The camera's coordinates of a point of the tensor, both in pixels from the outer corner of
@@ -300,6 +306,15 @@ impl<L: Level> Resizer<L> {
             },
             Resize::Antialias => antialias(Filter::Bilinear),
             Resize::AntialiasCubic => antialias(Filter::Bicubic),
+        }
+    }
+
+    /// Whether a kernel does it.
+    fn is_fused(&self) -> bool {
+        match self {
+            Self::Area(area) => area.is_fused(),
+            Self::AreaMosaic(area) => area.is_fused(),
+            Self::Nearest(_) | Self::Linear(_) | Self::Antialias(_) => false,
         }
     }
 

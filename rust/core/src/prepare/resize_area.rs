@@ -90,6 +90,11 @@ impl<L: Level> Area<L> {
         }
     }
 
+    /// Whether a kernel does it.
+    pub(super) fn is_fused(&self) -> bool {
+        self.fused.is_some()
+    }
+
     pub(super) fn restart(&mut self) {
         self.held = None;
     }

@@ -134,6 +134,11 @@ impl<L: Level> AreaMosaic<L> {
         }
     }
 
+    /// Whether a kernel does it.
+    pub(super) fn is_fused(&self) -> bool {
+        self.fused.is_some()
+    }
+
     /// Output row `y`; rows come in order. The picture is one of samples.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         if let Some(fused) = &mut self.fused {
