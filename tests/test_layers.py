@@ -47,7 +47,7 @@ CRATES = {
     "genapi": set(),
     "gentl": set(),
     "simcam": set(),
-    "core": {"smartqc-belt", "smartqc-gentl"},
+    "core": {"smartqc-belt", "smartqc-genapi", "smartqc-gentl"},
     "python": {"smartqc-core"},
 }
 """What each crate may use of ours; simcam must share no belief with gentl."""

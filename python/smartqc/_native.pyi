@@ -132,8 +132,8 @@ class Feature:
     @property
     def name(self) -> str: ...
     @property
-    def value(self) -> bool | int | float | str:
-        """Its value; the name of the entry for an enumeration.
+    def value(self) -> bool | int | float | str | bytes:
+        """Its value; the name of the entry for an enumeration, bytes of a plain register.
 
         Raises:
             FeatureError: it cannot be read, and why.
@@ -146,6 +146,9 @@ class Feature:
     ]: ...
     @property
     def access(self) -> Literal["RW", "RO", "WO", "NA", "NI"]: ...
+    @property
+    def access_reason(self) -> str | None:
+        """Why it can't be read and written, such as ``locked by TLParamsLocked = 1``."""
     @property
     def visibility(self) -> Literal["Beginner", "Expert", "Guru", "Invisible"]: ...
     @property
@@ -258,7 +261,7 @@ class Camera:
     def lost(self) -> int:
         """Frames that the camera numbered and that never came."""
     def __getitem__(self, name: str, /) -> Feature: ...
-    def __setitem__(self, name: str, value: bool | int | float | str, /) -> None: ...
+    def __setitem__(self, name: str, value: bool | int | float | str | bytes, /) -> None: ...
     def __contains__(self, name: str, /) -> bool: ...
     def features(self) -> list[Feature]:
         """Every feature, in the order of the camera's own categories."""

@@ -103,17 +103,30 @@ def _limits(feature: "Feature") -> str:
     words = []
     if feature.entries:
         words.append(" | ".join(feature.entries))
-    elif feature.min is not None and feature.max is not None:
+    elif feature.min is not None and feature.max is not None and _is_limited(feature):
         words.append(f"{_written(feature.min)} .. {_written(feature.max)}")
         if feature.increment not in (None, 1, 0):
             words.append(f"step {_written(feature.increment)}")
     if feature.access != "RW" and (feature.kind, feature.access) != ("ICommand", "WO"):
         access = {"RO": "read only", "WO": "write only", "NA": "not available now"}
-        words.append(access.get(feature.access, feature.access))
+        said = access.get(feature.access, feature.access)
+        # That a register is read only, or a value computed, is what everybody expects.
+        why = feature.access_reason or ""
+        words.append(f"{said}: {why}" if "=" in why else said)
     return ", ".join(words)
 
 
-def _written(value: bool | int | float | str | None) -> str:
+def _is_limited(feature: "Feature") -> bool:
+    """Whether the limits are more than what fits the number's type."""
+    least, greatest = feature.min or 0, feature.max or 0
+    if feature.kind == "IInteger":
+        return least > -(2**63) or greatest < 2**63 - 1
+    return least > -1e300 or greatest < 1e300
+
+
+def _written(value: bool | int | float | str | bytes | None) -> str:
+    if isinstance(value, bytes):
+        return value.hex() if len(value) <= 16 else f"{value[:16].hex()}... ({len(value)} bytes)"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -193,9 +193,9 @@ fn features_are_read_set_and_refused_with_reasons() {
         let features = source.features();
         let width = features.describe("Width").unwrap();
         assert_eq!((width.kind, width.access), (Kind::Integer, Access::ReadWrite));
-        let step = width.increment.unwrap_or(1.0).max(1.0);
+        let Some(Value::Int(step)) = width.increment else { panic!("{width:?}") };
         let Some(Value::Int(was)) = width.value else { panic!("{width:?}") };
-        let smaller = was - step as i64;
+        let smaller = was - step;
         features.set("Width", &Value::Int(smaller)).unwrap();
         assert_eq!(features.get("Width").unwrap(), Value::Int(smaller));
         assert_eq!(source.shape().unwrap().0, smaller as u32);

@@ -77,4 +77,4 @@ pub use crate::node::{
 };
 pub use crate::persist::{Loaded, Saved, Unrestored};
 pub use crate::port::{MemoryPort, Port, PortError};
-pub use crate::value::{Description, Entry, Limits, Value};
+pub use crate::value::{Description, Entry, FixedPlace, Limits, Value};

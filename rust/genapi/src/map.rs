@@ -10,10 +10,12 @@ use crate::error::{Error, Problem, Result};
 use crate::eval::Eval;
 use crate::fault::{Fault, Told, Trouble};
 use crate::model::{Facts, Finding, Model};
-use crate::node::{Caching, Cell, Def, Kind, Node, NodeId, Str, Visibility};
+use crate::node::{
+    AddressTerm, Caching, Cell, Def, Kind, Layout, Node, NodeId, Str, Term, Visibility,
+};
 use crate::port::{MemoryPort, Port};
 use crate::state::{Num, State};
-use crate::value::{Description, Entry, Limits, Value};
+use crate::value::{Description, Entry, FixedPlace, Limits, Value};
 
 /// Nodes from a value to the one that it is from at last that are looked at.
 const MAX_CHAIN: usize = 16;
@@ -171,7 +173,7 @@ impl NodeMap {
         &[]
     }
 
-    /// A category is for those whom any of its features is for.
+    /// A category is for those whom any of its features is for, and without any for nobody.
     fn visibility(&self, id: NodeId) -> Visibility {
         let own = |node: &Node| node.visibility.max(node.imposed_visibility.unwrap_or_default());
         let mut least: Option<Visibility> = None;
@@ -185,7 +187,7 @@ impl NodeMap {
                 _ => least = Some(least.map_or(own(node), |least| least.min(own(node)))),
             }
         }
-        least.unwrap_or_else(|| own(self.model.node(id)))
+        least.unwrap_or(Visibility::Invisible)
     }
 
     /// The node whose value this one's is taken from directly, if there is one.
@@ -504,6 +506,24 @@ impl NodeMap {
             };
             let place = eval.place(id, register)?;
             Ok((place.port, place.address, place.length))
+        })
+    }
+
+    /// Where a register lies, when neither that nor its length depends on the camera; `None` also
+    /// for what is no register. For reading values past the map, such as those of chunks.
+    pub fn fixed_place(&self, id: NodeId) -> Option<FixedPlace> {
+        let Def::Register(register) = &self.model.node(id).def else { return None };
+        let Term::Int(length) = register.length else { return None };
+        let address = register.addresses.iter().try_fold(0_i64, |sum, term| match term {
+            AddressTerm::Fixed(bytes) => sum.checked_add(*bytes),
+            _ => None,
+        })?;
+        Some(FixedPlace {
+            port: register.port,
+            address,
+            length: u64::try_from(length).ok()?,
+            is_big_endian: register.big_endian,
+            is_plain_unsigned: register.layout == Layout::Integer { signed: false },
         })
     }
 

@@ -170,3 +170,18 @@ pub struct Description {
     /// Of a chunk's port: the hexadecimal number without 0x.
     pub chunk_id: String,
 }
+
+/// Where a register lies whatever the camera says, and how its bytes make a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixedPlace {
+    /// The port's node.
+    pub port: NodeId,
+    /// Address; in a chunk, bytes from its beginning, or from its end when negative.
+    pub address: i64,
+    /// Bytes.
+    pub length: u64,
+    /// Whether the most significant byte comes first.
+    pub is_big_endian: bool,
+    /// Whether all its bytes are one unsigned integer.
+    pub is_plain_unsigned: bool,
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use smartqc_core::error::Error;
 use smartqc_core::source::features::{Access, Feature, Kind, Value, Visibility};
 use smartqc_core::source::gentl::{Control, GentlSource, add_folder};
@@ -105,6 +105,7 @@ fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>>
         Value::Float(number) => number.into_pyobject(py)?.into_any(),
         Value::Bool(on) => on.into_pyobject(py)?.to_owned().into_any(),
         Value::Text(text) => text.into_pyobject(py)?.into_any(),
+        Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
     })
 }
 
@@ -118,24 +119,18 @@ fn from_object(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         Ok(Value::Float(value.extract()?))
     } else if value.is_instance_of::<PyString>() {
         Ok(Value::Text(value.extract()?))
+    } else if value.is_instance_of::<PyBytes>() {
+        Ok(Value::Bytes(value.extract()?))
     } else {
         let found = value.get_type().name()?.to_string();
         Err(PyTypeError::new_err(format!(
-            "a feature's value is bool, int, float or str, not {found}"
+            "a feature's value is bool, int, float, str or bytes, not {found}"
         )))
     }
 }
 
-/// A limit as int where the feature is one.
-fn limit<'py>(
-    py: Python<'py>,
-    kind: Kind,
-    number: Option<f64>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Some(number) = number else { return Ok(None) };
-    let value =
-        if kind == Kind::Integer { Value::Int(number as i64) } else { Value::Float(number) };
-    to_object(py, &value).map(Some)
+fn limit<'py>(py: Python<'py>, number: Option<&Value>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    number.map(|number| to_object(py, number)).transpose()
 }
 
 #[pymethods]
@@ -182,6 +177,11 @@ impl PyFeature {
     }
 
     #[getter]
+    fn access_reason(&self) -> Option<&str> {
+        self.feature.access_reason.as_deref()
+    }
+
+    #[getter]
     fn visibility(&self) -> &'static str {
         match self.feature.visibility {
             Visibility::Beginner => "Beginner",
@@ -193,17 +193,17 @@ impl PyFeature {
 
     #[getter]
     fn min<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        limit(py, self.feature.kind, self.feature.min)
+        limit(py, self.feature.min.as_ref())
     }
 
     #[getter]
     fn max<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        limit(py, self.feature.kind, self.feature.max)
+        limit(py, self.feature.max.as_ref())
     }
 
     #[getter]
     fn increment<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        limit(py, self.feature.kind, self.feature.increment)
+        limit(py, self.feature.increment.as_ref())
     }
 
     #[getter]

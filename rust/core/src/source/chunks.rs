@@ -1,9 +1,9 @@
 //! Values in a frame's chunks: found once in the description, then read without evaluation or
 //! allocation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use viva_genapi_xml::{AddressTerm, Addressing, ByteOrder, NodeDecl, PortKind, XmlModel};
+use smartqc_genapi::{Kind, NodeId, NodeMap};
 
 /// Where an integer lies in a frame's chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) struct ChunkField {
     /// Bytes from the chunk's beginning, or from its end when negative.
     offset: i64,
     length: usize,
-    order: ByteOrder,
+    is_big_endian: bool,
 }
 
 impl ChunkField {
@@ -26,9 +26,10 @@ impl ChunkField {
         };
         let bytes = chunk.get(start..start.checked_add(self.length)?)?;
         let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(match self.order {
-            ByteOrder::Big => bytes.iter().fold(0, push),
-            ByteOrder::Little => bytes.iter().rev().fold(0, push),
+        Some(if self.is_big_endian {
+            bytes.iter().fold(0, push)
+        } else {
+            bytes.iter().rev().fold(0, push)
         })
     }
 }
@@ -36,47 +37,32 @@ impl ChunkField {
 /// All features named `Chunk...` that are plain integers at a fixed place of a chunk.
 ///
 /// One whose place depends on a selector, or that is computed, is left to the tree.
-pub(crate) fn fields(model: &XmlModel) -> BTreeMap<String, ChunkField> {
-    let nodes: HashMap<&str, &NodeDecl> =
-        model.nodes.iter().map(|node| (node.name(), node)).collect();
-    let chunk_ports: HashMap<&str, u64> = model
-        .ports
-        .iter()
-        .filter_map(|port| match port.kind {
-            PortKind::Chunk { chunk_id } => Some((port.name.as_str(), chunk_id)),
-            _ => None,
-        })
-        .collect();
-    let field = |name: &str| {
-        let mut name = name;
-        for _ in 0..16 {
-            let NodeDecl::Integer { addressing, pvalue, bitfield, byte_order, .. } =
-                nodes.get(name)?
-            else {
-                return None;
-            };
-            if let Some(Addressing::Sum { terms, len, port, p_length: None }) = addressing {
-                let mut offset = 0_i64;
-                for term in terms {
-                    let AddressTerm::Fixed(bytes) = term else { return None };
-                    offset = offset.checked_add(*bytes)?;
-                }
-                let length = *len as usize;
-                let plain = bitfield.is_none() && (1..=8).contains(&length);
-                let chunk_id = *chunk_ports.get(port.as_deref()?)?;
-                return plain.then_some(ChunkField {
-                    chunk_id,
-                    offset,
-                    length,
-                    order: *byte_order,
-                });
-            }
-            name = pvalue.as_deref()?;
+pub(crate) fn fields(map: &NodeMap) -> BTreeMap<String, ChunkField> {
+    let named = map.nodes().filter(|id| map.name(*id).starts_with("Chunk"));
+    named.filter_map(|id| Some((map.name(id).to_owned(), field(map, id)?))).collect()
+}
+
+/// Where the value of a node lies, through those that only forward it.
+fn field(map: &NodeMap, mut id: NodeId) -> Option<ChunkField> {
+    for _ in 0..16 {
+        if map.kind(id) != Kind::Integer {
+            return None;
         }
-        None
-    };
-    let named = nodes.keys().filter(|name| name.starts_with("Chunk"));
-    named.filter_map(|name| Some(((*name).to_owned(), field(name)?))).collect()
+        if let Some(place) = map.fixed_place(id) {
+            let length = usize::try_from(place.length).ok()?;
+            let plain = place.is_plain_unsigned && (1..=8).contains(&length);
+            // GenApi 2.1: hexadecimal, without 0x.
+            let chunk_id = u64::from_str_radix(&map.describe(place.port).chunk_id, 16).ok()?;
+            return plain.then_some(ChunkField {
+                chunk_id,
+                offset: place.address,
+                length,
+                is_big_endian: place.is_big_endian,
+            });
+        }
+        id = map.value_node(id)?;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -89,7 +75,7 @@ mod tests {
              SchemaSubMinorVersion=\"0\">{body}<Port Name=\"C\"><ChunkID>1004</ChunkID></Port>\
              <Port Name=\"Device\"/></RegisterDescription>"
         );
-        fields(&viva_genapi_xml::parse(&xml).unwrap())
+        fields(&NodeMap::parse(xml.as_bytes()).unwrap())
     }
 
     fn register(name: &str, address: &str, length: u32, order: &str, port: &str) -> String {

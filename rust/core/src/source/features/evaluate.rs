@@ -1,249 +1,212 @@
-//! The crate that evaluates descriptions, kept from doing harm and put into our words.
+//! The evaluator put into our words: values, limits and what an error means to who set a feature.
 
-use std::cell::Cell;
-
-use viva_genapi::{
-    AccessMode, FeatureState, FeatureValue, GenApiError, Node, NodeMap, RegisterIo, SkOutput,
-};
+use smartqc_genapi as genapi;
+use smartqc_genapi::{AccessMode, Limits, NodeId, NodeMap, Port, PortError, Problem};
 
 use super::{Access, Feature, Kind, Registers, Told, Value, Visibility};
 
-/// Evaluation recurses along a description's references: deep ones get a stack that real ones (64
-/// kB) never need.
-const STACK_BYTES: usize = 64 << 20;
-/// Register reads that one operation may cost; real cameras stay below a few hundred.
-const MAX_READS: u32 = 20_000;
-/// Bytes that one register may have.
-pub(super) const MAX_REGISTER_BYTES: usize = 16 << 20;
+/// A camera's registers as the evaluator wants them.
+pub(super) struct Wire(pub(super) std::sync::Arc<dyn Registers>);
 
-/// Runs `work` on a deep stack and turns a panic into words.
-pub(super) fn guarded<T: Send>(work: impl FnOnce() -> T + Send) -> Told<T> {
-    std::thread::scope(|threads| {
-        let worker = std::thread::Builder::new()
-            .name("features".into())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(threads, work)
-            .map_err(|e| format!("no thread to evaluate it on: {e}"))?;
-        worker.join().map_err(|_| "its description broke the evaluator".to_owned())
-    })
+impl Port for Wire {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), PortError> {
+        self.0.read(address, data).map_err(PortError)
+    }
+
+    fn write(&self, address: u64, data: &[u8]) -> Result<(), PortError> {
+        self.0.write(address, data).map_err(PortError)
+    }
 }
 
-/// An error with its causes.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let more = deeper.to_string();
-        if !words.contains(&more) {
-            words = format!("{words}: {more}");
+/// An error without the name of the feature, which is said elsewhere.
+pub(super) fn told(error: &genapi::Error) -> String {
+    match error {
+        genapi::Error::Node { problem, chain, .. } if chain.is_empty() => problem.to_string(),
+        genapi::Error::Node { problem, chain, .. } => {
+            format!("{problem} (through {})", chain.join(" > "))
         }
-        cause = deeper.source();
-    }
-    words
-}
-
-/// The registers as the evaluator wants them, within limits.
-pub(super) struct Wire<'a> {
-    registers: &'a dyn Registers,
-    reads_left: Cell<u32>,
-}
-
-impl<'a> Wire<'a> {
-    pub(super) fn new(registers: &'a dyn Registers) -> Self {
-        Self { registers, reads_left: Cell::new(MAX_READS) }
+        error => error.to_string(),
     }
 }
 
-impl RegisterIo for Wire<'_> {
-    fn read(&self, address: u64, length: usize) -> Result<Vec<u8>, GenApiError> {
-        let left = self.reads_left.get().checked_sub(1);
-        self.reads_left.set(left.ok_or_else(|| GenApiError::io("costs too many reads"))?);
-        if length > MAX_REGISTER_BYTES {
-            return Err(GenApiError::io(format!("a register of {length} bytes is too long")));
-        }
-        let mut data = vec![0; length];
-        self.registers.read(address, &mut data).map_err(GenApiError::io)?;
-        Ok(data)
-    }
-
-    fn write(&self, address: u64, data: &[u8]) -> Result<(), GenApiError> {
-        if data.len() > MAX_REGISTER_BYTES {
-            return Err(GenApiError::io(format!("{} bytes are too many", data.len())));
-        }
-        self.registers.write(address, data).map_err(GenApiError::io)
-    }
-}
-
-fn kind_of(node: &Node) -> Option<Kind> {
-    Some(match node {
-        Node::Integer(_) | Node::IntConverter(_) => Kind::Integer,
-        Node::SwissKnife(formula) if formula.output == SkOutput::Integer => Kind::Integer,
-        Node::Float(_) | Node::Converter(_) | Node::SwissKnife(_) => Kind::Float,
-        Node::Boolean(_) => Kind::Boolean,
-        Node::Enum(_) => Kind::Enumeration,
-        Node::String(_) => Kind::String,
-        Node::Command(_) => Kind::Command,
-        Node::Register(_) => Kind::Register,
+fn kind_of(map: &NodeMap, id: NodeId) -> Option<Kind> {
+    Some(match map.kind(id) {
+        genapi::Kind::Integer => Kind::Integer,
+        genapi::Kind::Float => Kind::Float,
+        genapi::Kind::Boolean => Kind::Boolean,
+        genapi::Kind::Enumeration => Kind::Enumeration,
+        genapi::Kind::String => Kind::String,
+        genapi::Kind::Command => Kind::Command,
+        genapi::Kind::Register => Kind::Register,
         _ => return None,
     })
 }
 
-fn find(map: &NodeMap, name: &str) -> Told<Kind> {
-    let Some(node) = map.node(name) else {
+/// The feature of that name.
+pub(super) fn find(map: &NodeMap, name: &str) -> Told<(NodeId, Kind)> {
+    let Some(id) = map.node(name) else {
         let lower = name.to_lowercase();
-        let near = map.node_names().find(|known| known.to_lowercase() == lower);
+        let near = map.nodes().map(|id| map.name(id)).find(|known| known.to_lowercase() == lower);
         return Err(match near {
             Some(near) => format!("the camera has no such feature; is {near} meant?"),
             None => "the camera has no such feature; `smartqc features` lists them".to_owned(),
         });
     };
-    kind_of(node).ok_or_else(|| "it is a category".to_owned())
+    let kind = kind_of(map, id).ok_or_else(|| format!("it is {}", map.kind(id).words()))?;
+    Ok((id, kind))
 }
 
-pub(super) fn value(map: &NodeMap, name: &str, wire: &Wire<'_>) -> Told<Value> {
-    let got = match find(map, name)? {
-        Kind::Integer => map.get_integer(name, wire).map(Value::Int),
-        Kind::Float => map.get_float(name, wire).map(Value::Float),
-        Kind::Boolean => map.get_bool(name, wire).map(Value::Bool),
-        Kind::Enumeration => map.get_enum(name, wire).map(Value::Text),
-        Kind::String => map.get_string(name, wire).map(Value::Text),
-        Kind::Command => return Err("it is a command: it is executed and has no value".into()),
-        Kind::Register => return Err("it is a plain register without a value".into()),
-    };
-    got.map_err(|e| told(&e))
+pub(super) fn value(map: &NodeMap, name: &str) -> Told<Value> {
+    let (id, kind) = find(map, name)?;
+    if kind == Kind::Command {
+        return Err("it is a command: it is executed and has no value".into());
+    }
+    map.value(id).map(ours).map_err(|e| told(&e))
 }
 
-pub(super) fn set(map: &mut NodeMap, name: &str, value: &Value, wire: &Wire<'_>) -> Told<()> {
-    let kind = find(map, name)?;
+fn ours(value: genapi::Value) -> Value {
+    match value {
+        genapi::Value::Int(number) => Value::Int(number),
+        genapi::Value::Float(number) => Value::Float(number),
+        genapi::Value::Bool(on) => Value::Bool(on),
+        genapi::Value::Text(text) => Value::Text(text),
+        genapi::Value::Bytes(bytes) => Value::Bytes(bytes),
+    }
+}
+
+fn theirs(value: &Value) -> genapi::Value {
+    match value {
+        Value::Int(number) => genapi::Value::Int(*number),
+        Value::Float(number) => genapi::Value::Float(*number),
+        Value::Bool(on) => genapi::Value::Bool(*on),
+        Value::Text(text) => genapi::Value::Text(text.clone()),
+        Value::Bytes(bytes) => genapi::Value::Bytes(bytes.clone()),
+    }
+}
+
+pub(super) fn set(map: &NodeMap, name: &str, value: &Value) -> Told<()> {
+    let (id, kind) = find(map, name)?;
     let outcome = match (kind, value) {
-        (Kind::Command, Value::Bool(true) | Value::Int(1)) => map.exec_command(name, wire),
-        (Kind::Integer, Value::Int(number)) => map.set_integer(name, *number, wire),
-        (Kind::Integer, Value::Float(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
-            map.set_integer(name, *number as i64, wire)
-        }
-        (Kind::Float, Value::Int(number)) => map.set_float(name, *number as f64, wire),
-        (Kind::Float, Value::Float(number)) => map.set_float(name, *number, wire),
-        (Kind::Boolean, Value::Bool(on)) => map.set_bool(name, *on, wire),
-        (Kind::Boolean, Value::Int(number @ (0 | 1))) => map.set_bool(name, *number == 1, wire),
-        (Kind::Enumeration, Value::Text(entry)) => map.set_enum(name, entry, wire),
-        (Kind::String, Value::Text(text)) => map.set_string(name, text, wire),
-        (Kind::Integer | Kind::Float | Kind::Boolean, Value::Text(text)) => {
-            map.set_text(name, text, wire)
-        }
-        (kind, value) => {
-            return Err(format!("{value:?} was given; {}", takes(map, name, kind, wire)));
-        }
+        (Kind::Integer | Kind::Float | Kind::Boolean, Value::Text(text)) => map.from_text(id, text),
+        _ => map.set(id, &theirs(value)),
     };
-    outcome.map_err(|e| format!("{}; {}", told(&e), takes(map, name, kind, wire)))
+    outcome.map_err(|error| {
+        let problem = told(&error);
+        match error.problem() {
+            // These say all that there is to say.
+            Some(Problem::NotWritable { .. } | Problem::Port { .. } | Problem::Cycle { .. }) => {
+                problem
+            }
+            _ => format!("{problem}; {}", takes(map, id, kind)),
+        }
+    })
 }
 
 /// What a feature takes, in words for an error.
-fn takes(map: &NodeMap, name: &str, kind: Kind, wire: &Wire<'_>) -> String {
-    let entries = || map.available_enum_entries(name, wire).or_else(|_| map.enum_entries(name));
-    match kind {
-        Kind::Integer | Kind::Float => {
-            let what = if kind == Kind::Integer { "an integer" } else { "a number" };
-            match map.feature_state(name, wire).ok().and_then(|state| state.range) {
-                Some(range) => format!("it takes {what} from {} to {}", range.min, range.max),
-                None => format!("it takes {what}"),
-            }
+fn takes(map: &NodeMap, id: NodeId, kind: Kind) -> String {
+    match (kind, map.limits(id)) {
+        (Kind::Integer, Ok(Limits::Int { min, max, increment: 1, .. })) => {
+            format!("it takes an integer from {min} to {max}")
         }
-        Kind::Boolean => "it takes true or false".into(),
-        Kind::Enumeration => match entries() {
-            Ok(entries) => format!("it takes one of {}", entries.join(", ")),
-            Err(_) => "it takes the name of an entry".into(),
+        (Kind::Integer, Ok(Limits::Int { min, max, increment, .. })) => {
+            format!("it takes an integer from {min} to {max} in steps of {increment}")
+        }
+        (Kind::Integer, _) => "it takes an integer".into(),
+        (Kind::Float, Ok(Limits::Float { min, max, .. })) => {
+            format!("it takes a number from {min} to {max}")
+        }
+        (Kind::Float, _) => "it takes a number".into(),
+        (Kind::Boolean, _) => "it takes true or false".into(),
+        (Kind::Enumeration, _) => match entries(map, id) {
+            entries if entries.is_empty() => "it takes the name of an entry".into(),
+            entries => format!("it takes one of {}", entries.join(", ")),
         },
-        Kind::String => "it takes a text".into(),
-        Kind::Command => "a command is executed, with true".into(),
-        Kind::Register => "plain registers can't be set".into(),
+        (Kind::String, Ok(Limits::Length { max })) if max <= i64::MAX as u64 => {
+            format!("it takes a text of at most {max} bytes")
+        }
+        (Kind::String, _) => "it takes a text".into(),
+        (Kind::Command, _) => "a command is executed, with true".into(),
+        (Kind::Register, Ok(Limits::Length { max })) => format!("it takes {max} bytes"),
+        (Kind::Register, _) => "it takes bytes".into(),
     }
+}
+
+/// The entries that an enumeration accepts now.
+fn entries(map: &NodeMap, id: NodeId) -> Vec<String> {
+    let entries = map.entries(id).unwrap_or_default().into_iter();
+    entries.filter(|entry| entry.access.is_available()).map(|entry| entry.symbol).collect()
 }
 
 /// What the description alone says of a feature.
 pub(super) fn declared(map: &NodeMap, name: &str, category: Vec<String>) -> Told<Feature> {
-    let kind = find(map, name)?;
-    let node = map.node(name).ok_or("it is gone")?;
-    let words = node.description().or(node.tooltip()).unwrap_or_default();
+    let (id, kind) = find(map, name)?;
+    let of = map.describe(id);
+    let words = if of.description.is_empty() { of.tool_tip } else { of.description };
+    let names = |ids: &[NodeId]| ids.iter().map(|id| map.name(*id).to_owned()).collect();
     Ok(Feature {
         name: name.to_owned(),
         kind,
         category,
-        display_name: node.display_name().unwrap_or(name).to_owned(),
+        display_name: of.display_name,
         description: words.split_whitespace().collect::<Vec<_>>().join(" "),
-        visibility: match node.visibility() {
-            viva_genapi::Visibility::Beginner => Visibility::Beginner,
-            viva_genapi::Visibility::Expert => Visibility::Expert,
-            viva_genapi::Visibility::Guru => Visibility::Guru,
-            _ => Visibility::Invisible,
+        visibility: match of.visibility {
+            genapi::Visibility::Beginner => Visibility::Beginner,
+            genapi::Visibility::Expert => Visibility::Expert,
+            genapi::Visibility::Guru => Visibility::Guru,
+            genapi::Visibility::Invisible => Visibility::Invisible,
         },
         access: Access::NotAvailable,
+        access_reason: None,
         value: None,
         min: None,
         max: None,
         increment: None,
-        unit: node.unit().map(str::to_owned),
+        unit: Some(of.unit).filter(|unit| !unit.is_empty()),
         entries: Vec::new(),
-        selectors: map.selectors_of(name).into_iter().map(str::to_owned).collect(),
+        selectors: names(map.selectors(id)),
         problem: None,
     })
 }
 
 /// Adds what the camera says of a feature now.
-pub(super) fn evaluate(map: &NodeMap, feature: &mut Feature, wire: &Wire<'_>) {
-    match map.feature_state(&feature.name, wire) {
-        Ok(state) => {
-            fill(feature, state);
-            if feature.access == Access::ReadWrite && is_locked_below(map, &feature.name, wire) {
-                feature.access = Access::ReadOnly;
-            }
-        }
-        Err(error) => feature.problem = Some(told(&error)),
-    }
-}
-
-/// Whether a node that the value is taken from is locked now: the crate sees only the feature's own
-/// lock, while the standard lets the nodes below decide as well.
-fn is_locked_below(map: &NodeMap, name: &str, wire: &Wire<'_>) -> bool {
-    let mut node = map.node(name);
-    for _ in 0..16 {
-        let below = match node {
-            Some(Node::Integer(node)) => node.pvalue.as_deref(),
-            Some(Node::Float(node)) => node.pvalue.as_deref(),
-            Some(Node::Enum(node)) => node.pvalue.as_deref(),
-            Some(Node::Boolean(node)) => node.pvalue.as_deref(),
-            Some(Node::String(node)) => node.pvalue(),
-            Some(Node::Converter(node)) => Some(node.p_value.as_str()),
-            Some(Node::IntConverter(node)) => Some(node.p_value.as_str()),
-            _ => None,
-        };
-        let Some(below) = below else { return false };
-        if map.effective_access_mode(below, wire).is_ok_and(|mode| mode == AccessMode::RO) {
-            return true;
-        }
-        node = map.node(below);
-    }
-    false
-}
-
-fn fill(feature: &mut Feature, state: FeatureState) {
-    feature.access = match state.access {
-        _ if !state.is_implemented => Access::NotImplemented,
-        _ if !state.is_available => Access::NotAvailable,
-        None => Access::NotAvailable,
-        Some(AccessMode::RO) => Access::ReadOnly,
-        Some(AccessMode::WO) => Access::WriteOnly,
-        Some(AccessMode::RW) => Access::ReadWrite,
+pub(super) fn evaluate(map: &NodeMap, feature: &mut Feature, name: &str) {
+    let Ok((id, kind)) = find(map, name) else { return };
+    let access = match map.access(id) {
+        Ok(access) => access,
+        Err(error) => return feature.problem = Some(told(&error)),
     };
-    feature.value = match state.value {
-        FeatureValue::Integer(number) => Some(Value::Int(number)),
-        FeatureValue::Float(number) => Some(Value::Float(number)),
-        FeatureValue::Boolean(on) => Some(Value::Bool(on)),
-        FeatureValue::Enum(text) | FeatureValue::String(text) => Some(Value::Text(text)),
-        _ => None,
+    feature.access = match access.mode {
+        AccessMode::NotImplemented => Access::NotImplemented,
+        AccessMode::NotAvailable => Access::NotAvailable,
+        AccessMode::WriteOnly => Access::WriteOnly,
+        AccessMode::ReadOnly => Access::ReadOnly,
+        AccessMode::ReadWrite => Access::ReadWrite,
     };
-    if let Some(range) = state.range {
-        (feature.min, feature.max, feature.increment) =
-            (Some(range.min), Some(range.max), range.inc);
+    feature.access_reason = access.reason.map(|reason| reason.to_string());
+    if !access.mode.is_available() {
+        return;
     }
-    feature.entries = state.enum_entries.unwrap_or_default();
+    if access.mode.is_readable() && kind != Kind::Command {
+        match map.value(id) {
+            Ok(value) => feature.value = Some(ours(value)),
+            Err(error) => feature.problem = Some(told(&error)),
+        }
+    }
+    match map.limits(id) {
+        Ok(Limits::Int { min, max, increment, .. }) => {
+            feature.min = Some(Value::Int(min));
+            feature.max = Some(Value::Int(max));
+            feature.increment = Some(Value::Int(increment));
+        }
+        Ok(Limits::Float { min, max, increment, .. }) => {
+            feature.min = Some(Value::Float(min));
+            feature.max = Some(Value::Float(max));
+            feature.increment = increment.map(Value::Float);
+        }
+        // Lengths are told by the error of a text that is too long.
+        Ok(Limits::Length { .. }) | Err(_) => {}
+    }
+    if kind == Kind::Enumeration {
+        feature.entries = entries(map, id);
+    }
 }

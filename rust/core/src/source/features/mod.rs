@@ -1,21 +1,20 @@
 //! A camera's features by name: values, limits, entries, and the tree in which they are listed.
 //!
-//! The evaluation of the camera's description (GenApi) is a crate's for now and stays behind the
-//! types of this file. A description is input that may be wrong in every way: a node that can't be
-//! evaluated is listed with its problem, never a panic.
+//! `smartqc-genapi` evaluates the camera's description; this file has what a line and Python see of
+//! it. A description is input that may be wrong in every way: a node that can't be evaluated is
+//! listed with its problem.
 
 mod evaluate;
 #[cfg(test)]
 mod tests;
-mod vetting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use viva_genapi::{Node, NodeMap};
+use smartqc_genapi::{Kind as NodeKind, NodeMap, Port};
 
-use self::evaluate::{Wire, declared, evaluate, guarded, set, told, value};
+use self::evaluate::{Wire, declared, evaluate, find, set, told, value};
 use super::chunks::{self, ChunkField};
 use crate::error::{Error, Result};
 
@@ -48,6 +47,8 @@ pub enum Value {
     Bool(bool),
     /// Of a string, or the name of an enumeration's entry.
     Text(String),
+    /// Of a plain register.
+    Bytes(Vec<u8>),
 }
 
 impl fmt::Display for Value {
@@ -57,6 +58,10 @@ impl fmt::Display for Value {
             Self::Float(number) => write!(out, "{number}"),
             Self::Bool(on) => write!(out, "{on}"),
             Self::Text(text) => out.write_str(text),
+            Self::Bytes(bytes) => {
+                out.write_str("0x")?;
+                bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+            }
         }
     }
 }
@@ -76,7 +81,7 @@ pub enum Kind {
     String,
     /// No value: executed.
     Command,
-    /// Bytes without a meaning; not read or written here.
+    /// [`Value::Bytes`], which mean nothing here.
     Register,
 }
 
@@ -125,14 +130,16 @@ pub struct Feature {
     pub visibility: Visibility,
     /// What can be done with it.
     pub access: Access,
+    /// Why it can't be read and written, such as `locked by TLParamsLocked = 1`.
+    pub access_reason: Option<String>,
     /// Its value, where it has one that can be read.
     pub value: Option<Value>,
     /// Least value of a number.
-    pub min: Option<f64>,
+    pub min: Option<Value>,
     /// Greatest value of a number.
-    pub max: Option<f64>,
-    /// Step between the values of an integer.
-    pub increment: Option<f64>,
+    pub max: Option<Value>,
+    /// Step between the values of an integer, or of a float that has steps.
+    pub increment: Option<Value>,
     /// Unit of a number, such as `us`.
     pub unit: Option<String>,
     /// Entries that an enumeration accepts now.
@@ -146,8 +153,9 @@ pub struct Feature {
 /// The features of one camera. All methods are thread safe, and one after another.
 pub struct Features {
     uri: String,
-    registers: Arc<dyn Registers>,
-    map: Mutex<NodeMap>,
+    map: NodeMap,
+    /// Held by an operation of several steps, which nobody may come between.
+    turn: Mutex<()>,
     chunks: BTreeMap<String, ChunkField>,
     unusable: Vec<(String, String)>,
 }
@@ -162,19 +170,19 @@ impl Features {
             uri: uri.into(),
             problem: format!("its description can't be used: {problem}"),
         };
-        let (map, chunks, mut unusable) = guarded(|| {
-            let mut model = viva_genapi_xml::parse(xml).map_err(|e| told(&e))?;
-            let unusable = vetting::remove_unsound(&mut model);
-            let chunks = chunks::fields(&model);
-            let map = NodeMap::try_from_xml(model).map_err(|e| told(&e))?;
-            Ok((map, chunks, unusable))
-        })
-        .and_then(|parsed| parsed)
-        .map_err(wrong)?;
-        unusable.extend(
-            map.skipped().iter().map(|n| (n.name.clone().unwrap_or_default(), n.error.clone())),
-        );
-        Ok(Self { uri: uri.into(), registers, map: Mutex::new(map), chunks, unusable })
+        let map = NodeMap::parse(xml.as_bytes()).map_err(|e| wrong(told(&e)))?;
+        let wire: Arc<dyn Port> = Arc::new(Wire(registers));
+        for id in map.ports() {
+            // Chunks and events have no registers of the device.
+            let port = map.describe(id);
+            if port.chunk_id.is_empty() && port.event_id.is_empty() {
+                map.connect(&port.name, Arc::clone(&wire)).map_err(|e| wrong(told(&e)))?;
+            }
+        }
+        let chunks = chunks::fields(&map);
+        let findings = map.findings().iter();
+        let unusable = findings.map(|f| (f.node.clone(), f.problem.to_string())).collect();
+        Ok(Self { uri: uri.into(), map, turn: Mutex::default(), chunks, unusable })
     }
 
     /// The feature's value.
@@ -185,7 +193,7 @@ impl Features {
     /// # Errors
     /// [`Error::Feature`] when there is no such feature, it has no value, or it can't be read now.
     pub fn get(&self, name: &str) -> Result<Value> {
-        self.selected(name, |map, name, wire| value(map, name, wire))
+        self.selected(name, value)
     }
 
     /// Sets the feature; see [`Features::get`] for names. A text is read as the feature's type
@@ -195,7 +203,7 @@ impl Features {
     /// [`Error::Feature`] when there is no such feature, it is locked, or it does not take the
     /// value; the message says what it takes.
     pub fn set(&self, name: &str, value: &Value) -> Result<()> {
-        self.selected(name, |map, name, wire| set(map, name, value, wire))
+        self.selected(name, |map, name| set(map, name, value))
     }
 
     /// Executes a command.
@@ -211,12 +219,12 @@ impl Features {
     /// # Errors
     /// [`Error::Feature`] when it is no command.
     pub fn is_done(&self, name: &str) -> Result<bool> {
-        self.with(name, |map, wire| map.is_done(name, wire).map_err(|e| told(&e)))
+        self.selected(name, |map, name| map.is_done(find(map, name)?.0).map_err(|e| told(&e)))
     }
 
     /// Whether the description has a node of that name.
     pub fn has(&self, name: &str) -> bool {
-        self.lock().node(base(name)).is_some()
+        self.map.node(base(name)).is_some()
     }
 
     /// All that is known of one feature now; see [`Features::get`] for names.
@@ -252,7 +260,7 @@ impl Features {
 
     /// Forgets all cached values: the camera's registers were written past this tree.
     pub fn forget(&self) {
-        self.lock().invalidate_all();
+        self.map.invalidate_all();
     }
 
     /// Where a feature's value lies in a frame's chunks, when it lies at a fixed place.
@@ -260,136 +268,104 @@ impl Features {
         self.chunks.get(name).copied()
     }
 
-    /// The register behind a feature, for reading it without evaluation.
+    /// The register behind an integer feature, for reading it without evaluation.
     pub(crate) fn register_of(&self, name: &str) -> Option<(u64, usize)> {
-        let mut name = name.to_owned();
+        let mut id = self.map.node(name)?;
         for _ in 0..16 {
-            let found = self.with(&name, |map, wire| {
-                if let Ok((address, bytes)) = map.register_address(&name, wire) {
-                    return Ok(Ok((address, bytes as usize)));
-                }
-                let next = match map.node(&name) {
-                    Some(Node::Integer(node)) => node.pvalue.clone(),
-                    _ => None,
-                };
-                next.map(Err).ok_or_else(String::new)
-            });
-            match found.ok()? {
-                Ok(register) => return Some(register),
-                Err(next) => name = next,
+            if self.map.kind(id) != NodeKind::Integer {
+                return None;
             }
+            if let Ok((_, address, bytes)) = self.map.place(id) {
+                return Some((address, usize::try_from(bytes).ok()?));
+            }
+            id = self.map.value_node(id)?;
         }
         None
     }
 
     fn described(&self, name: &str, category: Vec<String>) -> Result<Feature> {
-        let known = declared(&self.lock(), base(name), category).map_err(|problem| {
-            Error::Feature { uri: self.uri.clone(), feature: name.to_owned(), problem }
-        })?;
-        let mut feature = known.clone();
-        let evaluated = self.selected(name, |map, _, wire| {
-            evaluate(map, &mut feature, wire);
-            Ok(())
-        });
-        match evaluated {
-            Ok(()) => Ok(Feature { name: name.to_owned(), ..feature }),
-            // A selector that does not take the value.
-            Err(error) if name != known.name => Err(error),
-            // The evaluator broke: what the description says is still worth a row.
-            Err(error) => Ok(Feature { problem: Some(error.to_string()), ..known }),
-        }
+        self.selected(name, |map, feature| {
+            let mut known = declared(map, feature, category)?;
+            evaluate(map, &mut known, feature);
+            Ok(Feature { name: name.to_owned(), ..known })
+        })
     }
 
     /// The features below `Root`, each with its categories' names; each category once.
     fn listing(&self) -> Vec<(Vec<String>, String)> {
-        let map = self.lock();
         let mut listed = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut open = vec![(Vec::new(), "Root".to_owned())];
-        while let Some((path, name)) = open.pop() {
-            match map.node(&name) {
-                Some(Node::Category(category)) => {
-                    if !seen.insert(name.clone()) {
-                        continue;
-                    }
-                    let mut below = path.clone();
+        let mut seen = HashSet::new();
+        let mut open: Vec<_> =
+            self.map.node("Root").map(|root| (Vec::new(), root)).into_iter().collect();
+        while let Some((path, id)) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let name = self.map.name(id);
+            match self.map.kind(id) {
+                NodeKind::Category => {
+                    let mut below = path;
                     if name != "Root" {
-                        below.push(name);
+                        below.push(name.to_owned());
                     }
-                    let children = category.children.iter().rev();
-                    open.extend(children.map(|child| (below.clone(), child.clone())));
+                    let children = self.map.children(id).iter().rev();
+                    open.extend(children.map(|child| (below.clone(), *child)));
                 }
-                Some(_) if !seen.insert(name.clone()) => {}
-                Some(_) => listed.push((path, name)),
-                None => {}
+                NodeKind::Bare | NodeKind::Port | NodeKind::EnumEntry => {}
+                _ => listed.push((path, name.to_owned())),
             }
         }
         listed
     }
 
     /// Splits the selectors' values off the name, sets them, works, and puts them back.
-    fn selected<T: Send>(
-        &self,
-        name: &str,
-        work: impl FnOnce(&mut NodeMap, &str, &Wire<'_>) -> Told<T> + Send,
-    ) -> Result<T> {
-        let feature = base(name);
-        let Some(values) = name[feature.len()..].strip_prefix('[') else {
-            return self.with(name, |map, wire| work(map, feature, wire));
-        };
-        self.with(name, |map, wire| {
-            let values = values.strip_suffix(']').ok_or("the bracket is not closed")?;
-            let values: Vec<&str> = values.split(',').map(str::trim).collect();
-            let selectors: Vec<String> =
-                map.selectors_of(feature).into_iter().map(str::to_owned).collect();
-            if values.len() != selectors.len() {
-                return Err(if selectors.is_empty() {
-                    "it has no selector, leave the brackets out".to_owned()
-                } else {
-                    format!("it is selected by {}, one value for each", selectors.join(", "))
-                });
-            }
-            let mut before = Vec::new();
-            let outcome = (|| -> Told<T> {
-                for (selector, wanted) in selectors.iter().zip(&values) {
-                    before.push((selector, value(map, selector, wire)?));
-                    set(map, selector, &Value::Text((*wanted).to_owned()), wire)
-                        .map_err(|why| format!("its selector {selector}: {why}"))?;
-                }
-                work(map, feature, wire)
-            })();
-            for (selector, was) in before.into_iter().rev() {
-                let restored = set(map, selector, &was, wire);
-                if let (Ok(_), Err(why)) = (&outcome, restored) {
-                    return Err(format!("its selector {selector} can't be put back: {why}"));
-                }
-            }
-            outcome
-        })
-    }
-
-    /// Runs an evaluation where neither a panic nor a deep recursion ends the process.
-    fn with<T: Send>(
-        &self,
-        name: &str,
-        work: impl FnOnce(&mut NodeMap, &Wire<'_>) -> Told<T> + Send,
-    ) -> Result<T> {
-        guarded(|| {
-            let mut map = self.lock();
-            let wire = Wire::new(&*self.registers);
-            work(&mut map, &wire)
-        })
-        .and_then(|outcome| outcome)
-        .map_err(|problem| Error::Feature {
+    fn selected<T>(&self, name: &str, work: impl FnOnce(&NodeMap, &str) -> Told<T>) -> Result<T> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        with_selectors(&self.map, name, work).map_err(|problem| Error::Feature {
             uri: self.uri.clone(),
             feature: name.to_owned(),
             problem,
         })
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, NodeMap> {
-        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+/// Works on `Gain` of `Gain[Red]` while its selector says `Red`.
+fn with_selectors<T>(
+    map: &NodeMap,
+    name: &str,
+    work: impl FnOnce(&NodeMap, &str) -> Told<T>,
+) -> Told<T> {
+    let feature = base(name);
+    let Some(values) = name[feature.len()..].strip_prefix('[') else {
+        return work(map, feature);
+    };
+    let values = values.strip_suffix(']').ok_or("the bracket is not closed")?;
+    let values: Vec<&str> = values.split(',').map(str::trim).collect();
+    let selectors: Vec<&str> =
+        map.selectors(find(map, feature)?.0).iter().map(|id| map.name(*id)).collect();
+    if values.len() != selectors.len() {
+        return Err(if selectors.is_empty() {
+            "it has no selector, leave the brackets out".to_owned()
+        } else {
+            format!("it is selected by {}, one value for each", selectors.join(", "))
+        });
     }
+    let mut before = Vec::new();
+    let outcome = (|| -> Told<T> {
+        for (selector, wanted) in selectors.iter().zip(&values) {
+            before.push((selector, value(map, selector)?));
+            set(map, selector, &Value::Text((*wanted).to_owned()))
+                .map_err(|why| format!("its selector {selector}: {why}"))?;
+        }
+        work(map, feature)
+    })();
+    for (selector, was) in before.into_iter().rev() {
+        let restored = set(map, selector, &was);
+        if let (Ok(_), Err(why)) = (&outcome, restored) {
+            return Err(format!("its selector {selector} can't be put back: {why}"));
+        }
+    }
+    outcome
 }
 
 impl fmt::Debug for Features {

@@ -141,12 +141,41 @@ fn the_tree_lists_each_feature_once_and_those_with_a_problem_too() {
     let width = &tree[0];
     assert_eq!(width.category, ["Image"]);
     assert_eq!(width.description, "Columns of the image");
-    assert_eq!((width.min, width.max, width.increment), (Some(8.0), Some(64.0), Some(4.0)));
+    let limits = [&width.min, &width.max, &width.increment].map(Clone::clone);
+    assert_eq!(limits, [8, 64, 4].map(|limit| Some(Value::Int(limit))));
     assert_eq!((width.unit.as_deref(), width.access), (Some("px"), Access::ReadWrite));
     assert_eq!(tree[1].selectors, ["GainSelector"]);
     assert_eq!(tree[2].entries, ["Red", "Blue"]);
     assert!(tree[3].problem.as_ref().unwrap().contains("the camera refuses"));
     assert_eq!(tree[4].kind, Kind::Command);
+}
+
+#[test]
+fn a_locked_feature_says_by_what() {
+    let body = [
+        "<Integer Name=\"Width\"><pIsLocked>TLParamsLocked</pIsLocked><Value>8</Value></Integer>",
+        "<Integer Name=\"TLParamsLocked\"><Value>0</Value></Integer>",
+    ];
+    let xml = document(&body.concat());
+    let camera = Features::parse("test:", &xml, Arc::new(Memory::default())).unwrap();
+    camera.set("Width", &Value::Int(9)).unwrap();
+    assert_eq!(camera.describe("Width").unwrap().access_reason, None);
+    camera.set("TLParamsLocked", &Value::Int(1)).unwrap();
+    let width = camera.describe("Width").unwrap();
+    assert_eq!((width.access, width.value), (Access::ReadOnly, Some(Value::Int(9))));
+    assert_eq!(width.access_reason.as_deref(), Some("locked by TLParamsLocked = 1"));
+    let refused = problem(camera.set("Width", &Value::Int(10)));
+    assert!(refused.contains("locked by TLParamsLocked = 1"), "{refused}");
+}
+
+#[test]
+fn a_plain_register_gives_and_takes_its_bytes() {
+    let body = "<Register Name=\"R\"><Address>4</Address><Length>3</Length>\
+                <AccessMode>RW</AccessMode><pPort>Device</pPort></Register>";
+    let camera = Features::parse("test:", &document(body), Arc::new(Memory::default())).unwrap();
+    camera.set("R", &Value::Bytes(vec![1, 2, 3])).unwrap();
+    assert_eq!(camera.get("R").unwrap(), Value::Bytes(vec![1, 2, 3]));
+    assert!(problem(camera.set("R", &Value::Bytes(vec![1; 4]))).contains("it takes 3 bytes"));
 }
 
 #[test]
