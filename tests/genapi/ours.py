@@ -1,0 +1,58 @@
+"""Our side: the driver `rust/genapi/examples/operate.rs`, built once and fed with operations."""
+
+import functools
+import json
+import os
+import resource
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE_S = 120
+
+
+@functools.cache
+def driver() -> str:
+    """Path of the driver, built where it is not."""
+    given = os.environ.get("SMARTQC_GENAPI_DRIVER")
+    if given:
+        return given
+    command = ["cargo", "build", "--locked", "-p", "smartqc-genapi", "--example", "operate"]
+    told = subprocess.run(
+        [*command, "--message-format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    )
+    for line in told.stdout.splitlines():
+        row = json.loads(line)
+        if row.get("executable") and row["target"]["name"] == "operate":
+            return row["executable"]
+    raise RuntimeError("cargo built no driver")
+
+
+def small_stack():
+    resource.setrlimit(resource.RLIMIT_STACK, (512 << 10, 512 << 10))
+
+
+def answers(document: str, image: dict, operations: list[dict], **options) -> list[dict]:
+    """What we answer to each operation; `{"refused": ...}` alone where we load nothing."""
+    done = run(document, image, operations, **options)
+    if done.returncode:
+        raise RuntimeError(f"{document}: our driver died ({done.returncode}): {done.stderr[-800:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run(document, image, operations, *, hostile: bool = False, patience_s: float = PATIENCE_S):
+    """Runs the driver on operations; a hostile document gets 512 KiB of stack and no more."""
+    lines = [json.dumps({"document": document, "image": image}), *map(json.dumps, operations)]
+    began = time.monotonic()
+    done = subprocess.run(
+        [driver()],
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patience_s,
+        preexec_fn=small_stack if hostile else None,
+    )
+    done.took_s = time.monotonic() - began
+    return done
