@@ -1,6 +1,6 @@
 """The Rust core's face. Handwritten; ``make test`` holds it against the extension."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, Literal, Protocol, Self, final
 
@@ -12,6 +12,7 @@ from smartqc.results import Picture
 __all__ = [
     "Camera",
     "CameraInfo",
+    "Device",
     "Event",
     "Feature",
     "Frame",
@@ -19,7 +20,9 @@ __all__ = [
     "Line",
     "View",
     "__version__",
+    "actuator_facts",
     "add_producer_folder",
+    "check_actuator_fact",
     "checked_spec",
     "discover",
     "explained",
@@ -431,6 +434,88 @@ class View:
         """Draw boxes, masks and maps on the picture: see `smartqc.results.plot`."""
 
 @final
+class Device:
+    """An ejector by itself, without a line: for commissioning and for tests.
+
+    It opens disarmed, and is in its safe state again when it is closed. Instants are ns of
+    ``time.monotonic_ns()``.
+    """
+
+    @staticmethod
+    def open(uri: str, *, counts: bool = False) -> Device:
+        """Open ``modbus:`` or ``gpio:``.
+
+        Args:
+            uri: as in ``[[reject]]``.
+            counts: Whether `schedule` is given encoder counts, as by a line with an encoder.
+
+        Raises:
+            UriError: with what is known.
+            DeviceError: it does not answer.
+        """
+    @staticmethod
+    def plug(actuator: object, *, recover_s: float | None = None) -> Device:
+        """Put an object with the methods of `smartqc.actuators.Actuator` behind its queue.
+
+        ``recover_s`` replaces what the object's capabilities say.
+
+        Raises:
+            DeviceError: it does not say what it can do.
+        """
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """``lead_s``, ``jitter_s``, ``queue``, ``can_cancel``, ``confirms``."""
+    @property
+    def health(self) -> dict[str, Any]:
+        """``connected``, ``armed`` and ``problem`` (None, or what is wrong)."""
+    def arm(self) -> None:
+        """Ready to fire.
+
+        Raises:
+            DeviceError: it cannot be reached.
+        """
+    def disarm(self) -> None:
+        """Fire nothing any more; what waited is told as dropped."""
+    def safe(self, reason: str) -> None:
+        """As `disarm`, for a reason that is logged."""
+    def schedule(
+        self,
+        part_id: int,
+        fire_ns: int,
+        *,
+        window_s: float = 0.005,
+        pulse_s: float = 0.02,
+        class_id: int = 0,
+        fire_count: int | None = None,
+        session: int = 1,
+    ) -> tuple[str, int | None]:
+        """Give a command; never waits.
+
+        Returns:
+            ``("accepted", ticket)``, ``("duplicate", ticket)``, or why not: ``too_late``,
+            ``queue_full``, ``busy``, ``out_of_range``, ``disarmed``, ``link_down``.
+        """
+    def cancel(self, ticket: int) -> bool:
+        """Take a command back; False when that is not possible any more."""
+    def poll(self) -> list[tuple[str, tuple[int, int, int] | None, int]]:
+        """What happened since the last call: ``(kind, (session, part, ejector), at_ns)``.
+
+        Kinds are ``executed``, ``dropped``, ``confirmed``, ``unconfirmed`` and ``fault``.
+        """
+    def close(self) -> None:
+        """Safe state, and the device's thread has ended; may be called again."""
+
+def actuator_facts() -> list[str]:
+    """Names of the facts that every ejector has to conform to, in their order."""
+
+def check_actuator_fact(name: str, bench: object) -> None:
+    """Hold one fact against a bench; see `smartqc.conformance`.
+
+    Raises:
+        AssertionError: it does not hold.
+    """
+
+@final
 class Event:
     """Something about the line: an alarm, a stop request, a disposition, ready or not."""
 
@@ -454,6 +539,7 @@ class Line:
         recipe: str | PathLike[str],
         base: PathLike[str],
         library: PathLike[str] | None,
+        plug: Callable[[str, Mapping[str, str]], Any],
     ) -> Self: ...
     def start(self) -> None:
         """Start cameras and threads.

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from smartqc import _native
 from smartqc._prepare import Spec
+from smartqc.actuators import Actuator, resolver
 from smartqc.runtime import onnxruntime_library
 
 
@@ -124,6 +125,7 @@ class Line(_native.Line):
         record: the ``[record]`` table.
         run: the ``[run]`` table.
         simulation: the ``[simulation]`` table.
+        actuators: objects behind ``python:NAME`` URIs, by name; see `smartqc.actuators`.
         name: what the line is called in records.
         base: folder that relative paths in mappings start from.
 
@@ -149,6 +151,7 @@ class Line(_native.Line):
         record: Config | None = None,
         run: Config | None = None,
         simulation: Config | None = None,
+        actuators: Mapping[str, Actuator] | None = None,
         name: str = "line",
         base: str | Path = ".",
     ) -> Self:
@@ -177,18 +180,30 @@ class Line(_native.Line):
         plant.update({key: dict(table) for key, table in tables.items() if table is not None})
         source = _as_source(recipe)
         return super().__new__(
-            cls, json.dumps(plant, default=os.fspath), source, Path(base), onnxruntime_library()
+            cls,
+            json.dumps(plant, default=os.fspath),
+            source,
+            Path(base),
+            onnxruntime_library(),
+            resolver(actuators or {}),
         )
 
     @classmethod
-    def from_toml(cls, path: str | Path, *, recipe: str | Path | Config) -> Self:
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        recipe: str | Path | Config,
+        actuators: Mapping[str, Actuator] | None = None,
+    ) -> Self:
         """Open the line that a ``line.toml`` describes, with a recipe.
 
         Raises:
             As the class, and OSError for a file that cannot be read.
         """
         source = _as_source(recipe)
-        return super().__new__(cls, Path(path), source, Path(), onnxruntime_library())
+        plug = resolver(actuators or {})
+        return super().__new__(cls, Path(path), source, Path(), onnxruntime_library(), plug)
 
     def __enter__(self) -> Self:
         """Start."""

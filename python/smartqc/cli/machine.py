@@ -38,6 +38,23 @@ def findings() -> Iterator[Finding]:
         yield question()
 
 
+def actuators() -> Finding:
+    """Which ejectors made in Python are installed?"""
+    from smartqc.actuators import installed as found
+
+    names = {name: entry.value for name, entry in found().items()}
+    about = "ejectors in Python"
+    if not names:
+        return Finding("ok", about, "none")
+    return Finding(
+        "note",
+        about,
+        ", ".join(f"python:{name} ({value})" for name, value in names.items()),
+        "Python is then in the reject path: how long it waits for the GIL is measured when a line "
+        "is opened, and counts in its lead.",
+    )
+
+
 def runtime() -> Finding:
     """Can models be run?"""
     about = "ONNX Runtime"
@@ -336,6 +353,7 @@ QUESTIONS: tuple[Callable[[], Finding], ...] = (
     network_buffer,
     usb_memory,
     kernel,
+    actuators,
 )
 
 

@@ -58,6 +58,36 @@ pub fn monotonic_ns() -> i64 {
     time.tv_sec * SEC + time.tv_nsec
 }
 
+/// How long a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// The median.
+    pub p50_ns: i64,
+    /// 99.9 %; of fewer than a thousand trials, the longest.
+    pub p999_ns: i64,
+}
+
+impl RoundTrip {
+    /// Times `trials` of a request.
+    ///
+    /// # Errors
+    /// The first that the request makes.
+    pub fn measure<E>(
+        trials: usize,
+        mut request: impl FnMut() -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
+        let mut times = Vec::with_capacity(trials);
+        for _ in 0..trials.max(1) {
+            let from_ns = monotonic_ns();
+            request()?;
+            times.push(monotonic_ns() - from_ns);
+        }
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)];
+        Ok(Self { p50_ns: at(0.5), p999_ns: at(0.999) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,7 +65,15 @@ fn a_world_that_runs_allocates_nothing() {
             let key = Key { session: 1, part, ejector: 0 };
             let (earliest_ns, latest_ns) = (fire_ns, fire_ns);
             let pulse_ns = 15 * MS;
-            let command = Command { key, fire_ns, earliest_ns, latest_ns, pulse_ns, class: 0 };
+            let command = Command {
+                key,
+                fire_ns,
+                earliest_ns,
+                latest_ns,
+                pulse_ns,
+                class: 0,
+                fire_count: None,
+            };
             match ejector.schedule(&command, at_ns) {
                 Answer::Accepted(ticket) if part % 2 == 0 => {
                     assert!(ejector.cancel(ticket, at_ns));

@@ -4,11 +4,13 @@ mod arrays;
 mod belt;
 mod bytes;
 mod camera;
+mod device;
 mod errors;
 mod frame;
 mod head;
 mod line;
 mod pixels;
+mod plug;
 mod prepare;
 mod view;
 mod waiting;
@@ -23,6 +25,8 @@ mod _native {
     use crate::belt::{PyBelt, faults, plan, rehearse};
     #[pymodule_export]
     use crate::camera::{PyCamera, PyCameraInfo, PyFeature, add_producer_folder, py_discover};
+    #[pymodule_export]
+    use crate::device::{PyDevice, actuator_facts, check_actuator_fact};
     #[pymodule_export]
     use crate::frame::PyFrame;
     #[pymodule_export]

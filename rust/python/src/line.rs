@@ -18,6 +18,7 @@ use crate::arrays::Picture;
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
+use crate::plug;
 use crate::view::PyView;
 use crate::waiting::{seconds, wait, without_gil};
 
@@ -221,17 +222,23 @@ fn product(source: &Bound<'_, PyAny>, base: &Path) -> PyResult<Loaded<Product>> 
 #[pymethods]
 impl PyLine {
     #[new]
-    #[pyo3(signature = (plant, recipe, base, library))]
+    #[pyo3(signature = (plant, recipe, base, library, plug))]
     fn new(
         py: Python<'_>,
         plant: &Bound<'_, PyAny>,
         recipe: &Bound<'_, PyAny>,
         base: PathBuf,
         library: Option<PathBuf>,
+        plug: Py<PyAny>,
     ) -> PyResult<Self> {
         let plant = self::plant(plant, &base)?;
         let product = self::product(recipe, &base)?;
-        py.detach(|| line::Line::open(plant, &product, library.as_deref())).map(Self).map_err(to_py)
+        let plugged = |uri: &str, name: &str, options: &[(String, String)]| {
+            plug::open(&plug, uri, name, options)
+        };
+        py.detach(|| line::Line::open_with(plant, &product, library.as_deref(), &plugged))
+            .map(Self)
+            .map_err(to_py)
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {

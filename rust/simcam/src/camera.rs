@@ -48,6 +48,10 @@ pub(crate) struct State {
     pub(crate) line_selector: u32,
     pub(crate) chunk_selector: u32,
     pub(crate) user_output: bool,
+    /// Line2 shows the user output; else it is off.
+    pub(crate) line2_follows: bool,
+    /// How often Line2 went on.
+    pub(crate) line2_edges: u64,
     pub(crate) latched_ns: u64,
     pub(crate) missed_triggers: u64,
     line0_count: u64,
@@ -124,6 +128,8 @@ impl Camera {
             line_selector: 0,
             chunk_selector: 0,
             user_output: false,
+            line2_follows: true,
+            line2_edges: 0,
             latched_ns: 0,
             missed_triggers: 0,
             line0_count: 0,

@@ -65,8 +65,9 @@ impl Port for RemoteDevice {
             BLACK_LEVEL => Value::F64(settings.black_level),
             LINE_SELECTOR => Value::U32(state.line_selector),
             LINE_MODE => Value::U32((state.line_selector == LINE2).into()),
-            // An edge on Line0 has no length; Line2 follows UserOutput0.
-            LINE_STATUS => Value::U32((state.line_selector == LINE2 && state.user_output).into()),
+            // An edge on Line0 has no length; Line2 follows its source.
+            LINE_STATUS => Value::U32((state.line_selector == LINE2 && state.line2()).into()),
+            LINE_SOURCE => Value::U32((state.line_selector == LINE2 && state.line2_follows).into()),
             USER_OUTPUT_VALUE => Value::U32(state.user_output.into()),
             CHUNK_MODE_ACTIVE => Value::U32(settings.chunk_mode.into()),
             CHUNK_SELECTOR => Value::U32(state.chunk_selector),
@@ -78,6 +79,7 @@ impl Port for RemoteDevice {
             SIM_SHADING => Value::F64(settings.shading),
             SIM_SEED => Value::U64(settings.seed),
             SIM_MISSED_TRIGGERS => Value::U64(state.missed_triggers),
+            SIM_LINE2_EDGES => Value::U64(state.line2_edges),
             SIM_DELIVERY => Value::U32(settings.delivery as u32),
             SIM_IMAGE_COUNT => Value::U32(settings.image_files.len() as u32),
             _ => return Err(unhandled(register)),
@@ -109,6 +111,20 @@ impl Port for RemoteDevice {
         drop(state);
         camera.reschedule();
         Ok(())
+    }
+}
+
+impl State {
+    /// The level of Line2.
+    fn line2(&self) -> bool {
+        self.line2_follows && self.user_output
+    }
+
+    /// Changes something that Line2 may show, and counts its rising edge.
+    fn set_line2(&mut self, change: impl FnOnce(&mut Self)) {
+        let before = self.line2();
+        change(self);
+        self.line2_edges += u64::from(!before && self.line2());
     }
 }
 
@@ -218,7 +234,19 @@ impl Set<'_> {
                 line @ (LINE0 | LINE2) => state.line_selector = line,
                 _ => return Err(self.refuse("0 (Line0) or 2 (Line2)")),
             },
-            USER_OUTPUT_VALUE => state.user_output = self.flag()?,
+            USER_OUTPUT_VALUE => {
+                let on = self.flag()?;
+                state.set_line2(|state| state.user_output = on);
+            }
+            LINE_SOURCE => {
+                let follows = self.flag()?;
+                if state.line_selector != LINE2 && follows {
+                    return Err(self.refuse("0 (Off) for an input"));
+                }
+                if state.line_selector == LINE2 {
+                    state.set_line2(|state| state.line2_follows = follows);
+                }
+            }
             CHUNK_MODE_ACTIVE => settings.chunk_mode = self.flag()?,
             CHUNK_SELECTOR => state.chunk_selector = self.within(0..=CHUNKS.len() as u32 - 1)?,
             CHUNK_ENABLE => {

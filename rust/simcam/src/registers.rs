@@ -74,6 +74,7 @@ pub(crate) const LINE_MODE: u64 = 0x5004;
 pub(crate) const LINE_STATUS: u64 = 0x5008;
 pub(crate) const USER_OUTPUT_SELECTOR: u64 = 0x500C;
 pub(crate) const USER_OUTPUT_VALUE: u64 = 0x5010;
+pub(crate) const LINE_SOURCE: u64 = 0x5014;
 
 pub(crate) const CHUNK_MODE_ACTIVE: u64 = 0x6000;
 pub(crate) const CHUNK_SELECTOR: u64 = 0x6004;
@@ -90,6 +91,7 @@ pub(crate) const SIM_SEED: u64 = 0x8410;
 pub(crate) const SIM_MISSED_TRIGGERS: u64 = 0x8418;
 pub(crate) const SIM_DELIVERY: u64 = 0x8420;
 pub(crate) const SIM_IMAGE_COUNT: u64 = 0x8424;
+pub(crate) const SIM_LINE2_EDGES: u64 = 0x8428;
 
 /// See the top of this file.
 pub(crate) const SIM_LINE0_PULSE: u64 = 0x9000;
@@ -158,6 +160,7 @@ pub(crate) const REGISTERS: &[Register] = &[
     register(LINE_STATUS, "LineStatus", U32, Ro),
     register(USER_OUTPUT_SELECTOR, "UserOutputSelector", U32, Rw),
     register(USER_OUTPUT_VALUE, "UserOutputValue", U32, Rw),
+    register(LINE_SOURCE, "LineSource", U32, Rw),
     register(CHUNK_MODE_ACTIVE, "ChunkModeActive", U32, Rw),
     register(CHUNK_SELECTOR, "ChunkSelector", U32, Rw),
     register(CHUNK_ENABLE, "ChunkEnable", U32, Rw),
@@ -171,5 +174,6 @@ pub(crate) const REGISTERS: &[Register] = &[
     register(SIM_MISSED_TRIGGERS, "SimMissedTriggers", U64, Ro),
     register(SIM_DELIVERY, "SimDelivery", U32, Rw),
     register(SIM_IMAGE_COUNT, "SimImageCount", U32, Ro),
+    register(SIM_LINE2_EDGES, "SimLine2Edges", U64, Ro),
     register(SIM_LINE0_PULSE, "SimLine0Pulse", Bytes(32), Wo),
 ];

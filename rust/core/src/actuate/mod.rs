@@ -1,18 +1,28 @@
 //! What pushes a part off: position or time in, ticket out; never blocks.
 //!
-//! To add an actuator, write one file here with a type that implements [`Actuator`], its fake, its
-//! tests, and its arm of `open`; the conformance suite is the same for every one. This is no
-//! machine-safety function.
+//! To add an actuator, write one file here with a type that implements [`backend::Backend`] (or
+//! [`Actuator`], where the device keeps the time itself), its fake, its tests, and its arm of
+//! `open`; the conformance suite is the same for every one. This is no machine-safety function.
 
+pub mod backend;
 #[doc(hidden)]
 pub mod conformance;
+mod courier;
+mod gpio;
+mod level;
+mod modbus;
 mod output;
+pub mod queued;
 pub(crate) mod simulated;
 
 pub use output::{Output, open_output};
 
+use self::backend::{Backend, Pulsed, Sheet, Switch};
+use self::queued::Queued;
+use crate::clock::{Clock, MS, RoundTrip};
 use crate::error::{Error, Result};
 use crate::outcome::{ClassId, PartId};
+use crate::uri::Uri;
 use crate::world::World;
 
 /// What a device can do, known before the line starts.
@@ -52,6 +62,8 @@ pub struct Command {
     pub earliest_ns: i64,
     /// Not after this: a later stroke could hit a neighbour, so the core never sends one.
     pub latest_ns: i64,
+    /// The encoder's raw count at `fire_ns`, where the belt has an encoder.
+    pub fire_count: Option<u64>,
     /// How long the output is held.
     pub pulse_ns: i64,
     /// Why, for devices that sort by class; [`UNJUDGED_CLASS`] for a part that was not judged.
@@ -114,6 +126,17 @@ pub enum ActuatorEvent {
     Fault,
 }
 
+/// How it is with a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// It can be reached.
+    pub connected: bool,
+    /// It takes commands.
+    pub armed: bool,
+    /// What is wrong, if something is.
+    pub problem: Option<String>,
+}
+
 /// A device that removes parts.
 pub trait Actuator: Send {
     /// What it can do.
@@ -142,21 +165,117 @@ pub trait Actuator: Send {
 
     /// The safe state, at once, for this reason.
     fn safe(&mut self, reason: &str);
+
+    /// How it is; for people, so it may take a moment.
+    fn health(&self) -> Health;
 }
 
-/// Opens an actuator. `simulated:` is the ejector of `world` with the `index` it has in the line,
-/// `simulated:2` the one with that number.
+/// Opens what somebody plugged in: its URI, its name, and the options of the URI.
+pub type Plugged<'a> = &'a dyn Fn(&str, &str, &[(String, String)]) -> Result<Box<dyn Backend>>;
+
+/// Opens an output of one of the line's cameras: the URI, the camera's name, the I/O line and the
+/// user output that it shows, if one is named.
+pub type CameraOutput<'a> =
+    &'a dyn Fn(&str, &str, &str, Option<&str>) -> Result<(Box<dyn Switch>, RoundTrip)>;
+
+/// What a device's URI may speak of beside the device itself.
+#[derive(Clone)]
+pub struct Site<'a> {
+    /// The simulated world.
+    pub world: Option<&'a World>,
+    /// The line's clock.
+    pub clock: Clock,
+    /// Whether commands of this line carry the encoder's count.
+    pub counts: bool,
+    /// The line's cameras.
+    pub camera_output: CameraOutput<'a>,
+    /// What is plugged in.
+    pub plugged: Plugged<'a>,
+}
+
+impl<'a> Site<'a> {
+    /// Nothing beside a simulated world.
+    pub fn of(world: Option<&'a World>) -> Self {
+        Self {
+            world,
+            clock: Clock::System,
+            counts: false,
+            camera_output: &|uri, _, _, _| {
+                let (uri, problem) = (uri.into(), "there are no cameras here".into());
+                Err(Error::Uri { uri, problem, known: KNOWN })
+            },
+            plugged: &|uri, _, _| {
+                let (uri, problem) = (uri.into(), "nothing can be plugged in here".into());
+                Err(Error::Uri { uri, problem, known: KNOWN })
+            },
+        }
+    }
+}
+
+const KNOWN: &str = "simulated:, simulated:NUMBER, modbus://HOST:PORT/UNIT?..., \
+    gpio://CHIP/LINE?..., camera:NAME?output=LINE, python:NAME";
+
+/// What is understood of a camera's output.
+const KNOWN_CAMERA: &str = "camera:NAME?output=LINE (user_output, pulse_ms, recover_ms)";
+
+/// Opens an actuator. `simulated:` is the ejector of the world with the `index` it has in the line,
+/// `simulated:2` the one with that number; the table of all others is in `docs/devices.md`.
 ///
 /// # Errors
-/// [`Error::Uri`] for what is not known here, or when there is no simulated world;
-/// [`Error::Invalid`] when that has fewer ejectors.
-pub fn open(uri: &str, world: Option<&World>, index: usize) -> Result<Box<dyn Actuator>> {
-    const KNOWN: &str = "simulated:, simulated:NUMBER";
+/// [`Error::Uri`] for what is not known here; [`Error::Invalid`] for a simulated ejector that the
+/// world lacks; [`Error::Device`] for a device that does not answer.
+pub fn open(uri: &str, site: &Site<'_>, index: usize) -> Result<Box<dyn Actuator>> {
     let wrong = |problem: String| Error::Uri { uri: uri.into(), problem, known: KNOWN };
-    let number = match uri.strip_prefix("simulated:") {
-        None => return Err(wrong("no such actuator".into())),
-        Some("") => index,
-        Some(number) => number.parse().map_err(|_| wrong(format!("{number:?} is no number")))?,
+    let backend = match uri.split_once(':') {
+        Some(("simulated", number)) => {
+            let number = match number {
+                "" => index,
+                _ => number.parse().map_err(|_| wrong(format!("{number:?} is no number")))?,
+            };
+            return World::of(site.world, uri, KNOWN)?.ejector(number);
+        }
+        Some(("modbus", _)) => modbus::open(uri, site.counts)?,
+        Some(("gpio", _)) => gpio::open(uri)?,
+        Some(("camera", _)) => camera(uri, site)?,
+        Some(("python", _)) => {
+            let mut taken = Uri::parse(uri, KNOWN)?;
+            let options = taken.take_rest();
+            (site.plugged)(uri, taken.path(), &options)?
+        }
+        _ => return Err(wrong("no such actuator".into())),
     };
-    World::of(world, uri, KNOWN)?.ejector(number)
+    Ok(Box::new(Queued::start(backend, site.clock.clone())?))
+}
+
+/// An ejector at a camera's own output.
+fn camera(uri: &str, site: &Site<'_>) -> Result<Box<dyn Backend>> {
+    let (mut uri, switch, trip) = camera_switch(uri, site, KNOWN_CAMERA)?;
+    let pulse_ns = uri.take_ms("pulse_ms", 0.0, 10_000.0)?;
+    let recover_ns = uri.take_ms("recover_ms", 0.0, 60_000.0)?;
+    uri.finish()?;
+    let sheet = Sheet {
+        // A register is written when half of its round trip is over.
+        ahead_ns: trip.p50_ns / 2,
+        lead_ns: trip.p999_ns + MS,
+        jitter_ns: trip.p999_ns + MS,
+        pulse_ns: (pulse_ns > 0).then_some(pulse_ns),
+        recover_ns,
+        ..Sheet::immediate(uri.whole())
+    };
+    Ok(Box::new(Pulsed::new(switch, sheet)?))
+}
+
+fn camera_switch(
+    uri: &str,
+    site: &Site<'_>,
+    known: &'static str,
+) -> Result<(Uri, Box<dyn Switch>, RoundTrip)> {
+    let mut taken = Uri::parse(uri, known)?;
+    let Some(output) = taken.take_text("output") else {
+        return Err(taken.wrong("give the camera's I/O line: output=Line2"));
+    };
+    let user_output = taken.take_text("user_output");
+    let name = taken.path().to_owned();
+    let (switch, trip) = (site.camera_output)(uri, &name, &output, user_output.as_deref())?;
+    Ok((taken, switch, trip))
 }

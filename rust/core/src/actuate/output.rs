@@ -2,6 +2,8 @@
 //!
 //! To add one, write its type beside the actuator of the same device, and its arm of [`open_output`].
 
+use super::level::Level;
+use super::{Site, camera_switch, gpio, modbus};
 use crate::error::{Error, Result};
 use crate::world::World;
 
@@ -17,15 +19,31 @@ pub trait Output: Send {
     fn set(&mut self, on: bool, now_ns: i64) -> Result<()>;
 }
 
-/// Opens an output. `simulated:stop` halts the belt of `world` while it is on; every other
-/// `simulated:NAME` is a lamp that nobody but the world sees.
+/// Opens an output. `simulated:stop` halts the belt of the world while it is on; every other
+/// `simulated:NAME` is a lamp that nobody but the world sees; `docs/devices.md` has the others.
 ///
 /// # Errors
-/// [`Error::Uri`] for what is not known here, or when there is no simulated world.
-pub fn open_output(uri: &str, world: Option<&World>) -> Result<Box<dyn Output>> {
-    const KNOWN: &str = "simulated:stop, simulated:NAME";
-    match uri.strip_prefix("simulated:") {
-        Some(name) if !name.is_empty() => Ok(World::of(world, uri, KNOWN)?.output(name)),
-        _ => Err(Error::Uri { uri: uri.into(), problem: "no such output".into(), known: KNOWN }),
-    }
+/// [`Error::Uri`] for what is not known here, or when there is no simulated world;
+/// [`Error::Device`] for a device that does not answer.
+pub fn open_output(uri: &str, site: &Site<'_>) -> Result<Box<dyn Output>> {
+    const KNOWN: &str = "simulated:stop, simulated:NAME, modbus://HOST:PORT/UNIT?coil=ADDRESS, \
+        gpio://CHIP/LINE, camera:NAME?output=LINE";
+    let switch = match uri.split_once(':') {
+        Some(("simulated", name)) if !name.is_empty() => {
+            return Ok(World::of(site.world, uri, KNOWN)?.output(name));
+        }
+        Some(("modbus", _)) => modbus::open_switch(uri)?,
+        Some(("gpio", _)) => gpio::open_switch(uri)?,
+        Some(("camera", _)) => {
+            const KNOWN: &str = "camera:NAME?output=LINE (user_output)";
+            let (taken, switch, _) = camera_switch(uri, site, KNOWN)?;
+            taken.finish()?;
+            switch
+        }
+        _ => {
+            let problem = "no such output".into();
+            return Err(Error::Uri { uri: uri.into(), problem, known: KNOWN });
+        }
+    };
+    Ok(Box::new(Level::start(uri, switch)?))
 }

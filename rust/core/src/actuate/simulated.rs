@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use smartqc_belt::{Belt, EjectorModel, StrokeId};
 
-use super::{Actuator, ActuatorEvent, Answer, Capabilities, Command, Key, Ticket};
+use super::{Actuator, ActuatorEvent, Answer, Capabilities, Command, Health, Key, Ticket};
 use crate::clock::{MS, SEC};
 use crate::error::{Error, Result};
 use crate::outcome::PartId;
@@ -367,6 +367,11 @@ impl Actuator for Ejector {
     fn safe(&mut self, reason: &str) {
         tracing::info!(ejector = self.index, "safe state: {reason}");
         Self::disarm(self);
+    }
+
+    fn health(&self) -> Health {
+        let Device { connected, armed, .. } = self.world.state().devices[self.index];
+        Health { connected, armed, problem: (!connected).then(|| "its cable is cut".into()) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::recipe::Recipe;
 use crate::error::{Error, Result};
 use crate::source::Source;
 use crate::source::features::Value;
-use crate::source::gentl::GentlSource;
+use crate::source::gentl::{Control, GentlSource};
 use crate::source::push::Push;
 use crate::world::World;
 
@@ -36,6 +36,8 @@ pub(super) struct Opened {
     pub(super) intake: Intake,
     pub(super) slots: usize,
     pub(super) counts: Arc<Counts>,
+    /// Its features and I/O lines, where it has any.
+    pub(super) control: Option<Control>,
 }
 
 /// Opens and sets up every camera, and wires those that the simulated belt triggers.
@@ -51,18 +53,18 @@ pub(super) fn open(
     let run = &plant.value.run;
     let held = SPARE_SLOTS + run.workers * run.batch + run.keep;
     let open = |(index, camera): (usize, &Camera)| {
-        let (intake, slots) = match camera.uri.split_once(':') {
+        let (intake, slots, control) = match camera.uri.split_once(':') {
             Some(("push", _)) => {
                 let slots = CAMERA_SLOTS + held;
-                (Intake::Push(Arc::new(Push::new(&camera.uri, slots))), slots)
+                (Intake::Push(Arc::new(Push::new(&camera.uri, slots))), slots, None)
             }
             Some(("gentl", _)) => {
                 let source = set_up(plant, (index, camera), recipe, held)?;
                 if let (Some(_), Some(world)) = (&camera.trigger, world) {
                     wire(world, index, &source)?;
                 }
-                let slots = source.slots();
-                (Intake::Camera(Box::new(source)), slots)
+                let (slots, control) = (source.slots(), source.control());
+                (Intake::Camera(Box::new(source)), slots, Some(control))
             }
             _ => {
                 return Err(Error::Uri {
@@ -72,7 +74,8 @@ pub(super) fn open(
                 });
             }
         };
-        Ok(Opened { name: camera.name.clone(), intake, slots, counts: Arc::default() })
+        let (name, counts) = (camera.name.clone(), Arc::default());
+        Ok(Opened { name, intake, slots, counts, control })
     };
     plant.value.camera.iter().enumerate().map(open).collect()
 }

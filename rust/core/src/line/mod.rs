@@ -11,6 +11,7 @@
 //! [`Line::start`] makes the threads; [`Line::close`] lets what is on the belt go its way first.
 
 mod camera;
+mod camera_io;
 pub mod config;
 pub mod deadline;
 mod intake;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::camera;
+use super::camera_io;
 use super::config::Loaded;
 use super::deadline::{LineThread, Message, Report, Signals};
 use super::intake::{self, Intake, Opened};
@@ -23,7 +24,7 @@ use super::simulation::{self, LedgerRow, Witness};
 use super::stats::{CameraStats, Stats};
 use super::tally::Tally;
 use super::worker::{self, Costs, Evidence, NextKit, Shop};
-use crate::actuate::{self, Actuator};
+use crate::actuate::{self, Actuator, Plugged, Site};
 use crate::batch::BatchQueue;
 use crate::clock::{Clock, SEC};
 use crate::error::{Error, Result};
@@ -109,6 +110,19 @@ impl Line {
         product: &Loaded<Product>,
         library: Option<&Path>,
     ) -> Result<Self> {
+        Self::open_with(plant, product, library, Site::of(None).plugged)
+    }
+
+    /// As [`Line::open`], with devices of somebody else's making behind `python:` URIs.
+    ///
+    /// # Errors
+    /// As [`Line::open`], and what opening such a device says.
+    pub fn open_with(
+        plant: Loaded<Plant>,
+        product: &Loaded<Product>,
+        library: Option<&Path>,
+        plugged: Plugged<'_>,
+    ) -> Result<Self> {
         let value = &plant.value;
         let library = library_path(&plant, library)?;
         let run = &value.run;
@@ -162,8 +176,15 @@ impl Line {
             witness: witness.clone(),
         };
         let hands = Hands::new(reach, Arc::clone(&recipe), setup::capacity(value));
-        let line_thread =
-            line_thread(&plant, &recipe, world.as_ref(), &clock, now_ns, inbox, hands)?;
+        let site = Site {
+            clock: clock.clone(),
+            camera_output: &|uri, name, line, user_output| {
+                camera_io::output(uri, name, line, user_output, &cameras)
+            },
+            plugged,
+            ..Site::of(world.as_ref())
+        };
+        let line_thread = line_thread(&plant, &recipe, site, &cameras, now_ns, inbox, hands)?;
         let push = cameras.iter().enumerate().find_map(|(view, camera)| match &camera.intake {
             Intake::Push(push) => Some((view as u8, Arc::clone(push))),
             Intake::Camera(_) => None,
@@ -696,8 +717,8 @@ fn open_recorder(plant: &Loaded<Plant>, now_ns: i64) -> Result<Option<Arc<Record
 fn line_thread(
     plant: &Loaded<Plant>,
     recipe: &Recipe,
-    world: Option<&World>,
-    clock: &Clock,
+    mut site: Site<'_>,
+    cameras: &[Opened],
     now_ns: i64,
     inbox: Receiver<Message<Evidence>>,
     hands: Hands,
@@ -707,15 +728,22 @@ fn line_thread(
         .belt
         .as_ref()
         .and_then(|belt| belt.encoder.as_deref())
-        .map(|uri| sense::open_encoder(uri, world))
+        .map(|uri| match uri.split_once(':') {
+            Some(("camera", _)) => camera_io::encoder(uri, cameras),
+            _ => sense::open_encoder(uri, site.world),
+        })
         .transpose()?;
-    let sensor: Option<Box<dyn PartSensor>> =
-        value.parts.sensor.as_deref().map(|uri| sense::open_sensor(uri, world)).transpose()?;
+    let sensor = value.parts.sensor.as_deref().map(|uri| match uri.split_once(':') {
+        Some(("camera", _)) => camera_io::sensor(uri, cameras),
+        _ => sense::open_sensor(uri, site.world),
+    });
+    let sensor: Option<Box<dyn PartSensor>> = sensor.transpose()?;
+    site.counts = encoder.is_some();
     let actuators: Vec<Box<dyn Actuator>> = value
         .reject
         .iter()
         .enumerate()
-        .map(|(index, reject)| actuate::open(&reject.uri, world, index))
+        .map(|(index, reject)| actuate::open(&reject.uri, &site, index))
         .collect::<Result<_>>()?;
     let devices: Vec<_> = actuators.iter().map(|device| device.capabilities()).collect();
     let latches = setup::Latches {
@@ -725,13 +753,13 @@ fn line_thread(
     let policy = setup::policy(plant, recipe.class_names())?;
     let setup = setup::setup(plant, now_ns as u64, latches, &devices, policy)?;
     let output = |uri: &Option<String>| {
-        uri.as_deref().map(|uri| actuate::open_output(uri, world)).transpose()
+        uri.as_deref().map(|uri| actuate::open_output(uri, &site)).transpose()
     };
     let signals = Signals {
         ready: output(&value.signals.ready)?,
         stop: output(&value.signals.stop)?,
         alarm: output(&value.signals.alarm)?,
     };
-    let thread = LineThread::new(setup, clock.clone(), encoder, sensor, actuators, inbox, hands)?;
+    let thread = LineThread::new(setup, site.clock, encoder, sensor, actuators, inbox, hands)?;
     Ok(thread.with_signals(signals))
 }

@@ -4,6 +4,9 @@
 //! its tests, and its arm of `open`. The line thread asks; nothing here blocks it: a networked
 //! backend has an I/O thread of its own and answers with what that thread saw last.
 
+mod gpio;
+mod modbus;
+pub mod sampled;
 pub(crate) mod simulated;
 
 use crate::error::{Error, Result};
@@ -70,26 +73,34 @@ pub trait PartSensor: Send {
     fn wake_with(&mut self, waker: Box<dyn Fn() + Send + Sync>);
 }
 
-/// Opens an encoder; `simulated:` is that of `world`.
+/// Opens an encoder; `simulated:` is that of `world`, the others are in `docs/devices.md`.
 ///
 /// # Errors
-/// [`Error::Uri`] for what is not known here, or when there is no simulated world.
+/// [`Error::Uri`] for what is not known here, or when there is no simulated world;
+/// [`Error::Device`] for a device that does not answer.
 pub fn open_encoder(uri: &str, world: Option<&World>) -> Result<Box<dyn Encoder>> {
-    const KNOWN: &str = "simulated:";
-    match uri {
-        "simulated:" => Ok(World::of(world, uri, KNOWN)?.encoder()),
+    const KNOWN: &str = "simulated:, modbus://HOST:PORT/UNIT?holding=ADDRESS, \
+        camera:NAME?counter=FEATURE";
+    match uri.split_once(':') {
+        Some(("simulated", "")) => Ok(World::of(world, uri, KNOWN)?.encoder()),
+        Some(("modbus", _)) => Ok(Box::new(modbus::encoder(uri)?)),
         _ => Err(Error::Uri { uri: uri.into(), problem: "no such encoder".into(), known: KNOWN }),
     }
 }
 
-/// Opens what announces parts; `simulated:eye` is the photo-eye of `world`.
+/// Opens what announces parts; `simulated:eye` is the photo-eye of `world`, the others are in
+/// `docs/devices.md`.
 ///
 /// # Errors
-/// [`Error::Uri`] for what is not known here, or when there is no simulated world.
+/// [`Error::Uri`] for what is not known here, or when there is no simulated world;
+/// [`Error::Device`] for a device that does not answer.
 pub fn open_sensor(uri: &str, world: Option<&World>) -> Result<Box<dyn PartSensor>> {
-    const KNOWN: &str = "simulated:eye";
-    match uri {
-        "simulated:eye" | "simulated:" => Ok(World::of(world, uri, KNOWN)?.eye()),
+    const KNOWN: &str = "simulated:eye, modbus://HOST:PORT/UNIT?discrete=ADDRESS, \
+        gpio://CHIP/LINE, camera:NAME?line=LINE";
+    match uri.split_once(':') {
+        Some(("simulated", "eye" | "")) => Ok(World::of(world, uri, KNOWN)?.eye()),
+        Some(("modbus", _)) => Ok(Box::new(modbus::sensor(uri)?)),
+        Some(("gpio", _)) => Ok(Box::new(gpio::open(uri)?)),
         _ => Err(Error::Uri { uri: uri.into(), problem: "no such sensor".into(), known: KNOWN }),
     }
 }

@@ -155,6 +155,17 @@ impl Position {
         Some(counts as f64 * mm_per_count)
     }
 
+    /// The raw count that the counter will show at `at_ns`, if the belt keeps its speed of `now_ns`.
+    pub(super) fn count_at(&self, now_ns: i64, at_ns: i64) -> Option<u64> {
+        let Motion::Encoder { mm_per_count, count_bits, .. } = self.motion else {
+            return None;
+        };
+        let ahead_mm = self.speed_mm_s() * (at_ns - now_ns) as f64 / SEC as f64;
+        let counts = ((self.at(now_ns)? + ahead_mm) / mm_per_count).round() as i64;
+        let raw = self.raw.wrapping_add_signed(counts - self.newest()?.counts);
+        Some(raw & (u64::MAX >> (64 - count_bits.clamp(1, 64))))
+    }
+
     /// The belt's speed; 0 when it stands still or nothing is known.
     pub(super) fn speed_mm_s(&self) -> f64 {
         match self.motion {
@@ -233,6 +244,8 @@ mod tests {
             run(&mut position, 0, 1000, mask - 500, 10, mask);
             assert!((position.at(1000 * MS).unwrap() - 1000.0).abs() < 1e-6, "{bits} bits");
             assert!((position.speed_mm_s() - 1000.0).abs() < 1e-6);
+            let count = position.count_at(1000 * MS, 1010 * MS);
+            assert_eq!(count, Some((mask - 500).wrapping_add(10_100) & mask));
             let count = (mask - 500).wrapping_add(9000) & mask;
             assert!((position.of_count(count).unwrap() - 900.0).abs() < 1e-6);
         }

@@ -144,6 +144,7 @@ impl Tracker {
             fire_ns,
             earliest_ns: stroke.earliest_ns,
             latest_ns: stroke.latest_ns,
+            fire_count: self.position.count_at(now_ns, fire_ns),
             pulse_ns: model.pulse_ns,
             class,
         };

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smartqc_belt::{CameraModel, PartsModel, SpeedProfile};
 
 use super::*;
-use crate::actuate::{self, Answer, Command, Key};
+use crate::actuate::{self, Answer, Command, Key, Site};
 use crate::clock::{Clock, MS, SEC};
 use crate::sense;
 
@@ -15,7 +15,7 @@ fn parts(total: u64) -> Setup {
 fn command(part: PartId, fire_ns: i64) -> Command {
     let key = Key { session: 1, part, ejector: 0 };
     let (earliest_ns, latest_ns) = (fire_ns, fire_ns);
-    Command { key, fire_ns, earliest_ns, latest_ns, pulse_ns: 20 * MS, class: 0 }
+    Command { key, fire_ns, earliest_ns, latest_ns, pulse_ns: 20 * MS, class: 0, fire_count: None }
 }
 
 #[test]
@@ -183,10 +183,10 @@ fn only_known_uris_open() {
     let world = World::new(parts(1), 0).unwrap();
     assert!(sense::open_encoder("simulated:", Some(&world)).is_ok());
     assert!(sense::open_sensor("simulated:eye", Some(&world)).is_ok());
-    let error = sense::open_sensor("gpio:chip0#4", Some(&world)).err().unwrap();
+    let error = sense::open_sensor("radar:chip0#4", Some(&world)).err().unwrap();
     assert!(error.to_string().contains("known: simulated:eye"), "{error}");
-    assert!(actuate::open_output("simulated:stop", Some(&world)).is_ok());
-    let error = actuate::open_output("simulated:", Some(&world)).err().unwrap();
+    assert!(actuate::open_output("simulated:stop", &Site::of(Some(&world))).is_ok());
+    let error = actuate::open_output("simulated:", &Site::of(Some(&world))).err().unwrap();
     assert!(error.to_string().contains("known: simulated:stop"), "{error}");
     let error = sense::open_encoder("simulated:", None).err().unwrap();
     assert!(error.to_string().contains("[simulation]"), "{error}");

@@ -83,3 +83,21 @@ fn turning_the_trigger_off_lets_the_camera_run_free() {
     let ids = [rig.next(), rig.next()].map(|buffer| rig.frame_id(buffer));
     assert_eq!(ids, [0, 1]);
 }
+
+#[test]
+fn line2_shows_the_user_output_while_that_is_its_source() {
+    let rig = Rig::open(SMALL);
+    rig.set_u32(LINE_SELECTOR, 2);
+    assert_eq!((rig.u32(LINE_MODE), rig.u32(LINE_SOURCE)), (1, 1));
+    for on in [1, 1, 0, 1] {
+        rig.set_u32(USER_OUTPUT_VALUE, on);
+        assert_eq!(rig.u32(LINE_STATUS), on);
+    }
+    assert_eq!(rig.u64(SIM_LINE2_EDGES), 2);
+    rig.set_u32(LINE_SOURCE, 0);
+    assert_eq!((rig.u32(LINE_STATUS), rig.u32(USER_OUTPUT_VALUE)), (0, 1));
+    rig.set_u32(LINE_SOURCE, 1);
+    assert_eq!(rig.u64(SIM_LINE2_EDGES), 3);
+    rig.set_u32(LINE_SELECTOR, 0);
+    assert_eq!((rig.u32(LINE_MODE), rig.u32(LINE_SOURCE), rig.u32(LINE_STATUS)), (0, 0, 0));
+}

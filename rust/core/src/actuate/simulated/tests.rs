@@ -3,6 +3,7 @@ use smartqc_belt::{
 };
 
 use super::*;
+use crate::actuate::Site;
 use crate::actuate::conformance::{self, Bench};
 
 /// Parts every 160 ms at 1 m/s: part n's middle is at the ejector 850 + 160 n ms after the start.
@@ -24,7 +25,7 @@ fn hits(n: u64) -> i64 {
 fn command(part: PartId, fire_ns: i64) -> Command {
     let key = Key { session: 1, part, ejector: 0 };
     let (earliest_ns, latest_ns) = (fire_ns - MS, fire_ns + MS);
-    Command { key, fire_ns, earliest_ns, latest_ns, pulse_ns: 20 * MS, class: 0 }
+    Command { key, fire_ns, earliest_ns, latest_ns, pulse_ns: 20 * MS, class: 0, fire_count: None }
 }
 
 /// Strokes for the parts given, numbered from 101 by the line; what the device told until `to_ns`.
@@ -281,12 +282,12 @@ fn an_index_that_is_not_there_is_an_error() {
 #[test]
 fn only_known_uris_open() {
     let world = parts(1, |_| {});
-    assert!(crate::actuate::open("simulated:", Some(&world), 0).is_ok());
-    let error = crate::actuate::open("modbus:10.0.0.1", Some(&world), 0).err().unwrap();
+    assert!(crate::actuate::open("simulated:", &Site::of(Some(&world)), 0).is_ok());
+    let error = crate::actuate::open("modbux:10.0.0.1", &Site::of(Some(&world)), 0).err().unwrap();
     assert!(error.to_string().contains("known: simulated:"), "{error}");
-    assert!(crate::actuate::open("simulated:0", Some(&world), 5).is_ok());
-    let error = crate::actuate::open("simulated:eye", Some(&world), 0).err().unwrap();
+    assert!(crate::actuate::open("simulated:0", &Site::of(Some(&world)), 5).is_ok());
+    let error = crate::actuate::open("simulated:eye", &Site::of(Some(&world)), 0).err().unwrap();
     assert!(error.to_string().contains("\"eye\" is no number"), "{error}");
-    let error = crate::actuate::open("simulated:", None, 0).err().unwrap();
+    let error = crate::actuate::open("simulated:", &Site::of(None), 0).err().unwrap();
     assert!(error.to_string().contains("[simulation]"), "{error}");
 }
