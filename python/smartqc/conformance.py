@@ -68,7 +68,7 @@ class _Bench:
         lead_s = self.device.capabilities["lead_s"]
         if lead_s + 4 * rig.settle_s > min(rig.soon_s, rig.spacing_s):
             self.device.close()
-            raise ValueError(
+            raise TimeoutError(
                 f"its lead of {lead_s:.3f} s does not fit: soon_s and spacing_s must be above the "
                 f"lead and four times settle_s"
             )
@@ -103,14 +103,17 @@ def check_actuator(rig: Callable[[], Rig], *, facts: tuple[str, ...] = FACTS) ->
 
     Raises:
         AssertionError: the first fact that does not hold, by name, and how it failed.
-        ValueError: the rig's times do not fit its device.
+        TimeoutError: the device's measured lead does not fit the rig's times, as on a machine
+            that is busy with other things.
     """
     for fact in facts:
         fresh = rig()
-        bench = _Bench(fresh)
         try:
-            check_actuator_fact(fact, bench)
+            bench = _Bench(fresh)
+            try:
+                check_actuator_fact(fact, bench)
+            finally:
+                bench.device.close()
         finally:
-            bench.device.close()
             if fresh.close is not None:
                 fresh.close()
