@@ -62,6 +62,8 @@ pub(super) enum Sent {
     Asked,
     Accepted,
     Cancelling,
+    /// Accepted, and the device does not take it back: asked once and never again.
+    Firm,
 }
 
 impl Part {

@@ -203,11 +203,11 @@ impl Tracker {
             return None;
         };
         let model = &self.setup.ejectors[usize::from(*ejector)];
-        if *command != Sent::Accepted {
+        if !matches!(command, Sent::Accepted | Sent::Firm) {
             return None;
         }
         if now_ns < *fire_ns {
-            if stands && model.device.can_cancel {
+            if stands && model.device.can_cancel && *command == Sent::Accepted {
                 *command = Sent::Cancelling;
                 actions.push(Action::Cancel(Key { session, part: part.id, ejector: *ejector }));
                 return None;
@@ -243,7 +243,7 @@ impl Tracker {
                 self.free_again_ns[place] = part.free_before_ns;
                 part.stage = Stage::Firing { ejector: *ejector, class: *class };
             } else {
-                *command = Sent::Accepted;
+                *command = Sent::Firm;
             }
         }
     }
