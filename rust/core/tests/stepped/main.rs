@@ -6,6 +6,7 @@
 mod bench;
 mod faults;
 mod lines;
+mod overload;
 mod schedules;
 
 use bench::{Model, Rehearsal, boards, line_for, rehearsal};
