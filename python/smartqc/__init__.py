@@ -25,6 +25,7 @@ from smartqc._native import (
 from smartqc._prepare import Explanation, Spec, explain
 from smartqc.head import Head
 from smartqc.line import LedgerRow, Line, Stats
+from smartqc.model import Judged, Model, Results
 from smartqc.results import Picture, plot
 
 __all__ = [
@@ -36,9 +37,12 @@ __all__ = [
     "Frame",
     "Head",
     "Inspection",
+    "Judged",
     "LedgerRow",
     "Line",
+    "Model",
     "Picture",
+    "Results",
     "Spec",
     "Stats",
     "View",

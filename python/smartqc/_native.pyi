@@ -1,7 +1,8 @@
 """The Rust core's face. Handwritten; ``make test`` holds it against the extension."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, Protocol, Self, final
 
 import numpy as np
@@ -14,6 +15,7 @@ __all__ = [
     "CameraInfo",
     "Device",
     "Event",
+    "Examiner",
     "Feature",
     "Frame",
     "Inspection",
@@ -656,3 +658,42 @@ class Belt:
     def halt(self) -> None: ...
     def resume(self) -> None: ...
     def parts(self) -> list[dict[str, Any]]: ...
+
+class Examiner:
+    """Judges pictures by a recipe, on several threads without the GIL; `smartqc.Model` builds on it."""
+
+    def __new__(
+        cls, recipe: str | Path, base: Path, library: Path | None, workers: int
+    ) -> Self: ...
+    def examine(
+        self,
+        pictures: Sequence[tuple[Any, str | None, Sequence[tuple[str, Path]]]],
+        pixel_format: str | None,
+    ) -> list[tuple[View, dict[str, Any]] | tuple[Exception, None]]:
+        """For each picture its view and figures, or why it cannot be judged."""
+
+    @property
+    def contract(self) -> str:
+        """What was understood of the models, in words."""
+
+    @property
+    def provider(self) -> str:
+        """The execution providers in use, and why not those that were preferred."""
+
+    @property
+    def model_sha256(self) -> str:
+        """SHA-256 of the models' files."""
+
+    @property
+    def product(self) -> str:
+        """What is made."""
+
+    @property
+    def classes(self) -> list[tuple[str, bool]]:
+        """Names of all classes, and whether each is good."""
+
+    def set_threshold(self, name: str, value: float) -> float:
+        """Move the threshold of a class; returns the old one."""
+
+def read_photo(path: str | Path) -> tuple[NDArray[np.uint8], str]:
+    """A PNG or JPEG file as a line's pictures are read: pixels, and their PFNC name."""

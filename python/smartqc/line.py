@@ -47,6 +47,10 @@ class Stats:
     run_s: float
     copied: int
     """Pictures copied by ``submit``."""
+    runs_ended: int
+    """Model runs that took longer than ``run.hang_s`` and were asked to end."""
+    workers_replaced: int
+    """Workers that did not come back even so."""
     verdicts_refused: int
     """Verdicts that found no room on their way to the line thread; anything but 0 is a bug."""
     results_dropped: int

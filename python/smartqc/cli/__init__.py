@@ -9,7 +9,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from smartqc.cli import belt, demo, discover, doctor, features, plan, run, version
+from smartqc.cli import (
+    belt,
+    compare,
+    demo,
+    discover,
+    doctor,
+    features,
+    optimize,
+    plan,
+    replay,
+    run,
+    version,
+)
+from smartqc.cli import eval as evaluation
 from smartqc.errors import SmartqcError
 
 
@@ -38,6 +51,10 @@ app.command("features")(features.features)
 app.command("run")(run.run)
 app.command("belt")(belt.belt)
 app.command("plan")(plan.plan)
+app.command("eval")(evaluation.evaluate)
+app.command("replay")(replay.replay)
+app.command("compare")(compare.compare)
+app.command("optimize")(optimize.optimize)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

@@ -71,7 +71,7 @@ fn open(product: &Loaded<Product>, tables: Value) -> Option<Line> {
         "schema": 1,
         "camera": [{ "name": "top", "uri": "push:" }],
         "verdict": { "budget_s": 600.0 },
-        "run": { "drain_s": 600.0 },
+        "run": { "drain_s": 600.0, "workers": 1 },
     });
     plant.as_object_mut().unwrap().extend(tables.as_object().unwrap().clone());
     let plant = plant_from_json(&plant.to_string(), repository()).unwrap();
@@ -394,4 +394,88 @@ fn what_was_recorded_is_known_after_the_end() {
     assert_eq!(of_parts, ["pass", "reject", "pass"]);
     assert_eq!(lines.len() as u64, counts.records + 1, "and the session's own line");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A picture that is not black sends this model into a loop without an end.
+fn trap() -> Loaded<Product> {
+    recipe("trap.onnx", json!({}))
+}
+
+#[test]
+fn a_run_that_hangs_is_ended_and_the_line_goes_on() {
+    let run = json!({ "drain_s": 600.0, "workers": 1, "hang_s": 0.2 });
+    let Some(line) = started(&trap(), json!({ "run": run })) else { return };
+    for brightness in [DARK, BRIGHT, DARK, DARK] {
+        submit(&line, brightness);
+    }
+    let seen: Vec<_> = (0..4).map(|_| next(&line)).collect();
+    let hung = seen.iter().filter(|one| one.outcome == Outcome::Unjudged(Reason::ModelError));
+    assert_eq!(hung.map(|one| one.part).collect::<Vec<_>>(), [2]);
+    assert_eq!(seen.iter().filter(|one| one.outcome == Outcome::Pass).count(), 3);
+    assert_eq!(line.stats().runs_ended, 1);
+    assert!(line.events().iter().any(|event| event.kind == "run_ended"));
+    line.close();
+    assert_settled(&line, 4);
+}
+
+#[test]
+fn an_abort_ends_a_run_that_never_would() {
+    let Some(line) = started(&trap(), json!({})) else { return };
+    submit(&line, BRIGHT);
+    while line.stats().counts.announced == 0 {
+        thread::yield_now();
+    }
+    line.abort();
+    assert_settled(&line, 1);
+}
+
+#[test]
+fn a_line_with_a_hanging_run_can_be_closed() {
+    let run = json!({ "drain_s": 600.0, "workers": 1, "hang_s": 0.1 });
+    let Some(line) = started(&trap(), json!({ "run": run })) else { return };
+    submit(&line, BRIGHT);
+    line.close();
+    assert_settled(&line, 1);
+}
+
+/// Good ones and broken ones in turn, while parts stream through two workers.
+#[test]
+fn recipes_that_change_under_load_lose_no_part() {
+    const PARTS: u64 = 600;
+    let run = json!({ "drain_s": 600.0, "workers": 2, "batch": 3 });
+    let Some(line) = started(&brightness(), json!({ "run": run })) else { return };
+    let line = Arc::new(line);
+    let feeder = thread::spawn({
+        let line = Arc::clone(&line);
+        move || (0..PARTS).for_each(|_| submit(&line, BRIGHT))
+    });
+    let mut loaded = 0;
+    for round in 0..24 {
+        let broken = ["truncated.onnx", "endless.onnx", "text_output.onnx", "half_the_rows.onnx"]
+            [round / 2 % 4];
+        if round % 2 == 0 {
+            line.load_recipe(&[brightness(), recipe("u8_nhwc.onnx", u8_nhwc())][round / 2 % 2])
+                .unwrap();
+            loaded += 1;
+        } else {
+            let more = json!({ "dry_run_s": 0.05, "classes": ["good", "bad"], "scores": "scores" });
+            let error = line.load_recipe(&recipe(broken, more)).unwrap_err();
+            assert!(error.to_string().contains(broken), "{error}");
+        }
+    }
+    feeder.join().unwrap();
+    line.close();
+    let seen = rest(&line);
+    assert_eq!(seen.len() as u64, PARTS);
+    let rejected = |one: &&Inspection| matches!(one.outcome, Outcome::Reject(_));
+    assert_eq!(seen.iter().filter(rejected).count() as u64, PARTS, "by every recipe");
+    assert!(seen.iter().all(|one| one.recipe.revision <= loaded + 1));
+    assert_settled(&line, PARTS);
+}
+
+fn u8_nhwc() -> Value {
+    let prepare = json!({
+        "resize": "area", "size": [SIDE, SIDE], "dtype": "uint8", "layout": "nhwc", "scale": 1.0
+    });
+    json!({ "prepare": prepare, "classes": ["good", "defect"] })
 }

@@ -6,6 +6,7 @@ mod bytes;
 mod camera;
 mod device;
 mod errors;
+mod examine;
 mod frame;
 mod head;
 mod line;
@@ -27,6 +28,8 @@ mod _native {
     use crate::camera::{PyCamera, PyCameraInfo, PyFeature, add_producer_folder, py_discover};
     #[pymodule_export]
     use crate::device::{PyDevice, actuator_facts, check_actuator_fact};
+    #[pymodule_export]
+    use crate::examine::{PyExaminer, read_photo};
     #[pymodule_export]
     use crate::frame::PyFrame;
     #[pymodule_export]

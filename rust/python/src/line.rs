@@ -387,6 +387,8 @@ impl PyLine {
         out.set_item("prepare_s", stats.prepare_s)?;
         out.set_item("run_s", stats.run_s)?;
         out.set_item("copied", stats.copied)?;
+        out.set_item("runs_ended", stats.runs_ended)?;
+        out.set_item("workers_replaced", stats.workers_replaced)?;
         out.set_item("verdicts_refused", stats.verdicts_refused)?;
         out.set_item("results_dropped", stats.results_dropped)?;
         out.set_item("events_dropped", stats.events_dropped)?;

@@ -1,6 +1,7 @@
 //! What one worker needs to judge a view: the models of the recipe, each with its session, tensors,
 //! head and plans.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -8,9 +9,9 @@ use std::time::Instant;
 use super::plant::Run;
 use super::recipe::{Model, Recipe};
 use crate::decide::{self, Affine, Arrays, Decision, Findings, Head, Place, Scores, Shelf, Sink};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::{Frame, PixelFormat};
-use crate::infer::{Bound, Means, Session};
+use crate::infer::{Bound, CPU, Means, Session, Terminator};
 use crate::outcome::{Reason, ViewVerdict};
 use crate::prepare::Plan;
 
@@ -103,6 +104,46 @@ impl Kit {
     /// Most rows of one run.
     pub(super) fn max_batch(&self) -> usize {
         self.max_batch
+    }
+
+    /// The arms that end a run of any of its models.
+    pub(super) fn terminators(&self) -> Vec<Terminator> {
+        self.stations.iter().map(|station| station.bound.terminator()).collect()
+    }
+
+    /// Whether a model runs on a provider other than the CPU's, where batches may be worth a wait.
+    pub(super) fn on_device(&self) -> bool {
+        let device = |station: &Station| {
+            let providers = &station.bound.session().started().providers;
+            providers.first().is_some_and(|name| name != CPU)
+        };
+        self.stations.iter().any(device)
+    }
+
+    /// Runs every model on whatever its first `rows` rows hold, to see how long that takes.
+    pub(super) fn rehearse(&mut self, rows: usize) -> Result<()> {
+        self.stations.iter_mut().try_for_each(|station| station.bound.run(rows).map(drop))
+    }
+
+    /// From now on, the model's further input of this name holds the picture of this file.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when no model has such an input, or its batch is fixed; what the file says.
+    pub(super) fn refer(&mut self, name: &str, path: &Path) -> Result<()> {
+        let mut known = false;
+        for (station, model) in self.stations.iter_mut().zip(&self.recipe.models) {
+            let inputs = &model.contract.references;
+            let Some((input, _)) = inputs.iter().find(|(_, input)| input == name) else { continue };
+            if station.bound.fixed_batch().is_some() {
+                let problem = "a reference of its own needs a model whose batch is free";
+                return Err(Error::invalid(name, problem));
+            }
+            let bytes = super::reference::row(path, &model.spec)?;
+            station.bound.row_bytes_mut(*input, 0).copy_from_slice(&bytes);
+            known = true;
+        }
+        let problem = "no model of this recipe has such a reference; name it in `inputs`";
+        known.then_some(()).ok_or_else(|| Error::invalid(name, problem))
     }
 
     /// The fused pass for each model of this view: camera bytes to the tensor's row. Rows come in

@@ -49,6 +49,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// Something that people should look at.
+    pub(super) fn alarm(kind: &'static str, at_ns: i64) -> Self {
+        Self { at_ns, kind, severity: Severity::Alarm, part: None, disposition: None }
+    }
+
     /// Something that should be on record is not.
     pub(super) fn record_lost(at_ns: i64) -> Self {
         let (kind, severity) = ("record_lost", Severity::Stop);

@@ -343,10 +343,14 @@ pub enum ImageKind {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Run {
-    /// Threads that prepare, run and decide, each with a session of its own.
+    /// Threads that prepare, run and decide, each with a session of its own; one for each core
+    /// unless given, which is best where models run on the CPU.
     pub workers: usize,
-    /// Greatest number of parts in one model run.
+    /// Greatest number of parts in one model run. Fewer are taken where measurements at the start
+    /// show that more are no faster.
     pub batch: usize,
+    /// A model run that takes longer is ended, s: its parts are unjudged.
+    pub hang_s: f64,
     /// Slots beyond what the line needs, for images that are kept for record and Python.
     pub keep: usize,
     /// Results that wait for a slow reader; the oldest is dropped and counted above that.
@@ -359,9 +363,21 @@ pub struct Run {
 
 impl Default for Run {
     fn default() -> Self {
-        Self { workers: 1, batch: 1, keep: 16, results: 4096, drain_s: 10.0, onnxruntime: None }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            workers: cores.min(MOST_WORKERS),
+            batch: 1,
+            hang_s: 5.0,
+            keep: 16,
+            results: 4096,
+            drain_s: 10.0,
+            onnxruntime: None,
+        }
     }
 }
+
+/// Most workers of a line.
+const MOST_WORKERS: usize = 64;
 
 /// `[simulation]`: the world behind every `simulated:` URI.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -483,8 +499,12 @@ impl Plant {
             let problem = "simulated: URIs need the table [simulation], which may be empty".into();
             return wrong("simulation", problem);
         }
-        if !(1..=64).contains(&self.run.workers) {
-            return wrong("run.workers", format!("{} is not in 1..64", self.run.workers));
+        if !(1..=MOST_WORKERS).contains(&self.run.workers) {
+            let found = self.run.workers;
+            return wrong("run.workers", format!("{found} is not in 1..{MOST_WORKERS}"));
+        }
+        if !(0.01..=3600.0).contains(&self.run.hang_s) {
+            return wrong("run.hang_s", format!("{} is not in 0.01..3600", self.run.hang_s));
         }
         if !(1..=256).contains(&self.run.batch) {
             return wrong("run.batch", format!("{} is not in 1..256", self.run.batch));

@@ -245,18 +245,36 @@ pub(super) fn load(
     });
     let mut first = Some(desk);
     let kits = (0..plant.run.workers)
-        .map(|_| {
-            let mut desk = first.take().unwrap_or_default();
-            let sessions = product
-                .value
-                .model
-                .iter()
-                .map(|said| desk.session(&runtime, &product.path(&said.file), &said.options()))
-                .collect::<Result<Vec<_>>>()?;
-            Kit::new(&recipe, sessions, &plant.run)
-        })
+        .map(|_| kit(&recipe, product, plant, &runtime, first.take().unwrap_or_default()))
         .collect::<Result<Vec<_>>>()?;
     Ok((recipe, kits))
+}
+
+/// A further kit of a recipe that is loaded, on sessions of its own.
+///
+/// # Errors
+/// As [`load`]'s, when a file has changed since.
+pub(super) fn another_kit(
+    recipe: &Arc<Recipe>,
+    product: &Loaded<Product>,
+    plant: &Plant,
+    library: &Path,
+) -> Result<Kit> {
+    kit(recipe, product, plant, &Runtime::load(library)?, Desk::default())
+}
+
+fn kit(
+    recipe: &Arc<Recipe>,
+    product: &Loaded<Product>,
+    plant: &Plant,
+    runtime: &Arc<Runtime>,
+    mut desk: Desk,
+) -> Result<Kit> {
+    let models = product.value.model.iter();
+    let sessions = models
+        .map(|said| desk.session(runtime, &product.path(&said.file), &said.options()))
+        .collect::<Result<Vec<_>>>()?;
+    Kit::new(recipe, sessions, &plant.run)
 }
 
 /// One worker's sessions: models of the same file share one.

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::camera;
 use super::camera_io;
 use super::config::Loaded;
 use super::deadline::{LineThread, Message, Report, Signals};
 use super::intake::{self, Intake, Opened};
-use super::kit::Kit;
 use super::outlet::{Event, Events, Hands, Reach, StopRequested};
 use super::plant::{AnnouncedBy, ImageKind, Images, Plant};
+use super::post::{self, Post};
 use super::product::Product;
 use super::recipe::{self, Recipe};
 use super::results::{Next, Results, results};
@@ -23,9 +23,9 @@ use super::setup;
 use super::simulation::{self, LedgerRow, Witness};
 use super::stats::{CameraStats, Stats};
 use super::tally::Tally;
-use super::worker::{self, Costs, Evidence, NextKit, Shop};
+use super::worker::{Costs, Evidence, Shop, Tools};
 use crate::actuate::{self, Actuator, Plugged, Site};
-use crate::batch::BatchQueue;
+use crate::batch::{BatchQueue, Pace};
 use crate::clock::{Clock, SEC};
 use crate::error::{Error, Result};
 use crate::frame::{FrameInfo, PixelFormat, Quota};
@@ -57,8 +57,8 @@ pub struct Line {
     stop_requested: Arc<StopRequested>,
     loaded: Arc<Mutex<Arc<Recipe>>>,
     /// Held while a recipe is loaded: each has a revision of its own, and the last one stays.
-    loading: Mutex<()>,
-    next_kits: Vec<NextKit>,
+    in_use: Arc<Mutex<InUse>>,
+    posts: Vec<Arc<Post>>,
     cameras: Vec<(String, Arc<camera::Counts>)>,
     push: Option<(u8, Arc<Push>)>,
     copied: AtomicU64,
@@ -74,6 +74,12 @@ pub struct Line {
     state: Mutex<State>,
 }
 
+/// What the workers judge by, for a further one.
+struct InUse {
+    product: Loaded<Product>,
+    pace: Arc<Pace>,
+}
+
 enum State {
     Built(Box<Built>),
     Running(Box<Threads>),
@@ -85,13 +91,14 @@ enum State {
 /// All that the threads will own.
 struct Built {
     line_thread: LineThread<Hands>,
-    kits: Vec<Kit>,
+    tools: Vec<Tools>,
     cameras: Vec<Opened>,
 }
 
 struct Threads {
     line: JoinHandle<()>,
-    workers: Vec<JoinHandle<()>>,
+    /// The watch over the workers, and what ends it when it is dropped.
+    watch: Option<(JoinHandle<()>, Sender<()>)>,
     cameras: Vec<JoinHandle<()>>,
     stop_cameras: Arc<AtomicBool>,
     world: Option<WorldRunning>,
@@ -127,6 +134,8 @@ impl Line {
         let library = library_path(&plant, library)?;
         let run = &value.run;
         let (recipe, kits) = recipe::load(product, value, &library, 1)?;
+        let tools = post::tools(kits)?;
+        let pace = tools.first().map_or_else(|| Arc::new(Pace::unknown(1)), |t| t.pace.clone());
         let clock = Clock::System;
         let now_ns = clock.now_ns();
         let world = value
@@ -153,6 +162,8 @@ impl Line {
             costs: Costs::default(),
             refused: AtomicU64::new(0),
             over: AtomicBool::new(false),
+            runs_ended: AtomicU64::new(0),
+            workers_replaced: AtomicU64::new(0),
         });
         let recorder = open_recorder(&plant, now_ns)?;
         if let Some(recorder) = &recorder {
@@ -198,8 +209,8 @@ impl Line {
             tally,
             stop_requested,
             loaded,
-            loading: Mutex::new(()),
-            next_kits: (0..kits.len()).map(|_| NextKit::default()).collect(),
+            in_use: Arc::new(Mutex::new(InUse { product: product.clone(), pace })),
+            posts: tools.iter().map(|_| Arc::new(Post::new())).collect(),
             cameras: cameras.iter().map(|c| (c.name.clone(), Arc::clone(&c.counts))).collect(),
             push,
             copied: AtomicU64::new(0),
@@ -210,7 +221,7 @@ impl Line {
             last_report: Arc::default(),
             known: Mutex::default(),
             stopping: AtomicBool::new(false),
-            state: Mutex::new(State::Built(Box::new(Built { line_thread, kits, cameras }))),
+            state: Mutex::new(State::Built(Box::new(Built { line_thread, tools, cameras }))),
             plant,
         })
     }
@@ -235,12 +246,12 @@ impl Line {
         };
         let mut threads = Threads {
             line: self.spawn_line_thread(built.line_thread)?,
-            workers: Vec::new(),
+            watch: None,
             cameras: Vec::new(),
             stop_cameras: Arc::default(),
             world: None,
         };
-        let started = self.start_rest(&mut threads, built.kits, built.cameras);
+        let started = self.start_rest(&mut threads, built.tools, built.cameras);
         *state = State::Running(Box::new(threads));
         drop(state);
         if started.is_err() {
@@ -261,13 +272,13 @@ impl Line {
     fn start_rest(
         &self,
         threads: &mut Threads,
-        kits: Vec<Kit>,
+        tools: Vec<Tools>,
         cameras: Vec<Opened>,
     ) -> Result<()> {
-        for (kit, next) in kits.into_iter().zip(&self.next_kits) {
-            let (shop, next) = (Arc::clone(&self.shop), Arc::clone(next));
-            threads.workers.push(spawn("smartqc-worker", move || worker::work(&shop, kit, &next))?);
+        for (tools, post) in tools.into_iter().zip(&self.posts) {
+            post.staff(&self.shop, tools)?;
         }
+        threads.watch = Some(self.spawn_watch()?);
         for (view, camera) in cameras.into_iter().enumerate() {
             let Intake::Camera(mut source) = camera.intake else { continue };
             source.start()?;
@@ -281,6 +292,27 @@ impl Line {
         threads.world =
             self.world.as_ref().map(|world| world.run(self.clock.clone())).transpose()?;
         Ok(())
+    }
+
+    fn spawn_watch(&self) -> Result<(JoinHandle<()>, Sender<()>)> {
+        let (sender, over) = bounded(0);
+        let hang_ns = (self.plant.value.run.hang_s * SEC as f64) as i64;
+        let (shop, posts) = (Arc::clone(&self.shop), self.posts.clone());
+        let (in_use, loaded) = (Arc::clone(&self.in_use), Arc::clone(&self.loaded));
+        let (plant, library) = (self.plant.value.clone(), self.library.clone());
+        let events = self.events.clone();
+        let watch = spawn("smartqc-watch", move || {
+            post::watch(&shop, &posts, hang_ns, &events, &over, |hand| {
+                // Under the lock, so that no newer recipe is overwritten.
+                let in_use = lock(&in_use);
+                let recipe = Arc::clone(&lock(&loaded));
+                match recipe::another_kit(&recipe, &in_use.product, &plant, &library) {
+                    Ok(kit) => hand(Tools { kit, pace: Arc::clone(&in_use.pace) }),
+                    Err(why) => tracing::error!("no further session can be opened: {why}"),
+                }
+            });
+        })?;
+        Ok((watch, sender))
     }
 
     /// Waits at most `timeout` for the next inspection.
@@ -460,15 +492,18 @@ impl Line {
     /// # Errors
     /// As [`Line::open`]'s for the product.
     pub fn load_recipe(&self, product: &Loaded<Product>) -> Result<()> {
-        let _alone = lock(&self.loading);
+        let mut in_use = lock(&self.in_use);
         let revision = self.recipe().revision + 1;
         let (recipe, kits) = recipe::load(product, &self.plant.value, &self.library, revision)?;
+        let tools = post::tools(kits)?;
         let policy = setup::policy(&self.plant, recipe.class_names())?;
         self.record(Entry::Recipe(Box::new(recipe.entry())));
         *lock(&self.loaded) = recipe;
         self.tell(Message::Policy(Box::new(policy)));
-        for (place, kit) in self.next_kits.iter().zip(kits) {
-            *lock(place) = Some(kit);
+        in_use.product = product.clone();
+        for (post, tools) in self.posts.iter().zip(tools) {
+            in_use.pace = Arc::clone(&tools.pace);
+            post.hand_over(tools);
         }
         Ok(())
     }
@@ -520,6 +555,8 @@ impl Line {
             prepare_s: seconds(&costs.prepare_ns),
             run_s: seconds(&costs.run_ns),
             copied: self.copied.load(Ordering::Relaxed),
+            runs_ended: self.shop.runs_ended.load(Ordering::Relaxed),
+            workers_replaced: self.shop.workers_replaced.load(Ordering::Relaxed),
             verdicts_refused: self.shop.refused.load(Ordering::Relaxed),
             results_dropped: self.results.dropped(),
             events_dropped: self.events.dropped(),
@@ -577,6 +614,7 @@ impl Line {
     pub fn abort(&self) {
         self.stopping.store(true, Ordering::Release);
         self.tell(Message::Abort);
+        self.posts.iter().for_each(|post| post.end_run());
         self.finish();
     }
 
@@ -600,13 +638,18 @@ impl Line {
         let before = std::mem::replace(&mut *lock(&self.state), State::Ending);
         match before {
             State::Running(threads) => {
-                let Threads { line, workers, cameras, stop_cameras, world } = *threads;
+                let Threads { line, watch, cameras, stop_cameras, world } = *threads;
                 // In this order: cameras and belt run until the line thread has drained.
                 join(line);
                 stop_cameras.store(true, Ordering::Relaxed);
                 cameras.into_iter().for_each(join);
                 self.shop.queue.close();
-                workers.into_iter().for_each(join);
+                // Until the last one has ended, somebody has to watch over them.
+                self.posts.iter().for_each(|post| post.join());
+                if let Some((watch, over)) = watch {
+                    drop(over);
+                    join(watch);
+                }
                 drop(world);
                 self.unwire();
                 self.finish_record();

@@ -30,6 +30,10 @@ pub struct Stats {
     pub run_s: f64,
     /// Pictures copied into slots by `submit`.
     pub copied: u64,
+    /// Model runs that took longer than `hang_s` and were asked to end.
+    pub runs_ended: u64,
+    /// Workers that did not come back even so, and were replaced.
+    pub workers_replaced: u64,
     /// Verdicts that the line thread had no room for; their parts are late.
     pub verdicts_refused: u64,
     /// Results that nobody read in time.

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::deadline::Message;
 use super::kit::Kit;
+use super::post::Post;
 use super::recipe::Recipe;
 use crate::batch::{BatchQueue, Job, Pace};
 use crate::clock::Clock;
@@ -47,6 +47,10 @@ pub(super) struct Shop {
     pub(super) refused: AtomicU64,
     /// The line thread has ended.
     pub(super) over: AtomicBool,
+    /// Runs that took too long and were asked to end.
+    pub(super) runs_ended: AtomicU64,
+    /// Workers that did not come back even so, and were replaced.
+    pub(super) workers_replaced: AtomicU64,
 }
 
 /// Where workers' time goes, summed over all of them.
@@ -57,16 +61,21 @@ pub(super) struct Costs {
     pub(super) run_ns: AtomicU64,
 }
 
-/// A place where the next recipe's kit waits for its worker.
-pub(super) type NextKit = Arc<Mutex<Option<Kit>>>;
+/// What a worker judges by.
+pub(super) struct Tools {
+    pub(super) kit: Kit,
+    /// How long its batches take; shared with the other workers of the same recipe.
+    pub(super) pace: Arc<Pace>,
+}
 
-/// The worker's thread: until the queue is closed and empty.
-pub(super) fn work(shop: &Shop, mut kit: Kit, next: &NextKit) {
+/// A worker's thread: until the queue is closed and empty, or its place is given to another one.
+pub(super) fn work(shop: &Shop, mut tools: Tools, post: &Post, number: u64) {
     batch_scheduling();
-    let mut pace = Pace::unknown(kit.max_batch());
-    let mut batch: Vec<Job<Frame>> = Vec::with_capacity(pace.most());
+    post.arm(number, tools.kit.terminators());
+    let mut batch: Vec<Job<Frame>> = Vec::with_capacity(tools.pace.most());
     let mut expired: Vec<Job<Frame>> = Vec::with_capacity(shop.queue.capacity());
-    while shop.queue.take(&pace, &shop.clock, &mut batch, &mut expired) {
+    while post.is_of(number) && shop.queue.take(&tools.pace, &shop.clock, &mut batch, &mut expired)
+    {
         if shop.over.load(Ordering::Acquire) {
             // Nobody waits for what is left in the queue.
             batch.clear();
@@ -74,21 +83,25 @@ pub(super) fn work(shop: &Shop, mut kit: Kit, next: &NextKit) {
             continue;
         }
         for job in expired.drain(..) {
-            tell(shop, &kit, job, unjudged(Reason::Late), None);
+            // What came in time was not served in time: there were too many.
+            let hopeless = job.payload.info().arrived_ns + tools.pace.of(1) >= job.live_due_ns;
+            let reason = if hopeless { Reason::Late } else { Reason::Overload };
+            tell(shop, &tools.kit, job, unjudged(reason), None);
         }
-        if let Some(newer) = next.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            kit = newer;
-            pace = Pace::unknown(kit.max_batch());
+        if let Some(newer) = post.newer(number) {
+            tools = newer;
+            post.arm(number, tools.kit.terminators());
         }
         // A new recipe may take fewer at once.
         while !batch.is_empty() {
-            judge(shop, &mut kit, &mut batch);
+            judge(shop, &mut tools, post, number, &mut batch);
         }
     }
 }
 
 /// Judges the first jobs of the batch, as many as the kit takes.
-fn judge(shop: &Shop, kit: &mut Kit, batch: &mut Vec<Job<Frame>>) {
+fn judge(shop: &Shop, tools: &mut Tools, post: &Post, number: u64, batch: &mut Vec<Job<Frame>>) {
+    let Tools { kit, pace } = tools;
     let started_ns = shop.clock.now_ns();
     let mut rows = 0;
     while rows < batch.len().min(kit.max_batch()) {
@@ -106,8 +119,10 @@ fn judge(shop: &Shop, kit: &mut Kit, batch: &mut Vec<Job<Frame>>) {
         return;
     }
     let prepared_ns = shop.clock.now_ns();
+    post.begin(number, prepared_ns);
     let ran = kit.run(rows);
     let ran_ns = shop.clock.now_ns();
+    post.end(number);
     shop.costs.frames.fetch_add(rows as u64, Ordering::Relaxed);
     shop.costs.prepare_ns.fetch_add((prepared_ns - started_ns) as u64, Ordering::Relaxed);
     shop.costs.run_ns.fetch_add((ran_ns - prepared_ns) as u64, Ordering::Relaxed);
@@ -120,6 +135,9 @@ fn judge(shop: &Shop, kit: &mut Kit, batch: &mut Vec<Job<Frame>>) {
             Err(_) => (unjudged(Reason::ModelError), None),
         };
         tell(shop, kit, job, decision, findings);
+    }
+    if ran.is_ok() {
+        pace.observe(rows, shop.clock.now_ns() - started_ns);
     }
 }
 

@@ -7,6 +7,7 @@ mod chunks;
 pub mod discover;
 pub mod features;
 pub mod gentl;
+pub mod photo;
 pub mod push;
 
 use std::time::Duration;

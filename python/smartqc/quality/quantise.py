@@ -1,0 +1,111 @@
+"""INT8 models by ONNX Runtime's own tools, calibrated on what the line would give the model."""
+
+import json
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartqc import _native
+from smartqc.errors import ConfigError
+from smartqc.model import Judged, Model
+from smartqc.quality.study import judge_all
+
+
+def quantise(
+    recipe: Path,
+    files: Sequence[Path],
+    out: Path | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> tuple[Path, Path]:
+    """Quantise the model of a recipe with one model and one input; returns model and recipe.
+
+    Weights and activations become INT8 in QDQ form, weights by channel; activations' ranges come
+    from ``files``, prepared as the line prepares them.
+
+    Raises:
+        ConfigError: the recipe has several models or inputs, or no output file can be named.
+        ImportError: onnx or onnxruntime is missing.
+    """
+    try:
+        import onnx
+        from onnxruntime.quantization import (
+            CalibrationDataReader,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise ImportError(
+            f"optimize needs ONNX Runtime's quantization tools: {error}; "
+            "pip install onnx onnxruntime sympy"
+        ) from error
+
+    told = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    if len(told["model"]) != 1:
+        raise ConfigError(f"{recipe}: {len(told['model'])} models; one is quantised at a time")
+    table = told["model"][0]
+    source = (recipe.parent / table["file"]).resolve()
+    target = out or source.with_suffix(".int8.onnx")
+    graph = onnx.load(source, load_external_data=False).graph
+    weights = {weight.name for weight in graph.initializer}
+    inputs = [value.name for value in graph.input if value.name not in weights]
+    if len(inputs) != 1:
+        raise ConfigError(f"{source}: {len(inputs)} inputs; a model of one is quantised")
+
+    class Rows(CalibrationDataReader):  # type: ignore[misc]  # an untyped class
+        """What the model sees of each file."""
+
+        def __init__(self) -> None:
+            self._rows: Iterator[dict[str, Any]] = self._each()
+
+        def _each(self) -> Iterator[dict[str, Any]]:
+            for file in files:
+                pixels, pixel_format = _native.read_photo(file)
+                row = _native.prepare(pixels, table["prepare"], pixel_format=pixel_format)
+                yield {inputs[0]: np.asarray(row)[np.newaxis]}
+                progress(1)
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self._rows, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "model.onnx"
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(target),
+            Rows(),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+        )
+    table["file"] = str(target)
+    made = target.with_suffix(".recipe.json")
+    made.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    return target, made
+
+
+def changed(
+    recipe: Path,
+    other: Path,
+    files: Sequence[Path],
+    progress: Callable[[int], object] = lambda _: None,
+) -> tuple[list[Judged], list[Judged]]:
+    """The verdicts of both recipes, one after the other on one thread, so that times compare."""
+    first = Model(recipe, workers=1)
+    second = Model(json.loads(other.read_text(encoding="utf-8")), workers=1, base=recipe.parent)
+    before: list[Judged] = []
+    after: list[Judged] = []
+    # In turns, since a machine's speed drifts.
+    for start in range(0, len(files), 8):
+        part = files[start : start + 8]
+        before += judge_all(first, part, progress=progress)
+        after += judge_all(second, part, progress=progress)
+    return before, after

@@ -1,0 +1,219 @@
+"""A model against labelled pictures: its errors, the curve of its threshold, and its worst pictures."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from smartqc.errors import ConfigError
+from smartqc.model import Judged, Model
+from smartqc.quality.wilson import Rate, wilson_interval
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+_GOOD = frozenset({"pass", "good", "ok", "0", "false"})
+"""Every other word is a defect's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of one picture."""
+
+    file: Path
+    bad: bool
+    references: Mapping[str, Path]
+
+
+def labels(table: Path, images: Path) -> list[Label]:
+    """Read ``labels.csv``: a column ``file`` and one of ``truth``, ``label`` or ``class``.
+
+    Good ones are ``pass``, ``good``, ``ok``, ``0`` or ``false``; every other word makes a bad one. A column ``reference`` (or one named as a further input of the model) names a
+    picture for that input. Files are looked for beside the images, then beside the table.
+
+    Raises:
+        ConfigError: a column or a file is missing, or a picture is listed twice.
+    """
+    found: list[Label] = []
+    seen: set[Path] = set()
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        columns = rows.fieldnames or []
+        truth = next((name for name in ("truth", "label", "class") if name in columns), None)
+        if "file" not in columns or truth is None:
+            raise ConfigError(
+                f"{table}: columns {', '.join(columns) or 'none'}; needed: file, and truth (or "
+                "label, or class)"
+            )
+        for number, row in enumerate(rows, 2):
+            path = _find(row["file"], images, table, number)
+            if path in seen:
+                raise ConfigError(f"{table}:{number}: {path} is listed twice; one trial a picture")
+            seen.add(path)
+            word = (row[truth] or "").strip().lower()
+            if not word:
+                raise ConfigError(f"{table}:{number}: {truth} is empty")
+            references = (
+                {"reference": _find(row["reference"], images, table, number)}
+                if row.get("reference")
+                else {}
+            )
+            found.append(Label(path, word not in _GOOD, references))
+    if not found:
+        raise ConfigError(f"{table}: no picture is listed")
+    return found
+
+
+def _find(name: str, images: Path, table: Path, number: int) -> Path:
+    for path in (images / name, table.parent / name, images / Path(name).name):
+        if path.is_file():
+            return path.resolve()
+    raise ConfigError(f"{table}:{number}: {name} is neither in {images} nor in {table.parent}")
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The PNG and JPEG files of a folder and those below it, by name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise ConfigError(f"{folder}: no .png, .jpg or .jpeg file in it")
+    return found
+
+
+def judge_all(
+    model: Model,
+    files: Sequence[Path],
+    *,
+    references: Sequence[Mapping[str, Path]] = (),
+    progress: Callable[[int], object] = lambda _: None,
+    chunk: int = 64,
+) -> Iterator[Judged]:
+    """Judge many files, some at a time; ``progress`` is told how many more are done."""
+    named = list(references) or [{}] * len(files)
+    for start in range(0, len(files), chunk):
+        part = slice(start, start + chunk)
+        done = model.judge(files[part], references=named[part])
+        yield from done
+        progress(len(done))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a threshold would do."""
+
+    threshold: float
+    escapes: int
+    overkill: int
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Pictures with their truth and what the model said; each is one trial."""
+
+    bad: tuple[bool, ...]
+    judged: tuple[Judged, ...]
+
+    def count(self, *, bad: bool, verdict: str) -> int:
+        """Pictures of that truth and verdict."""
+        return sum(
+            one.verdict == verdict and truth == bad
+            for truth, one in zip(self.bad, self.judged, strict=True)
+        )
+
+    @property
+    def goods(self) -> int:
+        """Good pictures."""
+        return len(self.bad) - sum(self.bad)
+
+    @property
+    def escapes(self) -> Rate:
+        """Bad pictures that pass, of all bad ones."""
+        return Rate(self.count(bad=True, verdict="pass"), sum(self.bad))
+
+    @property
+    def overkill(self) -> Rate:
+        """Good pictures that are rejected, of all good ones."""
+        return Rate(self.count(bad=False, verdict="reject"), self.goods)
+
+    @property
+    def unjudged(self) -> Rate:
+        """Pictures without a verdict, of all."""
+        return Rate(sum(one.verdict == "unjudged" for one in self.judged), len(self.judged))
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Why pictures are unjudged."""
+        told = (one for one in self.judged if one.verdict == "unjudged")
+        return Counter(one.error or "the model gave no numbers" for one in told)
+
+    def curve(self) -> list[Point]:
+        """Escapes and overkill for each threshold that makes a difference, ascending.
+
+        Of the pictures that were judged: one is rejected when its score reaches the threshold, as
+        if every class of defects had this one.
+        """
+        known = [
+            (one.score, truth)
+            for truth, one in zip(self.bad, self.judged, strict=True)
+            if one.verdict != "unjudged"
+        ]
+        scores = np.array([score for score, _ in known], np.float64)
+        bad = np.array([truth for _, truth in known], bool)
+        order = np.argsort(scores, kind="stable")
+        scores, bad = scores[order], bad[order]
+        steps = np.unique(scores)
+        below = np.searchsorted(scores, steps, side="left")
+        bad_below = np.concatenate(([0], np.cumsum(bad)))[below]
+        goods = len(bad) - bad.sum()
+        good_at_least = goods - (below - bad_below)
+        points = [
+            Point(float(step), int(escaped), int(over))
+            for step, escaped, over in zip(steps, bad_below, good_at_least, strict=True)
+        ]
+        if len(steps) and steps[-1] < 1:
+            points.append(Point(float(np.nextafter(steps[-1], 2)), int(bad.sum()), 0))
+        return points
+
+    def threshold_for(self, escape_rate: float, confidence: float = 0.95) -> Point | None:
+        """The greatest threshold whose escapes stay below ``escape_rate`` with this confidence.
+
+        The upper end of a Wilson interval, one-sided, over the bad pictures; None when even
+        without an escape there are too few of them to say so.
+        """
+        bad = sum(self.bad)
+        fits = [
+            point
+            for point in self.curve()
+            if wilson_interval(point.escapes, bad, confidence=2 * confidence - 1)[1] <= escape_rate
+        ]
+        return fits[-1] if fits else None
+
+    def worst(self, count: int) -> list[tuple[bool, Judged]]:
+        """Errors first, the surest ones ahead; then those that were nearly errors."""
+
+        def wrongness(pair: tuple[bool, Judged]) -> tuple[bool, float]:
+            truth, one = pair
+            wrong = one.verdict != ("reject" if truth else "pass")
+            score = 0.5 if np.isnan(one.score) else one.score
+            return wrong, (1 - score) if truth else score
+
+        pairs = list(zip(self.bad, self.judged, strict=True))
+        return sorted(pairs, key=wrongness, reverse=True)[:count]
+
+
+def study(
+    model: Model, known: Sequence[Label], progress: Callable[[int], object] = lambda _: None
+) -> Study:
+    """Judge labelled pictures."""
+    judged = judge_all(
+        model,
+        [label.file for label in known],
+        references=[label.references for label in known],
+        progress=progress,
+    )
+    return Study(tuple(label.bad for label in known), tuple(judged))
