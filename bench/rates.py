@@ -1,7 +1,8 @@
 """Rate of a whole line beside its bound, for models of three sizes: ``python bench/rates.py``.
 
-A pair is one block of the line and one of its bound, close in time; every other pair goes backwards.
-The bound is what as many threads do that only prepare and only run the session, one after the other.
+A pair is one block of the line and one of its bound, close in time; every other pair goes
+backwards. The bound is what as many threads do that only prepare and only run the session, one
+after the other.
 Needs onnx and onnxruntime; run it on a machine that does nothing else.
 """
 
@@ -15,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+
+import smartqc
 import stand_ins
 from contenders import stage
 from ratios import ratio
-
-import smartqc
 from smartqc.simcam import cti_path
 
 
@@ -88,7 +89,9 @@ def line(recipe: dict, workers: int, seconds: float) -> dict[str, float]:
     judged = max(after.judged - before.judged, 1)
     kernels_s = after.prepare_s - before.prepare_s + after.run_s - before.run_s
     workers_s = sum(
-        seconds - cpu.get(name, 0.0) for name, seconds in used.items() if name.startswith("smartqc-work")
+        seconds - cpu.get(name, 0.0)
+        for name, seconds in used.items()
+        if name.startswith("smartqc-work")
     )
     return {"fps": judged / elapsed, "own_us": 1e6 * (workers_s - kernels_s) / judged}
 

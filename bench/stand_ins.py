@@ -44,7 +44,12 @@ class Graph:
         inputs.append(self.constant(np.zeros(out, np.float32)))
         pad = size // 2
         made = self.add(
-            "Conv", inputs, kernel_shape=[size] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups
+            "Conv",
+            inputs,
+            kernel_shape=[size] * 2,
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+            group=groups,
         )
         if act == "SiLU":
             return self.add("Mul", [made, self.add("Sigmoid", [made])])
@@ -84,9 +89,7 @@ def resnet18() -> ModelProto:
     """ResNet18's blocks at 224: 1.8 GFLOP of multiply-adds."""
     graph = Graph()
     source = graph.conv("images", 3, 64, size=7, stride=2)
-    source = graph.add(
-        "MaxPool", [source], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]
-    )
+    source = graph.add("MaxPool", [source], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     into = 64
     for out, first in ((64, 1), (128, 2), (256, 2), (512, 2)):
         for stride in (first, 1):
@@ -121,7 +124,8 @@ def yolo11n() -> ModelProto:
     rows = []
     scale = graph.constant(np.array([1, 1, 2, 2], np.float32))
     upper: tuple[str, int] | None = None
-    for level, channels in reversed(levels[2:]):
+    for lateral, channels in reversed(levels[2:]):
+        level = lateral
         if upper is not None:
             larger = graph.add("Resize", [upper[0], "", scale], mode="nearest")
             joined = graph.add("Concat", [level, larger], axis=1)

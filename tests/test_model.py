@@ -136,7 +136,9 @@ def test_deeppcb_gives_its_readmes_counts():
         "inputs": {"reference": "pairs/50600000_reference.png"},
     }
     model = smartqc.Model({"schema": 1, "product": "board", "model": [table]}, base=folder)
-    units = [label for label in labels(folder / "units.csv", folder) if "_full" not in label.file.name]
+    units = [
+        label for label in labels(folder / "units.csv", folder) if "_full" not in label.file.name
+    ]
     result = study(model, units)
     assert (result.overkill.hits, result.overkill.trials) == (3, 100)
     assert (result.escapes.hits, result.escapes.trials) == (11, 660)

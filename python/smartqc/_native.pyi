@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from smartqc.results import Picture
 
 __all__ = [
+    "Belt",
     "Camera",
     "CameraInfo",
     "Device",
@@ -28,7 +29,11 @@ __all__ = [
     "checked_spec",
     "discover",
     "explained",
+    "faults",
+    "plan",
     "prepare",
+    "read_photo",
+    "rehearse",
     "schema",
     "trained_spec",
 ]
@@ -660,7 +665,10 @@ class Belt:
     def parts(self) -> list[dict[str, Any]]: ...
 
 class Examiner:
-    """Judges pictures by a recipe, on several threads without the GIL; `smartqc.Model` builds on it."""
+    """Judges pictures by a recipe, on several threads without the GIL.
+
+    `smartqc.Model` builds on it.
+    """
 
     def __new__(
         cls, recipe: str | Path, base: Path, library: Path | None, workers: int

@@ -64,8 +64,9 @@ class Judged:
 
 
 class Model(_native.Examiner):
-    """A recipe's models, for scripts and notebooks: the very preparation, session and head that a
-    line uses, on several threads without the GIL.
+    """A recipe's models, for scripts and notebooks.
+
+    The very preparation, session and head that a line uses, on several threads without the GIL.
 
     Args:
         recipe: path of a ``recipe.toml``, or the same as a mapping; or of an ``.onnx`` file, with

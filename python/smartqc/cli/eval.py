@@ -15,6 +15,7 @@ def evaluate(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE.TOML", help="The product.")],
     images: Annotated[Path, typer.Argument(metavar="IMAGES/", help="Folder of pictures.")],
     table: Annotated[Path, typer.Argument(metavar="LABELS.CSV", help="Columns file and truth.")],
+    *,
     escape_rate: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Greatest share of bad parts that may pass.")
     ] = 0.01,

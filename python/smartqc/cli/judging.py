@@ -24,7 +24,13 @@ def open_model(recipe: Path, workers: int | None) -> "Model":
 @contextmanager
 def progress(console: "Console", total: int, what: str) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing elsewhere."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),

@@ -22,8 +22,8 @@ def optimize(
 ) -> None:
     """Make an INT8 (QDQ) model with ONNX Runtime's own tools, and say what it costs and gains.
 
-    Needs the packages onnx and onnxruntime. Both models judge the same pictures as a line would; the
-    exit code is 1 when a verdict changes.
+    Needs the packages onnx and onnxruntime. Both models judge the same pictures as a line would;
+    the exit code is 1 when a verdict changes.
     """
     from rich.console import Console
 

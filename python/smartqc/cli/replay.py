@@ -55,6 +55,7 @@ def replay(
     prepare_s, run_s = times(judged)
     said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     console.print(
-        f"{len(judged)} pictures: {said}; prepare {1e3 * prepare_s:.2f} ms, run {1e3 * run_s:.2f} ms",
+        f"{len(judged)} pictures: {said}; prepare {1e3 * prepare_s:.2f} ms, "
+        f"run {1e3 * run_s:.2f} ms",
         soft_wrap=True,
     )

@@ -32,13 +32,15 @@ def quantise(
     """
     try:
         import onnx
-        from onnxruntime.quantization import (
+        from onnxruntime.quantization import (  # type: ignore[import-untyped]
             CalibrationDataReader,
             QuantFormat,
             QuantType,
             quantize_static,
         )
-        from onnxruntime.quantization.shape_inference import quant_pre_process
+        from onnxruntime.quantization.shape_inference import (  # type: ignore[import-untyped]
+            quant_pre_process,
+        )
     except ImportError as error:
         raise ImportError(
             f"optimize needs ONNX Runtime's quantization tools: {error}; "

@@ -1,4 +1,4 @@
-"""A model against labelled pictures: its errors, the curve of its threshold, and its worst pictures."""
+"""A model against labelled pictures: its errors, its threshold's curve, its worst pictures."""
 
 import csv
 from collections import Counter
@@ -30,8 +30,9 @@ class Label:
 def labels(table: Path, images: Path) -> list[Label]:
     """Read ``labels.csv``: a column ``file`` and one of ``truth``, ``label`` or ``class``.
 
-    Good ones are ``pass``, ``good``, ``ok``, ``0`` or ``false``; every other word makes a bad one. A column ``reference`` (or one named as a further input of the model) names a
-    picture for that input. Files are looked for beside the images, then beside the table.
+    Good ones are ``pass``, ``good``, ``ok``, ``0`` or ``false``; every other word makes a bad one.
+    A column ``reference`` names a picture for the model's input of that name. Files are looked for
+    beside the images, then beside the table.
 
     Raises:
         ConfigError: a column or a file is missing, or a picture is listed twice.

@@ -14,6 +14,9 @@ use crate::arrays::Picture as Array;
 use crate::errors::to_py;
 use crate::view::PyView;
 
+/// A picture, the camera that would have seen it, and files for the model's further inputs.
+type Asked<'py> = (Bound<'py, PyAny>, Option<String>, Vec<(String, PathBuf)>);
+
 /// Judges pictures by a recipe, on several threads without the GIL.
 #[pyclass(frozen, subclass, module = "smartqc._native", name = "Examiner")]
 pub(crate) struct PyExaminer(Arc<Examiner>);
@@ -44,7 +47,7 @@ impl PyExaminer {
     fn examine<'py>(
         &self,
         py: Python<'py>,
-        pictures: Vec<(Bound<'py, PyAny>, Option<String>, Vec<(String, PathBuf)>)>,
+        pictures: Vec<Asked<'py>>,
         pixel_format: Option<&str>,
     ) -> PyResult<Bound<'py, PyList>> {
         let pictures = pictures
