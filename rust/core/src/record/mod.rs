@@ -333,7 +333,13 @@ mod tests {
     }
 
     fn picture(free: &FreeList, slots: &Slots) -> Kept {
-        let mut slot = free.take(slots).unwrap();
+        // A slot that is no longer held is free a moment later.
+        let mut slot = loop {
+            match free.take(slots) {
+                Some(slot) => break slot,
+                None => std::thread::yield_now(),
+            }
+        };
         slot.bytes_mut().iter_mut().enumerate().for_each(|(i, byte)| *byte = i as u8);
         let frame = slot.publish(FrameInfo::packed(8, 4, PixelFormat::BAYER_RG8, 0));
         Quota::new(1).keep(frame).unwrap()
@@ -390,12 +396,7 @@ mod tests {
         for session in 0..2 {
             let recorder = Recorder::open(&settings, "line", session).unwrap();
             for number in 1..=5 {
-                let frame = loop {
-                    if slots.held() == 0 {
-                        break picture(&free, &slots);
-                    }
-                    std::thread::yield_now();
-                };
+                let frame = picture(&free, &slots);
                 recorder.put(Entry::Part(part(number), Some(Image { view: 0, frame })));
             }
         }

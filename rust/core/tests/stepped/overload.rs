@@ -17,7 +17,22 @@ use smartqc_core::line::deadline::{Job, LineEvent, LineThread, Message, Outlet};
 use smartqc_core::outcome::{Disposition, Outcome, PartId, Reason, ViewVerdict};
 use smartqc_core::track::{Committed, Limits, Setup};
 
-use super::bench::Dice;
+/// A few random numbers; the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// Uniform in 0..1 (xorshift64*).
+    fn roll(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
 
 const SLOTS: usize = 256;
 const CAMERAS: usize = 1;

@@ -222,7 +222,10 @@ impl Rehearsal {
                 && at_ns <= now_ns
             {
                 self.cameras[index].arriving.pop();
-                let lost = frame_id - self.cameras[index].delivered;
+                // What was on its way when its camera went is lost with it.
+                let Some(lost) = frame_id.checked_sub(self.cameras[index].delivered) else {
+                    continue;
+                };
                 self.cameras[index].delivered = frame_id + 1;
                 if lost > 0 {
                     self.tell(Message::Gap { view, lost });
