@@ -35,7 +35,7 @@ class UdpEjector:
         return Capabilities(lead_s=0.005, jitter_s=0.01, recover_s=0.02, queue=16)
 
     def arm(self) -> None:
-        """Ready; the thread begins with the first time."""
+        """Ready; the thread lives as long as that."""
         with self._changed:
             self._armed = True
             if self._thread is None:
@@ -63,11 +63,15 @@ class UdpEjector:
             self._armed = False
             self._told += [Happened("dropped", command.key) for _, _, command in self._waiting]
             self._waiting.clear()
+            self._changed.notify()
             self._socket.sendto(b"off", self._address)
+
+    def __del__(self) -> None:
+        self._socket.close()
 
     def _run(self) -> None:
         with self._changed:
-            while True:
+            while self._armed:
                 now_ns = time.monotonic_ns()
                 if not self._waiting or self._waiting[0][0] > now_ns:
                     left_s = (self._waiting[0][0] - now_ns) / 1e9 if self._waiting else SLEEP_S
@@ -80,3 +84,4 @@ class UdpEjector:
                 milliseconds = max(1, round(command.pulse_s * 1000))
                 self._socket.sendto(b"fire %d" % milliseconds, self._address)
                 self._told.append(Happened("executed", command.key, now_ns))
+            self._thread = None
