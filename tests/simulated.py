@@ -29,8 +29,9 @@ def grey(model: str = "dynamic", threshold: float = 0.5) -> dict[str, Any]:
 
 
 def push_line(recipe: Any = None, **tables: Any) -> smartqc.Line:
-    """A line that judges arrays; nothing is ever too late for it."""
+    """A line that judges arrays, one after the other; nothing is ever too late for it."""
     tables.setdefault("verdict", {"budget_s": 3600.0})
+    tables.setdefault("run", {}).setdefault("workers", 1)
     return smartqc.Line(cameras=["push:"], recipe=recipe or grey(), **tables)
 
 
