@@ -41,7 +41,7 @@ class Plan:
     rounds: int = 20
     measure_s: float = 1.5
     warm_up_s: float = 0.3
-    camera_hz: float = 1500.0
+    camera_hz: float = 3000.0
     calm: float = 0.1
     """Cores that other processes may take in a block; a block with more is measured again ..."""
     patience: int = 1
