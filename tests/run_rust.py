@@ -37,7 +37,7 @@ def main() -> int:
     nextest = shutil.which("cargo-nextest")
     runner = ["cargo", "nextest", "run"] if nextest else ["cargo", "test", "--tests"]
     for command in (
-        [*runner, "--locked", "--workspace"],
+        [*runner, "--locked", "--no-fail-fast", "--workspace"],
         ["cargo", "test", "--locked", "--doc", "--workspace"],
     ):
         code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode

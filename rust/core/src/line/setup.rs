@@ -93,14 +93,17 @@ pub(super) struct Latches {
 }
 
 /// Parts that the line remembers at once: twice those that fit between the eye and the last
-/// station, so that a late frame still finds its part.
+/// station, so that a late frame still finds its part, and no fewer than twice those whose frames
+/// the line can hold, so that the frames run out first.
 pub(super) fn capacity(plant: &Plant) -> usize {
-    let Some(belt) = &plant.belt else { return LEAST_REMEMBERED };
+    let held = 2 * (plant.run.workers * plant.run.batch + plant.run.keep);
+    let least = held.clamp(LEAST_REMEMBERED, MOST_REMEMBERED);
+    let Some(belt) = &plant.belt else { return least };
     let cameras = plant.camera.iter().map(|camera| camera.at_mm + belt.part_mm);
     let ejectors = plant.reject.iter().map(|reject| reject.at_mm + reject.face_mm);
     let travel_mm = cameras.chain(ejectors).fold(0.0, f64::max) + belt.part_mm;
     let parts = (travel_mm / (belt.part_mm + belt.least_gap_mm)).ceil();
-    (2 * parts as usize + 64).clamp(LEAST_REMEMBERED, MOST_REMEMBERED)
+    (2 * parts as usize + 64).clamp(least, MOST_REMEMBERED)
 }
 
 /// Parts that every line remembers, and that none remembers more of.

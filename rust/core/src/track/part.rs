@@ -90,8 +90,9 @@ impl Part {
     }
 }
 
-/// Parts in the order of their announcement. The oldest make room when nothing more can happen to
-/// them, so that a frame or a verdict that comes late still finds its part.
+/// Parts in the order of their announcement. The oldest to which nothing more can happen makes room,
+/// so that a frame or a verdict that comes late still finds its part, and one part that waits long
+/// does not hold up those behind it.
 #[derive(Debug)]
 pub(super) struct Parts {
     ring: Box<[Part]>,
@@ -110,8 +111,9 @@ impl Parts {
     /// Remembers a part, unless every place is taken by one that is still needed.
     pub(super) fn push(&mut self, part: &Part) -> Option<usize> {
         if self.len == self.ring.len() {
-            if self.get(0).stage != Stage::Gone {
-                return None;
+            let gone = (0..self.len).find(|&index| self.get(index).stage == Stage::Gone)?;
+            for index in (0..gone).rev() {
+                *self.get_mut(index + 1) = *self.get(index);
             }
             self.head = (self.head + 1) % self.ring.len();
             self.len -= 1;
@@ -175,5 +177,21 @@ mod tests {
             (parts.find(1), parts.find(2), parts.find(3), parts.find(4)),
             (None, Some(0), None, Some(1))
         );
+    }
+
+    #[test]
+    fn a_part_that_waits_long_does_not_hold_up_those_behind_it() {
+        let mut parts = Parts::new(3);
+        for id in 1..=3 {
+            parts.push(&Part::new(id, 0, None)).unwrap();
+        }
+        for id in 4..=9 {
+            parts.get_mut(1).stage = Stage::Gone;
+            assert_eq!(parts.push(&Part::new(id, 0, None)), Some(2));
+            assert_eq!(parts.live(), 0..3);
+            let found = [1, id - 2, id - 1, id].map(|id| parts.find(id));
+            assert_eq!(found, [Some(0), None, Some(1), Some(2)], "beside {id}");
+        }
+        assert_eq!(parts.push(&Part::new(10, 0, None)), None);
     }
 }
