@@ -88,7 +88,7 @@ def quantise(
             per_channel=True,
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
-    table["file"] = str(target)
+    table["file"] = str(target.resolve())
     made = target.with_suffix(".recipe.json")
     made.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return target, made

@@ -1,5 +1,5 @@
-//! `prepare` beside `fast_image_resize` and the memory's own speed, told what to do line by line:
-//! `bench/prepare_race.py` has it take turns with OpenCV and Pillow.
+//! `prepare` beside `fast_image_resize` and the memory's own speed, told what to do line by line, so
+//! that whoever drives it can let the contenders take turns.
 //!
 //! ```text
 //! > case {"name": "area 224", "format": "BayerRG8", "width": 2448, ..., "spec": {...}}

@@ -85,24 +85,30 @@ fn schema<T: JsonSchema>() -> String {
 fn from_file<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>> {
     let text = std::fs::read_to_string(path).map_err(|why| Error::io(path, why))?;
     let file = path.display().to_string();
+    let base = path.parent().unwrap_or(Path::new(".")).to_path_buf();
+    if path.extension().is_some_and(|extension| extension == "json") {
+        return json_of(&text, file, base);
+    }
     let config = |key: String, problem: String| Error::Config { file: file.clone(), key, problem };
     let reader = toml::Deserializer::parse(&text)
         .map_err(|why| config("(syntax)".into(), one_line(&why.to_string())))?;
     let value = serde_path_to_error::deserialize(reader)
         .map_err(|why| config(why.path().to_string(), one_line(why.inner().message())))?;
-    let base = path.parent().unwrap_or(Path::new(".")).to_path_buf();
     Ok(Loaded { value, file, base })
 }
 
 fn from_json<T: DeserializeOwned>(json: &str, base: &Path) -> Result<Loaded<T>> {
-    let file = "<python>".to_owned();
+    json_of(json, "<python>".into(), base.to_path_buf())
+}
+
+fn json_of<T: DeserializeOwned>(json: &str, file: String, base: PathBuf) -> Result<Loaded<T>> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|why| Error::Config {
         file: file.clone(),
         key: why.path().to_string(),
         problem: one_line(&why.inner().to_string()),
     })?;
-    Ok(Loaded { value, file, base: base.to_path_buf() })
+    Ok(Loaded { value, file, base })
 }
 
 fn one_line(text: &str) -> String {
@@ -125,6 +131,20 @@ mod tests {
 
     fn message(text: &str) -> String {
         plant(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_named_json_is_read_as_that_and_named_in_errors() {
+        let folder = std::env::temp_dir().join(format!("smartqc-json-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("line.json");
+        std::fs::write(&path, r#"{"schema": 1, "camera": [{"name": "top", "uri": "push:"}]}"#)
+            .unwrap();
+        let loaded = plant_from_file(&path).unwrap();
+        assert_eq!((loaded.value.camera[0].name.as_str(), loaded.base), ("top", folder.clone()));
+        std::fs::write(&path, r#"{"schema": 1, "camera": [{"name": 3, "uri": "push:"}]}"#).unwrap();
+        let error = plant_from_file(&path).unwrap_err().to_string();
+        assert!(error.contains("line.json") && error.contains("camera[0].name"), "{error}");
     }
 
     const LEAST: &str = "schema = 1\n[[camera]]\nname = \"top\"\nuri = \"push:\"\n";
