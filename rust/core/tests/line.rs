@@ -292,21 +292,35 @@ fn what_comes_too_late_is_unjudged_and_said_once() {
     assert_settled(&line, 5);
 }
 
-/// More parts than the line can remember: the newest are `overload` at once, and those before them
-/// keep what is known of them.
+/// However many frames the line has slots for, each finds a place among the parts.
 #[test]
-fn overload_is_counted_and_takes_nothing_from_older_parts() {
-    let run = json!({ "run": { "drain_s": 600.0, "keep": 300 } });
+fn as_many_parts_as_there_are_slots_are_in_flight_without_overload() {
+    let run = json!({ "run": { "drain_s": 600.0, "workers": 1, "keep": 300 } });
     let Some(line) = started(&slow(), run) else { return };
     (0..300).for_each(|_| submit(&line, SLOW));
     line.abort();
+    let all = rest(&line);
+    let overload = Outcome::Unjudged(Reason::Overload);
+    assert!(all.iter().all(|inspection| inspection.outcome != overload));
+    assert_eq!(all.len(), 300);
+    assert_settled(&line, 300);
+}
+
+/// More parts than the line can remember: the newest are `overload` at once, and those before them
+/// go on waiting for their frames.
+#[test]
+fn overload_is_counted_and_takes_nothing_from_older_parts() {
+    let Some(line) = started(&slow(), json!({ "parts": { "announced_by": "call" } })) else {
+        return;
+    };
+    (0..300).for_each(|_| line.announce().unwrap());
+    line.abort();
     let mut all = rest(&line);
     all.sort_unstable_by_key(|inspection| inspection.part);
-    let overloaded = all
-        .iter()
-        .filter(|inspection| inspection.outcome == Outcome::Unjudged(Reason::Overload))
-        .count();
-    assert!(overloaded > 0, "{:?}", line.stats().counts);
+    let overload = Outcome::Unjudged(Reason::Overload);
+    let first = all.iter().position(|inspection| inspection.outcome == overload).unwrap();
+    assert!(all[first..].iter().all(|inspection| inspection.outcome == overload));
+    assert!(first >= 256, "{first} parts found a place");
     assert_eq!(all.len(), 300);
     assert_settled(&line, 300);
 }
