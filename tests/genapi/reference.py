@@ -158,8 +158,8 @@ class Side:
             "streamable": node.is_streamable(),
             "feature": node.is_feature(),
             "polling_ms": node.polling_time,
-            "selects": sorted(v.node.name for v in node.selected_features),
-            "selected_by": sorted(v.node.name for v in node.selecting_features),
+            "selects": self.known(node.selected_features),
+            "selected_by": self.known(node.selecting_features),
         }
         for alias in ("alias", "cast_alias"):
             try:
@@ -175,6 +175,11 @@ class Side:
         if kind == "category":
             answer["children"] = [child.node.name for child in value.features]
         return answer
+
+    def known(self, values) -> list[str]:
+        """Names without the nodes that the reference adds."""
+        names = (value.node.name for value in values)
+        return sorted(n for n in names if n in self.declared or self.kinds[n] == "entry")
 
     def access(self, name: str) -> str:
         try:

@@ -256,8 +256,8 @@ impl Side {
         say("streamable", json!(of.is_streamable));
         say("feature", json!(of.is_feature));
         say("polling_ms", json!(of.polling_ms.map_or(-1, i64::from)));
-        say("selects", json!(names(self.map.selected(id))));
-        say("selected_by", json!(names(self.map.selectors(id))));
+        say("selects", json!(names(&self.map.selected(id))));
+        say("selected_by", json!(names(&self.map.selectors(id))));
         say("alias", json!(name(of.alias)));
         say("cast_alias", json!(name(of.cast_alias)));
         say("unit", json!(of.unit));
@@ -301,29 +301,28 @@ impl Side {
             }
         }
         if mode.is_available() {
+            // Each by itself: one may be known where another is not.
+            if matches!(kind, Kind::Integer | Kind::Float) {
+                say("min", told(self.map.min(id), |limit| wire(&limit)));
+                say("max", told(self.map.max(id), |limit| wire(&limit)));
+                let step = |step: Option<Value>| step.map_or(Json::Null, |step| wire(&step));
+                say("inc", told(self.map.increment(id), step));
+            }
             match self.map.limits(id) {
-                Ok(Limits::Int { min, max, increment, valid }) => {
-                    say("min", json!(min));
-                    say("max", json!(max));
-                    say("inc", json!(increment));
-                    say("valid", json!(valid));
-                }
-                Ok(Limits::Float { min, max, increment, valid }) => {
-                    say("min", float(min));
-                    say("max", float(max));
-                    say("inc", increment.map_or(Json::Null, float));
-                    say("valid", valid.into_iter().map(float).collect());
+                Ok(Limits::Int { valid, .. }) => say("valid", json!(valid)),
+                Ok(Limits::Float { valid, .. }) => {
+                    say("valid", valid.into_iter().map(float).collect())
                 }
                 Ok(Limits::Length { max }) => {
-                    say(if kind == Kind::String { "max_length" } else { "length" }, json!(max));
+                    say(if kind == Kind::String { "max_length" } else { "length" }, json!(max))
                 }
                 Err(error) => {
-                    for limit in ["min", "max", "inc", "max_length", "length"] {
+                    for limit in ["max_length", "length"] {
                         say(limit, failed(&error));
                     }
-                    say("valid", json!([]));
+                    say("valid", json!([]))
                 }
-            }
+            };
             if kind == Kind::Register {
                 say("address", told(self.map.place(id), |(_, address, _)| json!(address)));
             }

@@ -9,6 +9,7 @@ use crate::access::Access;
 use crate::error::{Error, Problem, Result};
 use crate::eval::Eval;
 use crate::fault::{Fault, Told, Trouble};
+use crate::graph::{Use, uses};
 use crate::model::{Facts, Finding, Model};
 use crate::node::{
     AddressTerm, Caching, Cell, Def, Kind, Layout, Node, NodeId, Str, Term, Visibility,
@@ -19,6 +20,8 @@ use crate::value::{Description, Entry, FixedPlace, Limits, Value};
 
 /// Nodes from a value to the one that it is from at last that are looked at.
 const MAX_CHAIN: usize = 16;
+/// Nodes that one answer about selectors goes through; real descriptions stay below 2,000.
+const MAX_REACHED: usize = 10_000;
 
 type Callback = Arc<dyn Fn(NodeId) + Send + Sync>;
 
@@ -154,23 +157,46 @@ impl NodeMap {
         }
     }
 
-    /// The nodes that this one selects.
-    pub fn selected(&self, id: NodeId) -> &[NodeId] {
-        &self.model.node(id).selected
+    /// The nodes that have another value for each of this one's: those that it selects, and all
+    /// that depend on them.
+    pub fn selected(&self, id: NodeId) -> Vec<NodeId> {
+        let model = &self.model;
+        let depending = |id: NodeId, open: &mut Vec<NodeId>| {
+            for &(dependent, kind) in model.graph.dependents(id) {
+                if !matches!(kind, Use::Invalidator | Use::Selected) {
+                    open.push(dependent);
+                }
+            }
+        };
+        reached(model.node(id).selected.to_vec(), depending)
     }
 
-    /// The nodes that select this one, or where there are none the one that its value is from.
-    pub fn selectors(&self, id: NodeId) -> &[NodeId] {
-        let mut at = Some(id);
-        for _ in 0..MAX_CHAIN {
-            let Some(id) = at else { break };
-            let selectors = self.model.graph.selectors(id);
-            if !selectors.is_empty() {
-                return selectors;
-            }
-            at = value_node(&self.model.node(id).def);
+    /// The nodes that select this one or anything that it depends on; one that is selected by
+    /// another comes after it.
+    pub fn selectors(&self, id: NodeId) -> Vec<NodeId> {
+        let mut selectors = self.selectors_unordered(id);
+        if selectors.len() > 1 {
+            selectors.sort_by_cached_key(|id| self.selectors_unordered(*id).len());
         }
-        &[]
+        selectors
+    }
+
+    fn selectors_unordered(&self, id: NodeId) -> Vec<NodeId> {
+        let model = &self.model;
+        let needed = reached(vec![id], |id, open| {
+            uses(model.node(id), |kind, used| {
+                if !matches!(kind, Use::Invalidator | Use::Selected) {
+                    open.push(used);
+                }
+            });
+        });
+        let mut selectors: Vec<NodeId> = Vec::new();
+        for &selector in needed.iter().flat_map(|id| model.graph.selectors(*id)) {
+            if !selectors.contains(&selector) {
+                selectors.push(selector);
+            }
+        }
+        selectors
     }
 
     /// A category is for those whom any of its features is for, and without any for nobody.
@@ -620,6 +646,20 @@ impl NodeMap {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// These nodes and all that are reached from them, up to [`MAX_REACHED`].
+fn reached(start: Vec<NodeId>, next: impl Fn(NodeId, &mut Vec<NodeId>)) -> Vec<NodeId> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    let mut open = start;
+    while let Some(id) = open.pop() {
+        if found.len() < MAX_REACHED && seen.insert(id) {
+            found.push(id);
+            next(id, &mut open);
+        }
+    }
+    found
 }
 
 /// The node that a value is taken from as it is.

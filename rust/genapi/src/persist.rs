@@ -96,7 +96,7 @@ impl NodeMap {
         let order = self.persistent_order();
         let mut selectors: Vec<NodeId> = Vec::new();
         for &id in &order {
-            for &selector in self.selectors(id) {
+            for selector in self.selectors(id) {
                 if !selectors.contains(&selector) {
                     selectors.push(selector);
                 }
@@ -211,9 +211,9 @@ impl NodeMap {
                 });
                 continue;
             };
-            let selectors = self.selectors(node).iter();
+            let selectors = self.selectors(node).into_iter();
             let selectors =
-                selectors.filter_map(|id| standing.get(id).map(|value| (*id, value.clone())));
+                selectors.filter_map(|id| standing.get(&id).map(|value| (id, value.clone())));
             items.push(Item { node, selectors: selectors.collect(), value: value.clone() });
             if !self.selected(node).is_empty() {
                 standing.insert(node, value.clone());
@@ -277,7 +277,7 @@ impl NodeMap {
     /// All values of the feature's selectors together.
     fn combinations(&self, id: NodeId) -> Vec<Vec<(NodeId, String)>> {
         let mut combinations = vec![Vec::new()];
-        for &selector in self.selectors(id) {
+        for selector in self.selectors(id) {
             if selector == id {
                 continue;
             }

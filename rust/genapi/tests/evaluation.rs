@@ -464,6 +464,32 @@ fn kept_values_come_back_for_each_selector_and_after_what_they_need() {
 }
 
 #[test]
+fn a_node_is_selected_by_whatever_selects_what_it_depends_on() {
+    let camera = Camera::new(
+        &[
+            integer("Filter", "<Value>0</Value><pSelected>Width</pSelected>"),
+            integer("Line", "<Value>0</Value><pSelected>Filter</pSelected>"),
+            integer("Width", "<pIsAvailable>HasWidth</pIsAvailable><Value>7</Value>"),
+            "<IntSwissKnife Name=\"HasWidth\"><pVariable Name=\"F\">Filter</pVariable>\
+             <Formula>F &lt; 2</Formula></IntSwissKnife>"
+                .to_owned(),
+            integer("Other", "<pInvalidator>Filter</pInvalidator><Value>0</Value>"),
+        ]
+        .concat(),
+    );
+    let names = |ids: Vec<_>| -> Vec<String> {
+        ids.into_iter().map(|id| camera.map.name(id).to_owned()).collect()
+    };
+    let selectors = |name| names(camera.map.selectors(camera.id(name)));
+    assert_eq!(selectors("Width"), ["Line", "Filter"]);
+    assert_eq!(selectors("HasWidth"), ["Line"]);
+    assert_eq!((selectors("Line"), selectors("Other")), (vec![], vec![]));
+    let mut selected = names(camera.map.selected(camera.id("Line")));
+    selected.sort();
+    assert_eq!(selected, ["Filter", "HasWidth", "Width"]);
+}
+
+#[test]
 fn what_does_not_come_back_is_reported() {
     let camera = persistent();
     let saved = Saved {

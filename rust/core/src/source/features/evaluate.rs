@@ -163,7 +163,7 @@ pub(super) fn declared(map: &NodeMap, name: &str, category: Vec<String>) -> Told
         increment: None,
         unit: Some(of.unit).filter(|unit| !unit.is_empty()),
         entries: Vec::new(),
-        selectors: names(map.selectors(id)),
+        selectors: names(&map.selectors(id)),
         problem: None,
     })
 }
