@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,9 +42,18 @@ def answers(document: str, image: dict, operations: list[dict], **options) -> li
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def run(document, image, operations, *, hostile: bool = False, patience_s: float = PATIENCE_S):
+def run(
+    document,
+    image,
+    operations,
+    *,
+    apart: Sequence[str] = (),
+    hostile: bool = False,
+    patience_s: float = PATIENCE_S,
+):
     """Runs the driver on operations; a hostile document gets 512 KiB of stack and no more."""
-    lines = [json.dumps({"document": document, "image": image}), *map(json.dumps, operations)]
+    request = {"document": document, "image": image, "apart": list(apart)}
+    lines = [json.dumps(request), *map(json.dumps, operations)]
     began = time.monotonic()
     done = subprocess.run(
         [driver()],

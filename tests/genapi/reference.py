@@ -8,13 +8,16 @@ it is done, so that the last line of a process that died names what killed it.
 """
 
 import json
+import os
 import random
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from pathlib import Path
 
 import genicam.genapi as g
 
+from .delivered import Delivered
 from .memory import Image, Memory
 from .values import plain, wire
 
@@ -34,6 +37,9 @@ READABLE = ("RO", "RW")
 WRITABLE = ("WO", "RW")
 LONGEST = 1 << 20
 """Bytes that one read may ask of the port, on both sides."""
+
+SIDES: list["Side"] = []
+"""All that were made, since none may be released before its process ends."""
 
 INT64 = (-(1 << 63), (1 << 63) - 1)
 
@@ -88,9 +94,15 @@ def is_error(answer) -> bool:
     return isinstance(answer, dict) and "error" in answer
 
 
-def declared(xml: bytes) -> set[str]:
-    """Names of the nodes that a document declares, without the formulas inside registers."""
-    names, open_elements = set(), [ET.fromstring(xml)]
+def declared(path: Path) -> set[str]:
+    """Names of the nodes that a document declares, without the formulas inside registers.
+
+    None of an archive, or where Python reads the encoding not.
+    """
+    try:
+        names, open_elements = set(), [ET.fromstring(path.read_bytes())]
+    except (ET.ParseError, ValueError, LookupError):
+        return set()
     while open_elements:
         parent = open_elements.pop()
         parent_is_struct = parent.tag.endswith("StructReg")
@@ -103,12 +115,11 @@ def declared(xml: bytes) -> set[str]:
     return names
 
 
-class Side:
+class Side(Delivered):
     """A document in the reference, and the operations on it."""
 
-    def __init__(self, path: str, image: Image):
+    def __init__(self, path: str, image: Image, apart: Iterable[str] = ()):
         self.map = g.NodeMap()
-        self.declared = declared(Path(path).read_bytes())
         if path.endswith(".zip"):
             self.map.load_xml_from_zip_file(path)
         else:
@@ -116,11 +127,12 @@ class Side:
         self.memory = Memory(image)
         self.port = Port(self.memory)
         self.nodes = {node.node.name: node for node in self.map.nodes}
+        self.declared = declared(Path(path)) or set(self.nodes)
         self.kinds = {
             n: KINDS.get(v.node.principal_interface_type, "?") for n, v in self.nodes.items()
         }
         for name, kind in self.kinds.items():
-            if kind == "port":
+            if kind == "port" and name not in apart:
                 self.map.connect(self.port, name)
 
     def do(self, op: dict):
@@ -368,10 +380,13 @@ def answer_all(request: dict):
     """Loads a document and does what the request says, or what `plan` chooses."""
     skip = {(op["op"], op.get("node")) for op in request.get("skip", [])}
     try:
-        side = Side(request["document"], Image.from_json(request["image"]))
+        side = Side(
+            request["document"], Image.from_json(request["image"]), request.get("apart", ())
+        )
     except Exception as error:
         out({"refused": f"{type(error).__name__}: {error}"[:500]})
         return
+    SIDES.append(side)
     out({"loaded": len(side.kinds)})
     given = request.get("operations")
     operations = plan(side, request) if given is None else (op for op in given)
@@ -395,6 +410,8 @@ def answer_all(request: dict):
 def main():
     for line in sys.stdin:
         answer_all(json.loads(line))
+    # The reference's adapters must not outlive their map, which Python does not warrant.
+    os._exit(0)
 
 
 if __name__ == "__main__":

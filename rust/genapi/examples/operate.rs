@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 use smartqc_genapi::{
     AccessMode, Description, Kind, Limits, NodeId, NodeMap, Notation, Port, PortError,
-    Representation, Value, Visibility,
+    Representation, Saved, Value, Visibility,
 };
 
 /// Bytes that one read may ask for, as on the other side.
@@ -155,6 +155,12 @@ fn plain(travelled: &Json) -> Done<Value> {
     })
 }
 
+/// The number and the bytes of a chunk or an event.
+fn delivered(pair: &Json) -> Done<(u64, Vec<u8>)> {
+    let id = pair[0].as_u64().ok_or("no number")?;
+    Ok((id, unhex(pair[1].as_str().ok_or("no bytes")?)?))
+}
+
 fn failed(error: &smartqc_genapi::Error) -> Json {
     json!({"error": "Error", "text": error.to_string().chars().take(400).collect::<String>()})
 }
@@ -189,8 +195,12 @@ impl Side {
         let registers = Arc::new(Registers(Mutex::new(Image::parse(&request["image"])?)));
         let bytes = std::fs::read(request["document"].as_str().ok_or("no document")?)?;
         let map = NodeMap::parse(&bytes)?;
+        // What comes with buffers and events does not lie on the memory.
+        let apart = |name: &str| {
+            request["apart"].as_array().is_some_and(|names| names.iter().any(|n| n == name))
+        };
         for id in map.nodes() {
-            if map.kind(id) == Kind::Port {
+            if map.kind(id) == Kind::Port && !apart(map.name(id)) {
                 map.connect(map.name(id), Arc::clone(&registers) as Arc<dyn Port>)?;
             }
         }
@@ -222,6 +232,26 @@ impl Side {
                 let address = op["address"].as_u64().ok_or("no address")?;
                 let data = unhex(op["bytes"].as_str().unwrap_or_default())?;
                 self.registers.image().poke(address, &data);
+            }
+            "chunks" => {
+                self.map.detach_chunks();
+                for chunk in op["chunks"].as_array().ok_or("no chunks")? {
+                    let (id, data) = delivered(chunk)?;
+                    self.map.attach_chunk(id, &data);
+                }
+            }
+            "event" => {
+                let (id, data) = delivered(&op["event"])?;
+                self.map.deliver_event(id, &data);
+            }
+            "save" => {
+                answer.insert("lines".into(), json!(self.map.save()?.lines));
+            }
+            "load" => {
+                let lines = serde_json::from_value(op["lines"].clone())?;
+                let loaded = self.map.load(&Saved { lines });
+                let names: Vec<String> = loaded.unrestored.into_iter().map(|u| u.name).collect();
+                answer.insert("unrestored".into(), json!(names));
             }
             "poll" => self.map.poll(Duration::from_millis(op["ms"].as_u64().unwrap_or(0))),
             what => {

@@ -47,7 +47,8 @@ pub(crate) fn uses(node: &Node, mut each: impl FnMut(Use, NodeId)) {
         _ => None,
     };
     match &node.def {
-        Def::Missing | Def::Bare | Def::Port => {}
+        Def::Missing | Def::Bare => {}
+        Def::Port { chunk } => chunk.iter().for_each(|node| each(Use::Access, *node)),
         // Whether a category can be used depends on what is below it; its features do not.
         Def::Category(_) => {}
         Def::Integer(number) | Def::Float(number) => {

@@ -223,7 +223,7 @@ impl NodeMap {
 
     /// Names of the ports that registers lie on.
     pub fn ports(&self) -> impl Iterator<Item = NodeId> + use<'_> {
-        self.nodes().filter(|id| matches!(self.model.node(*id).def, Def::Port))
+        self.nodes().filter(|id| matches!(self.model.node(*id).def, Def::Port { .. }))
     }
 
     /// Connects a port; what was read from it before is forgotten.
@@ -245,7 +245,7 @@ impl NodeMap {
     fn attach(&self, port_name: &str, port: Option<Arc<dyn Port>>) -> Result<()> {
         let id = self
             .node(port_name)
-            .filter(|id| matches!(self.model.node(*id).def, Def::Port))
+            .filter(|id| matches!(self.model.node(*id).def, Def::Port { .. }))
             .ok_or_else(|| Error::UnknownNode { name: port_name.to_owned() })?;
         self.operate(|eval| {
             eval.state.connect(id, port);
@@ -256,18 +256,24 @@ impl NodeMap {
 
     /// Lays a chunk's bytes under all ports with that `ChunkID`; says how many there are.
     pub fn attach_chunk(&self, chunk_id: u64, bytes: &[u8]) -> usize {
-        self.feed(|node| node.chunk_id, chunk_id, Some(bytes))
+        let mut found = self.feed(|node| node.chunk_id, chunk_id, bytes);
+        for port in self.ports().collect::<Vec<_>>() {
+            // Another feature may say which chunk lies here.
+            let Def::Port { chunk: Some(names) } = self.model.node(port).def else { continue };
+            if self.to_text(names).is_ok_and(|text| hexadecimal(&text) == Some(chunk_id)) {
+                self.lay_under(port, Some(bytes));
+                found += 1;
+            }
+        }
+        found
     }
 
     /// Takes the bytes away from all chunk ports.
     pub fn detach_chunks(&self) {
         for port in self.ports() {
-            if self.model.node(port).chunk_id.length > 0 {
-                let _ = self.operate(|eval| {
-                    eval.state.connect(port, None);
-                    eval.changed(port);
-                    Ok(())
-                });
+            let node = self.model.node(port);
+            if node.chunk_id.length > 0 || matches!(node.def, Def::Port { chunk: Some(_) }) {
+                self.lay_under(port, None);
             }
         }
     }
@@ -275,31 +281,34 @@ impl NodeMap {
     /// Delivers an event: its bytes come under all ports with that `EventID`, and nodes with it
     /// count as changed. Says how many nodes have it.
     pub fn deliver_event(&self, event_id: u64, bytes: &[u8]) -> usize {
-        self.feed(|node| node.event_id, event_id, Some(bytes))
+        self.feed(|node| node.event_id, event_id, bytes)
     }
 
-    fn feed(&self, id_of: impl Fn(&Node) -> Str, wanted: u64, bytes: Option<&[u8]>) -> usize {
+    fn feed(&self, id_of: impl Fn(&Node) -> Str, wanted: u64, bytes: &[u8]) -> usize {
         let mut found = 0;
         for id in self.nodes() {
             let node = self.model.node(id);
             let text = self.model.str(id_of(node));
-            // Hexadecimal without 0x, though some descriptions write it.
-            let digits = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
-            if text.is_empty() || u64::from_str_radix(digits, 16) != Ok(wanted) {
+            if text.is_empty() || hexadecimal(text) != Some(wanted) {
                 continue;
             }
             found += 1;
-            let _ = self.operate(|eval| {
-                if matches!(node.def, Def::Port) {
-                    let port =
-                        bytes.map(|bytes| Arc::new(MemoryPort::read_only(bytes)) as Arc<dyn Port>);
-                    eval.state.connect(id, port);
-                }
-                eval.changed(id);
-                Ok(())
-            });
+            self.lay_under(id, Some(bytes));
         }
         found
+    }
+
+    /// Connects a port to bytes that can only be read; any other node only counts as changed.
+    fn lay_under(&self, id: NodeId, bytes: Option<&[u8]>) {
+        let _ = self.operate(|eval| {
+            if matches!(eval.model.node(id).def, Def::Port { .. }) {
+                let port =
+                    bytes.map(|bytes| Arc::new(MemoryPort::read_only(bytes)) as Arc<dyn Port>);
+                eval.state.connect(id, port);
+            }
+            eval.changed(id);
+            Ok(())
+        });
     }
 
     /// What can be done with the node now, and why no more.
@@ -642,6 +651,13 @@ impl NodeMap {
         }
         outcome.map_err(|fault| fault.told(&self.model))
     }
+}
+
+/// The number of a chunk or an event: without 0x, though some descriptions write it.
+fn hexadecimal(text: &str) -> Option<u64> {
+    let digits = text.trim();
+    let digits = digits.strip_prefix("0x").or(digits.strip_prefix("0X")).unwrap_or(digits);
+    u64::from_str_radix(digits, 16).ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -294,6 +294,8 @@ pub(crate) struct EntryDef {
 pub(crate) struct RomKeyDef {
     pub(crate) rom: NodeId,
     pub(crate) key: u8,
+    /// The `unit_spec_ID` of the directory that is looked into beside the root; all without one.
+    pub(crate) unit: Option<u32>,
 }
 
 /// What a node is, with what its value is made from.
@@ -325,7 +327,10 @@ pub(crate) enum Def {
     String(Cell),
     RomInteger(RomKeyDef),
     RomText(RomKeyDef),
-    Port,
+    Port {
+        /// Says the `ChunkID`, in hexadecimal.
+        chunk: Option<NodeId>,
+    },
 }
 
 /// A node: what all have, and its definition.
@@ -465,7 +470,7 @@ impl Node {
             Def::Boolean { .. } => Kind::Boolean,
             Def::Command { .. } => Kind::Command,
             Def::String(_) | Def::RomText(_) => Kind::String,
-            Def::Port => Kind::Port,
+            Def::Port { .. } => Kind::Port,
         }
     }
 }

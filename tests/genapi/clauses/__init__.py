@@ -10,10 +10,14 @@ from . import (  # noqa: F401
     caches,
     choices,
     converters,
+    delivered,
+    encodings,
     floats,
     formulas,
     integers,
+    persistence,
     registers,
+    rom,
     sayings,
 )
 from .words import CLAUSES, Clause, Step

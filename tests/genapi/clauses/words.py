@@ -1,5 +1,6 @@
 """How a clause is written."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..values import wire
@@ -25,15 +26,23 @@ class Clause:
     steps: list[Step]
     why: str = ""
     """Why the reference differs, where it does."""
+    refused: str = ""
+    """Why the reference does not read the document at all, where it does not."""
+    apart: tuple[str, ...] = ()
+    """Ports that do not lie on the memory."""
+    encode: Callable[[str], bytes] = str.encode
+    suffix: str = "xml"
 
     @property
-    def document(self) -> str:
+    def written(self) -> bytes:
         listed = "" if 'Name="T"' in self.body else node("Integer", "T", part("Value", 0))
-        return document(self.body + listed)
+        return self.encode(document(self.body + listed))
 
 
-def clause(name: str, *steps: Step, body: str, memory: dict[int, str] | None = None, why: str = ""):
-    CLAUSES.append(Clause(name, body, memory or {}, list(steps), why))
+def clause(
+    name: str, *steps: Step, body: str, memory: dict[int, str] | None = None, **more: object
+):
+    CLAUSES.append(Clause(name, body, memory or {}, list(steps), **more))
 
 
 def answers(expected: dict) -> dict:
@@ -70,6 +79,24 @@ def put(who: str, given, /, *, ok: bool = True, reference: dict | None = None, *
 def poke(address: int, data: str) -> Step:
     """The camera changes a register by itself."""
     return Step({"op": "poke", "address": address, "bytes": data}, {})
+
+
+def chunks(*delivered: tuple[int, str]) -> Step:
+    """A buffer with these chunks, numbers and bytes, takes the place of the one before."""
+    return Step({"op": "chunks", "chunks": delivered}, {})
+
+
+def event(number: int, data: str) -> Step:
+    return Step({"op": "event", "event": (number, data)}, {})
+
+
+def save(*lines: tuple[str, str]) -> Step:
+    """What is kept, in its order."""
+    return Step({"op": "save"}, {"lines": [list(line) for line in lines]}, {"lines": None})
+
+
+def load(*lines: tuple[str, str], unrestored: Sequence[str] = ()) -> Step:
+    return Step({"op": "load", "lines": lines}, {"unrestored": list(unrestored)})
 
 
 def poll(ms: int) -> Step:

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Raw;
 use super::parts::{Given, Parts};
-use super::tag::Shape;
+use super::tag::{Shape, Tag};
 use crate::access::AccessMode;
 use crate::error::{Problem, Result};
 use crate::formula::{Names, Program, Rules, compile};
@@ -133,7 +133,7 @@ impl Arena {
                 self.rom_keys(id, raw);
                 rom
             }
-            Element::IntKey | Element::TextDesc => self.rom_key(element, parts),
+            Element::IntKey | Element::TextDesc => rom_key(element, parts, None),
             Element::IntSwissKnife => self.knife(parts, Rules::Integer),
             Element::SwissKnife => self.knife(parts, Rules::Float),
             Element::IntConverter => self.converter(parts, Rules::Integer),
@@ -165,7 +165,7 @@ impl Arena {
                 Some(Given::Text(text)) => self.slot(Slot::Text(text.to_owned())),
                 None => self.slot(Slot::Text(String::new())),
             }),
-            Element::Port => Def::Port,
+            Element::Port => Def::Port { chunk: parts.chunk },
         }
     }
 
@@ -305,6 +305,9 @@ impl Arena {
 
     /// `<IntKey Name="...">0x40</IntKey>` within a `ConfRom` is a node over it.
     fn rom_keys(&mut self, rom: NodeId, raw: &Raw<'_>) {
+        let unit = raw.properties.iter().find(|property| property.tag == Tag::Unit);
+        let unit = unit.and_then(|property| super::parts::integer(&property.text));
+        let unit = unit.and_then(|unit| u32::try_from(unit).ok());
         for nested in &raw.nested {
             let Shape::Node(element @ (Element::IntKey | Element::TextDesc)) = nested.shape else {
                 continue;
@@ -319,29 +322,25 @@ impl Arena {
             let mut node = Node::new(self.node(id).name, element, Def::Bare);
             let mut parts = Parts::gather(nested.properties.iter(), &mut node, self);
             parts.rom = Some(rom);
-            node.def = self.rom_key(element, &mut parts);
+            node.def = rom_key(element, &mut parts, unit);
             node.broken = parts.broken.map(Box::new);
             self.fill(id, node);
         }
     }
+}
 
-    fn rom_key(&mut self, element: Element, parts: &mut Parts<'_>) -> Def {
-        let key = parts.key.or(match parts.value {
-            Some(Given::Text(text)) => super::parts::integer(text),
-            _ => None,
-        });
-        let (Some(rom), Some(key)) = (parts.rom, key) else {
-            let problem = || Problem::Declaration("it names no key of a ConfRom".to_owned());
-            parts.broken.get_or_insert_with(problem);
-            return Def::Bare;
-        };
-        let definition = RomKeyDef { rom, key: key as u8 };
-        if element == Element::IntKey {
-            Def::RomInteger(definition)
-        } else {
-            Def::RomText(definition)
-        }
-    }
+fn rom_key(element: Element, parts: &mut Parts<'_>, unit: Option<u32>) -> Def {
+    let key = parts.key.or(match parts.value {
+        Some(Given::Text(text)) => super::parts::integer(text),
+        _ => None,
+    });
+    let (Some(rom), Some(key)) = (parts.rom, key) else {
+        let problem = || Problem::Declaration("it names no key of a ConfRom".to_owned());
+        parts.broken.get_or_insert_with(problem);
+        return Def::Bare;
+    };
+    let definition = RomKeyDef { rom, key: key as u8, unit };
+    if element == Element::IntKey { Def::RomInteger(definition) } else { Def::RomText(definition) }
 }
 
 /// The field's bits as they are numbered, whichever of the two is written as `LSB`.

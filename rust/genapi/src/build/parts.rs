@@ -55,6 +55,7 @@ pub(super) struct Parts<'a> {
     pub(super) command: Option<Given<'a>>,
     pub(super) key: Option<i64>,
     pub(super) rom: Option<NodeId>,
+    pub(super) chunk: Option<NodeId>,
     pub(super) broken: Option<Problem>,
 }
 
@@ -123,6 +124,7 @@ impl<'a> Parts<'a> {
             Tag::DocuUrl => node.docu_url = arena.store(text),
             Tag::Unit => node.unit = arena.store(text),
             Tag::EventId => node.event_id = arena.store(text),
+            Tag::PChunkId => self.chunk = self.node(property, arena),
             Tag::ChunkId => node.chunk_id = arena.store(text),
             Tag::Visibility => match visibility(text) {
                 Some(visibility) => node.visibility = visibility,

@@ -5,7 +5,7 @@
 #[rustfmt::skip]
 pub(super) enum Tag {
     ToolTip, Description, DisplayName, Visibility, ImposedVisibility, DocuUrl, IsDeprecated,
-    EventId, ChunkId, PIsImplemented, PIsAvailable, PIsLocked, PError, PAlias, PCastAlias,
+    EventId, ChunkId, PChunkId, PIsImplemented, PIsAvailable, PIsLocked, PError, PAlias, PCastAlias,
     ImposedAccessMode, PInvalidator, Streamable, PFeature, PSelected,
     Value, PValue, PValueCopy, PIndex, ValueIndexed, PValueIndexed, ValueDefault, PValueDefault,
     Min, PMin, Max, PMax, Inc, PInc, Unit, Representation, DisplayNotation, DisplayPrecision,
@@ -30,6 +30,7 @@ impl Tag {
             "IsDeprecated" => Self::IsDeprecated,
             "EventID" => Self::EventId,
             "ChunkID" => Self::ChunkId,
+            "pChunkID" => Self::PChunkId,
             "pIsImplemented" => Self::PIsImplemented,
             "pIsAvailable" => Self::PIsAvailable,
             "pIsLocked" => Self::PIsLocked,

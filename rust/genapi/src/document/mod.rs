@@ -42,6 +42,9 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>> {
     // Descriptions from a camera's memory are often padded.
     let padding = bytes.iter().rev().take_while(|byte| **byte == 0).count();
     let bytes = &bytes[..bytes.len() - padding];
+    if let Some(text) = utf32(bytes) {
+        return Ok(Cow::Owned(text));
+    }
     let encoding = match encoding_rs::Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding,
         None if bytes.starts_with(b"<\0") => encoding_rs::UTF_16LE,
@@ -74,6 +77,26 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>> {
         return Ok(encoding_rs::WINDOWS_1252.decode(bytes).0);
     }
     Ok(text)
+}
+
+/// The text where its first bytes are those of UTF-32 with or without its mark, whose last zeros
+/// were taken for padding.
+fn utf32(bytes: &[u8]) -> Option<String> {
+    let first = bytes.get(..4)?;
+    let (big, marked) = match first {
+        [0, 0, 0xFE, 0xFF] => (true, true),
+        [0xFF, 0xFE, 0, 0] => (false, true),
+        [0, 0, 0, b'<'] => (true, false),
+        [b'<', 0, 0, 0] => (false, false),
+        _ => return None,
+    };
+    let unit = |four: &[u8]| {
+        let mut whole = [0; 4];
+        whole[..four.len()].copy_from_slice(four);
+        let code = if big { u32::from_be_bytes(whole) } else { u32::from_le_bytes(whole) };
+        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+    };
+    Some(bytes.chunks(4).skip(usize::from(marked)).map(unit).collect())
 }
 
 /// The encoding that the XML declaration names.
@@ -123,6 +146,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn utf_32_is_read_with_and_without_its_mark_and_padding() {
+        for mark in [true, false] {
+            for big in [true, false] {
+                for padding in [0, 4, 7] {
+                    let chars = XML.replace("ENC", "UTF-32");
+                    let chars = mark.then_some('\u{feff}').into_iter().chain(chars.chars());
+                    let mut bytes: Vec<u8> = chars
+                        .map(u32::from)
+                        .flat_map(|c| if big { c.to_be_bytes() } else { c.to_le_bytes() })
+                        .collect();
+                    bytes.resize(bytes.len() + padding, 0);
+                    let text = text(&bytes).unwrap();
+                    assert!(text.ends_with("<a>\u{b5}s</a>"), "{mark} {big} {padding}: {text}");
+                }
+            }
+        }
+        assert!(text(&[0, 0, 0, b'<', 0, 0x11, 0, 0]).unwrap().ends_with('\u{fffd}'));
     }
 
     #[test]

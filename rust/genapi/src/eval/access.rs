@@ -169,7 +169,7 @@ impl Eval<'_> {
                 Ok(allowed)
             }
             Def::RomInteger(key) | Def::RomText(key) => self.access(key.rom),
-            Def::Port => match self.state.has_port(id) {
+            Def::Port { .. } => match self.state.has_port(id) {
                 None => Ok(less(id, WhyRule::NotConnected, self.unconnected(id))),
                 Some(port) => match port.access() {
                     AccessMode::ReadWrite => Ok(Allowed::ALL),
@@ -182,7 +182,8 @@ impl Eval<'_> {
     /// A port that waits for a buffer or an event is there and not available yet.
     fn unconnected(&self, id: NodeId) -> AccessMode {
         let node = self.model.node(id);
-        if node.chunk_id.length > 0 || node.event_id.length > 0 {
+        let is_delivered = matches!(node.def, Def::Port { chunk: Some(_) });
+        if is_delivered || node.chunk_id.length > 0 || node.event_id.length > 0 {
             AccessMode::NotAvailable
         } else {
             AccessMode::NotImplemented
