@@ -14,10 +14,11 @@ use crate::frame::{Frame, PixelFormat};
 use crate::infer::{Bound, CPU, Means, Session, Terminator};
 use crate::outcome::{Reason, ViewVerdict};
 use crate::prepare::Plan;
+use crate::record;
 
 /// Findings that are there from the start.
 const FIRST_FINDINGS: usize = 8;
-/// Findings of parts that are on their way, beside those that wait to be read.
+/// Findings of parts that are on their way, beside those that wait to be read or written.
 const ON_THE_WAY: usize = 1024;
 
 /// All that one worker needs, and shares with nobody.
@@ -89,7 +90,7 @@ impl Kit {
             recipe: Arc::clone(recipe),
             stations,
             judged: vec![Judged::NOTHING; max_batch],
-            findings: Shelf::new(first, run.results + ON_THE_WAY),
+            findings: Shelf::new(first, run.results + record::QUEUE + ON_THE_WAY),
             arrays: Shelf::new(if finds { 1 + max_batch } else { 0 }, run.keep + max_batch),
             spare,
             finds,

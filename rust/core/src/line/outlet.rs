@@ -294,6 +294,7 @@ impl Outlet for Hands {
                 Outcome::Reject(class) => (None, Some(class)),
                 Outcome::Unjudged(reason) => (Some(reason.as_str()), None),
             };
+            let decided = seen.view.and_then(|view| seen.views.get(usize::from(view))?.as_ref());
             let entry = record::Part {
                 part,
                 outcome: committed.outcome.as_str(),
@@ -301,6 +302,7 @@ impl Outlet for Hands {
                 class,
                 score: committed.score,
                 scores: seen.scores,
+                findings: decided.and_then(|view| view.findings.clone()),
                 revision: recipe.revision,
                 announced_ns: committed.announced_ns,
                 captured_ns,

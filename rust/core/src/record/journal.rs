@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Entry, Part};
+use crate::decide::Detection;
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
@@ -99,7 +100,7 @@ fn object(entry: &Entry, image: Option<&str>) -> Value {
 }
 
 fn part_object(part: &Part, image: Option<&str>) -> Value {
-    json!({
+    let mut object = json!({
         "kind": "part",
         "part": part.part,
         "outcome": part.outcome,
@@ -117,5 +118,23 @@ fn part_object(part: &Part, image: Option<&str>) -> Value {
         "frame_id": part.frame_id,
         "true_part": part.true_part,
         "image": image,
-    })
+    });
+    if let Some(findings) = &part.findings {
+        object["detections"] = findings.detections.iter().map(detection_object).collect();
+    }
+    object
+}
+
+fn detection_object(found: &Detection) -> Value {
+    let mut object = json!({
+        "model": found.model,
+        "class": found.class,
+        "score": found.score,
+        "box": found.corners,
+        "area": found.area,
+    });
+    if let Some(oriented) = found.oriented {
+        object["oriented"] = json!(oriented);
+    }
+    object
 }

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use serde::Serialize;
 
-use crate::decide::Scores;
+use crate::decide::{Findings, Scores};
 use crate::error::{Error, Result};
 use crate::frame::Kept;
 use crate::outcome::{Disposition, PartId};
@@ -24,7 +24,7 @@ use images::Images;
 use journal::Journal;
 
 /// Records that may wait for the disk.
-const QUEUE: usize = 8192;
+pub(crate) const QUEUE: usize = 8192;
 
 /// Where records go and how much may lie there.
 #[derive(Clone, Debug)]
@@ -71,6 +71,8 @@ pub struct Part {
     pub score: Option<f32>,
     /// Scores of the view that decided.
     pub scores: Scores,
+    /// What was found in that view, where its models find things.
+    pub findings: Option<Arc<Findings>>,
     /// Recipe that judged it.
     pub revision: u32,
     /// Times, ns of `CLOCK_MONOTONIC`.
@@ -285,7 +287,10 @@ fn write_all(entries: &Receiver<Entry>, mut journal: Journal, mut images: Images
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::decide::Detection;
     use crate::frame::{FrameInfo, FreeList, PixelFormat, Quota, Slots};
 
     fn folder(name: &str) -> PathBuf {
@@ -303,6 +308,7 @@ mod tests {
             class: Some(1),
             score: Some(0.75),
             scores: two_scores(),
+            findings: None,
             revision: 1,
             announced_ns: 1,
             captured_ns: Some(2),
@@ -361,6 +367,35 @@ mod tests {
         assert_eq!(lines[500]["part"], 500);
         assert_eq!(lines[500]["scores"], serde_json::json!([[1, 0.75], [0, 0.25]]));
         assert_eq!(lines[500]["slack_ns"], 5);
+    }
+
+    #[test]
+    fn what_was_found_is_written_in_the_pixels_of_the_camera() {
+        let dir = folder("found");
+        let upright = Detection {
+            model: 0,
+            class: 2,
+            score: 0.5,
+            corners: [1.0, 2.0, 11.0, 7.0],
+            oriented: None,
+            area: 50.0,
+            mask: None,
+        };
+        let turned = Detection { oriented: Some([6.0, 4.5, 10.0, 5.0, 0.25]), ..upright };
+        let found = Findings { detections: vec![upright, turned], ..Findings::default() };
+        let settings = Settings { dir: dir.clone(), max_bytes: 1 };
+        let recorder = Recorder::open(&settings, "line", 0).unwrap();
+        recorder.put(Entry::Part(Part { findings: Some(Arc::new(found)), ..part(1) }, None));
+        recorder.put(Entry::Part(part(2), None));
+        recorder.finish();
+        let written = lines(&dir);
+        let box_ = json!({
+            "model": 0, "class": 2, "score": 0.5, "box": [1.0, 2.0, 11.0, 7.0], "area": 50.0
+        });
+        let mut oriented = box_.clone();
+        oriented["oriented"] = json!([6.0, 4.5, 10.0, 5.0, 0.25]);
+        assert_eq!(written[1]["detections"], json!([box_, oriented]));
+        assert_eq!(written[2].get("detections"), None, "a classifier finds nothing");
     }
 
     #[test]
