@@ -88,6 +88,18 @@ def test_compare_of_a_recipe_with_itself_finds_no_difference():
     assert "verdicts differ: 0 of 40" in done.output
 
 
+def test_the_recipe_that_optimize_writes_can_be_compared(tmp_path):
+    pytest.importorskip("onnx", reason="optimize needs onnx")
+    recipe, made = str(DEMO / "recipe.toml"), tmp_path / "made.onnx"
+    arguments = [recipe, "--calibrate", DEMO / "screws", "--most", 8, "--out", made]
+    done = CliRunner().invoke(app, ["optimize", *map(str, arguments)])
+    assert "verdicts that change:" in done.output, done.output
+    assert made.stat().st_size > 0
+    other = str(made.with_suffix(".recipe.json"))
+    done = CliRunner().invoke(app, ["compare", recipe, other, str(DEMO / "screws")])
+    assert "verdicts differ:" in done.output, done.output
+
+
 def one(score, verdict="pass"):
     picture = Path(f"{score}.png")
     return smartqc.Judged(picture, verdict, None, score, {}, (1, 1), 0.0, 0.0, None)

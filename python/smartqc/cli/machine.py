@@ -95,7 +95,14 @@ def runtime() -> Finding:
             "The package holds no libonnxruntime.so.",
             f"pip install --force-reinstall {next(iter(found))}",
         )
-    return Finding("ok", about, said)
+    return Finding("ok", about, f"{said}: {', '.join(_providers())}")
+
+
+def _providers() -> list[str]:
+    """The execution providers of the installed build, by ONNX Runtime's names."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    return list(onnxruntime.get_available_providers())
 
 
 def numpy() -> Finding:
