@@ -246,10 +246,7 @@ impl<L: Level> Scalar<L> {
         let white = ((1 << (bits - lost)) - 1) << gain;
         let resizer = Resizer::new(spec.resize, geometry, &reader, 1 << gain, kernels);
         Ok(Self {
-            reader: match resizer {
-                Resizer::AreaMosaic(_) => reader.of_samples(),
-                _ => reader,
-            },
+            reader: if resizer.wants_samples() { reader.of_samples() } else { reader },
             resizer,
             line: vec![L::default(); geometry.x.shown as usize * channels],
             writer: Writer::new(spec, geometry, channels, white, kernels),
@@ -288,7 +285,7 @@ impl<L: Level> Resizer<L> {
     ) -> Self {
         let Geometry { x, y, .. } = geometry;
         let channels = reader.channels();
-        let linear = |taps| Self::Linear(Linear::new(geometry, taps, channels, gain));
+        let linear = |taps| Self::Linear(Linear::new(geometry, taps, reader, gain, kernels));
         let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, channels));
         if (x.source, y.source) == (x.resized, y.resized) && gain == 1 {
             return Self::Nearest(Nearest::new(geometry, Rule::Corner));
@@ -314,7 +311,17 @@ impl<L: Level> Resizer<L> {
         match self {
             Self::Area(area) => area.is_fused(),
             Self::AreaMosaic(area) => area.is_fused(),
-            Self::Nearest(_) | Self::Linear(_) | Self::Antialias(_) => false,
+            Self::Linear(linear) => linear.is_fused(),
+            Self::Nearest(_) | Self::Antialias(_) => false,
+        }
+    }
+
+    /// Whether it demosaics by itself.
+    fn wants_samples(&self) -> bool {
+        match self {
+            Self::AreaMosaic(_) => true,
+            Self::Linear(linear) => linear.is_fused(),
+            Self::Nearest(_) | Self::Area(_) | Self::Antialias(_) => false,
         }
     }
 

@@ -5,8 +5,10 @@
 //! bits, which differs by one level at most, and in neither does the order of sums matter.
 
 use super::geometry::{Axis, Geometry};
+use super::kernels::Kernels;
+use super::kernels::linear::Mosaic;
 use super::level::Level;
-use super::picture::{Columns, Picture};
+use super::picture::{Columns, Picture, Reader};
 
 /// Where the two taps of an output pixel lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +40,26 @@ pub(super) struct Linear<L: Level> {
     /// The last two rows, resized across, and which they are.
     rows: [Vec<L::Sum>; 2],
     held: [Option<u32>; 2],
+    mosaic: Option<Mosaic<L>>,
 }
 
 impl<L: Level> Linear<L> {
     /// Levels come out `gain` times as large.
-    pub(super) fn new(geometry: &Geometry, taps: Taps, channels: usize, gain: i32) -> Self {
+    pub(super) fn new(
+        geometry: &Geometry,
+        taps: Taps,
+        reader: &Reader<L>,
+        gain: i32,
+        kernels: Kernels,
+    ) -> Self {
+        let channels = reader.channels();
         let mut across = table(&geometry.x, taps, L::LINEAR_ONE);
         across.iter_mut().for_each(|tap| tap.weight = tap.weight.map(|weight| weight * gain));
         let down = table(&geometry.y, taps, L::LINEAR_ONE);
+        let mosaic = reader.mosaic().and_then(|phase| {
+            let across: Vec<_> = across.iter().map(|tap| (tap.at, tap.weight)).collect();
+            Mosaic::new(kernels, &across, reader.size(), phase)
+        });
         let (first, count) = (geometry.x.first, geometry.x.source as usize);
         let mut picked: Vec<u32> = across.iter().flat_map(|tap| tap.at).collect();
         picked.sort_unstable();
@@ -65,11 +79,19 @@ impl<L: Level> Linear<L> {
         };
         let pixels = vec![L::default(); columns.count() * channels];
         let row = vec![L::Sum::default(); across.len() * channels];
-        Self { across, down, columns, pixels, rows: [row.clone(), row], held: [None; 2] }
+        Self { across, down, columns, pixels, rows: [row.clone(), row], held: [None; 2], mosaic }
     }
 
     pub(super) fn restart(&mut self) {
         self.held = [None; 2];
+        if let Some(mosaic) = &mut self.mosaic {
+            mosaic.restart();
+        }
+    }
+
+    /// Whether a kernel does it, which wants a mosaic's samples.
+    pub(super) fn is_fused(&self) -> bool {
+        self.mosaic.is_some()
     }
 
     /// The rows that have a tap.
@@ -80,6 +102,10 @@ impl<L: Level> Linear<L> {
     /// Output row `y`.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         let Tap { at: [upper, lower], weight } = self.down[y];
+        if let Some(mosaic) = &mut self.mosaic {
+            let next = self.down.get(y + 1).map_or(upper, |tap| tap.at[0]);
+            return mosaic.row(([upper, lower], weight), next, picture, out);
+        }
         if self.held[1] == Some(upper) {
             self.rows.swap(0, 1);
             self.held.swap(0, 1);

@@ -5,7 +5,7 @@
 //! specs; for which is found out when a plan is made, by trying all 256 levels.
 
 use super::super::spec::Spec;
-use super::{Instructions, Kernels};
+use super::{Instructions, Kernels, Portable};
 
 /// For one channel.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub(in super::super) struct Affine {
 
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct How {
+struct How {
     /// The scale in float32, and what that lacks.
     scale: [f32; 2],
     mean: f32,
@@ -24,9 +24,8 @@ pub(super) struct How {
 }
 
 impl How {
-    /// Portable; each set of kernels has it compiled for itself.
     #[inline(always)]
-    pub(super) fn write<const N: usize>(self, levels: &[u8], out: &mut [[u8; N]]) {
+    fn write<const N: usize>(self, levels: &[u8], out: &mut [[u8; N]]) {
         let Self { scale: [scale, rest], mean, std } = self;
         let elements = out.iter_mut().zip(levels);
         if mean == 0.0 && std == 1.0 {
@@ -70,12 +69,19 @@ impl Affine {
 
     /// Elements of those levels.
     pub(in super::super) fn write<const N: usize>(&self, levels: &[u8], out: &mut [[u8; N]]) {
-        match self.kernels.0 {
-            Instructions::Scalar => self.how.write(levels, out),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2(token) => token.affine(self.how, levels, out),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512(token) => token.affine(self.how, levels, out),
-        }
+        self.kernels.run(Elements { how: self.how, levels, out });
+    }
+}
+
+struct Elements<'a, const N: usize> {
+    how: How,
+    levels: &'a [u8],
+    out: &'a mut [[u8; N]],
+}
+
+impl<const N: usize> Portable for Elements<'_, N> {
+    #[inline(always)]
+    fn run(self) {
+        self.how.write(self.levels, self.out);
     }
 }

@@ -3,9 +3,9 @@
 
 use std::arch::x86_64::*;
 
-use super::affine::How;
 use super::area::{Across, Finish, Pieces, Rows, Sums, Task};
 use super::area_body::area_loops;
+use super::Portable;
 
 /// The proof that this machine has these instructions.
 #[derive(Clone, Copy, Debug)]
@@ -21,14 +21,23 @@ impl Avx2 {
 }
 
 impl Avx2 {
-    /// See [`How::write`].
-    pub(super) fn affine<const N: usize>(self, how: How, levels: &[u8], out: &mut [[u8; N]]) {
+    /// See [`Portable`].
+    pub(super) fn run(self, work: impl Portable) {
         #[target_feature(enable = "avx2,fma")]
-        fn write<const N: usize>(how: How, levels: &[u8], out: &mut [[u8; N]]) {
-            how.write(levels, out);
+        fn run(work: impl Portable) {
+            work.run();
         }
         // SAFETY: the token proves the features.
-        unsafe { write(how, levels, out) }
+        unsafe { run(work) }
+    }
+}
+
+/// Has bytes that will soon be wanted fetched to the second-level cache.
+#[inline(always)]
+pub(super) fn prefetch(bytes: &[u8]) {
+    for line in bytes.chunks(64) {
+        // SAFETY: every x86-64 has SSE, and a hint accesses nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::arch::x86_64::*;
 
-use super::affine::How;
 use super::area::{Across, Finish, Pieces, Rows, Sums, Task};
 use super::area_body::area_loops;
+use super::{Portable, prefetch};
 
 /// The proof that this machine has these instructions.
 #[derive(Clone, Copy, Debug)]
@@ -26,14 +26,14 @@ impl Avx512 {
 }
 
 impl Avx512 {
-    /// See [`How::write`].
-    pub(super) fn affine<const N: usize>(self, how: How, levels: &[u8], out: &mut [[u8; N]]) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
-        fn write<const N: usize>(how: How, levels: &[u8], out: &mut [[u8; N]]) {
-            how.write(levels, out);
+    /// See [`Portable`].
+    pub(super) fn run(self, work: impl Portable) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]
+        fn run(work: impl Portable) {
+            work.run();
         }
         // SAFETY: the token proves the features.
-        unsafe { write(how, levels, out) }
+        unsafe { run(work) }
     }
 }
 
@@ -226,3 +226,132 @@ fn store_pair<const NARROW: bool>(inside: V, edge: V, index: usize, out: &mut [[
 }
 
 area_loops!("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma");
+
+/// Words of four bytes out of a row, sixteen at once.
+#[derive(Clone, Debug)]
+pub(super) struct Picks {
+    token: Avx512,
+    groups: Vec<Spread>,
+    /// Bytes of a row.
+    width: usize,
+}
+
+/// Sixteen words within 256 bytes of a row.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+struct Spread {
+    /// Which of the first 256 bytes each byte is, modulo 128.
+    index: [u8; 64],
+    /// Those that lie in the second half of them.
+    far: u64,
+    base: usize,
+    window: Window,
+}
+
+/// Up to 256 bytes of a row, of which those that lie in the row are loaded.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    masks: [u64; 4],
+    /// Vectors that hold something wanted: 1, 2 or 4.
+    vectors: usize,
+}
+
+impl Window {
+    /// For `length` bytes of a row of `width`, from `base` on.
+    fn new(base: usize, length: usize, width: usize) -> Option<Self> {
+        let vectors = match length.div_ceil(64) {
+            0 | 1 => 1,
+            2 => 2,
+            3 | 4 => 4,
+            _ => return None,
+        };
+        let left = width.checked_sub(base)?;
+        let mask = |at: usize| match left.saturating_sub(64 * at) {
+            0 => 0,
+            left => u64::MAX >> 64_usize.saturating_sub(left),
+        };
+        Some(Self { masks: [0, 1, 2, 3].map(mask), vectors })
+    }
+}
+
+/// The first `N` vectors of a window.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn window<const N: usize>(window: &Window, line: &[u8], base: usize) -> [V; N] {
+    let mut vectors = [zero(); N];
+    for (at, vector) in vectors.iter_mut().enumerate() {
+        let from = line.as_ptr().wrapping_add(base + 64 * at);
+        // SAFETY: `Window::new` masked out what lies beyond the row, whose length every caller
+        // checks; bytes that are masked out are not accessed.
+        *vector = unsafe { _mm512_maskz_loadu_epi8(window.masks[at], from.cast()) };
+    }
+    vectors
+}
+
+/// Bytes of a window; those of `far` in its second half.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn fetch<const N: usize>(window: &[V; N], index: &[u8; 64], far: u64) -> V {
+    // SAFETY: 64 bytes of a reference are read.
+    let index = unsafe { _mm512_loadu_si512(index.as_ptr().cast()) };
+    // Branches on a const parameter are taken at compile time.
+    if N == 1 {
+        _mm512_permutexvar_epi8(index, window[0])
+    } else if N == 2 {
+        _mm512_permutex2var_epi8(window[0], index, window[1])
+    } else {
+        let near = _mm512_permutex2var_epi8(window[0], index, window[1]);
+        let beyond = _mm512_permutex2var_epi8(window[2], index, window[3]);
+        _mm512_mask_blend_epi8(far, near, beyond)
+    }
+}
+
+impl Picks {
+    /// For words that begin there, ascending, in rows of that many bytes. None where they lie too
+    /// far apart.
+    pub(super) fn new(token: Avx512, starts: &[u32], width: usize) -> Option<Self> {
+        let groups: Option<_> = starts
+            .chunks(16)
+            .map(|starts| {
+                let base = *starts.first()? as usize;
+                let last = *starts.last()? as usize;
+                let window = Window::new(base, last + 4 - base, width)?;
+                let (mut index, mut far) = ([0; 64], 0);
+                for (word, &start) in starts.iter().enumerate() {
+                    for byte in 0..4 {
+                        let from = start as usize + byte - base;
+                        index[4 * word + byte] = (from % 128) as u8;
+                        far |= u64::from(from >= 128) << (4 * word + byte);
+                    }
+                }
+                Some(Spread { index, far, base, window })
+            })
+            .collect();
+        Some(Self { token, groups: groups?, width })
+    }
+
+    /// The words of a row.
+    pub(super) fn pick(&self, line: &[u8], ahead: &[u8], words: &mut [u32]) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+        fn pick(groups: &[Spread], line: &[u8], ahead: &[u8], words: &mut [u32]) {
+            let (chunks, _) = words.as_chunks_mut::<16>();
+            for (group, words) in groups.iter().zip(chunks) {
+                let Spread { index, far, base, window: of } = group;
+                if let Some(ahead) = ahead.get(*base..) {
+                    prefetch(&ahead[..ahead.len().min(64 * of.vectors)]);
+                }
+                let picked = match of.vectors {
+                    1 => fetch(&window::<1>(of, line, *base), index, *far),
+                    2 => fetch(&window::<2>(of, line, *base), index, *far),
+                    _ => fetch(&window::<4>(of, line, *base), index, *far),
+                };
+                // SAFETY: 64 bytes of a reference are written.
+                unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), picked) };
+            }
+        }
+        assert_eq!(line.len(), self.width, "a row as long as the plan's");
+        let _proof = self.token;
+        // SAFETY: the token proves the features.
+        unsafe { pick(&self.groups, line, ahead, words) }
+    }
+}

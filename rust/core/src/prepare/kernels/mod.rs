@@ -13,6 +13,7 @@ mod area_body;
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+pub(super) mod linear;
 
 use std::sync::OnceLock;
 
@@ -35,6 +36,18 @@ const VARIABLE: &str = "SMARTQC_KERNELS";
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels(pub(super) Instructions);
 
+/// Work in portable code that each set of kernels has compiled for itself. Implementations of `run` are
+/// `#[inline(always)]`, so that they become part of a function with the set's instructions.
+pub(super) trait Portable {
+    fn run(self);
+}
+
+#[cfg(target_arch = "x86_64")]
+use avx2::prefetch;
+
+#[cfg(not(target_arch = "x86_64"))]
+fn prefetch(_: &[u8]) {}
+
 /// What the kernels are made of.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Instructions {
@@ -53,6 +66,7 @@ impl Kernels {
 
     /// All that this machine has, the fastest last.
     pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
         let mut all = vec![Self::scalar()];
         #[cfg(target_arch = "x86_64")]
         {
@@ -86,6 +100,17 @@ impl Kernels {
             let names: Vec<_> = all.iter().map(|kernels| kernels.name()).collect();
             format!("{name:?}; this machine has {}", names.join(", "))
         })
+    }
+
+    /// Does it with these instructions.
+    pub(super) fn run(self, work: impl Portable) {
+        match self.0 {
+            Instructions::Scalar => work.run(),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(token) => token.run(work),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(token) => token.run(work),
+        }
     }
 
     /// `scalar`, `avx2` or `avx512`.
