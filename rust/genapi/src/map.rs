@@ -22,6 +22,8 @@ use crate::value::{Description, Entry, FixedPlace, Limits, Value};
 const MAX_CHAIN: usize = 16;
 /// Nodes that one answer about selectors goes through; real descriptions stay below 2,000.
 const MAX_REACHED: usize = 10_000;
+/// Selectors of one feature that are put in order; real ones have up to 4.
+const MAX_ORDERED: usize = 32;
 
 type Callback = Arc<dyn Fn(NodeId) + Send + Sync>;
 
@@ -168,14 +170,14 @@ impl NodeMap {
                 }
             }
         };
-        reached(model.node(id).selected.to_vec(), depending)
+        reached(model, model.node(id).selected.to_vec(), depending)
     }
 
     /// The nodes that select this one or anything that it depends on; one that is selected by
     /// another comes after it.
     pub fn selectors(&self, id: NodeId) -> Vec<NodeId> {
         let mut selectors = self.selectors_unordered(id);
-        if selectors.len() > 1 {
+        if (2..=MAX_ORDERED).contains(&selectors.len()) {
             selectors.sort_by_cached_key(|id| self.selectors_unordered(*id).len());
         }
         selectors
@@ -183,20 +185,16 @@ impl NodeMap {
 
     fn selectors_unordered(&self, id: NodeId) -> Vec<NodeId> {
         let model = &self.model;
-        let needed = reached(vec![id], |id, open| {
+        let needed = reached(model, vec![id], |id, open| {
             uses(model.node(id), |kind, used| {
                 if !matches!(kind, Use::Invalidator | Use::Selected) {
                     open.push(used);
                 }
             });
         });
-        let mut selectors: Vec<NodeId> = Vec::new();
-        for &selector in needed.iter().flat_map(|id| model.graph.selectors(*id)) {
-            if !selectors.contains(&selector) {
-                selectors.push(selector);
-            }
-        }
-        selectors
+        let selectors = needed.iter().flat_map(|id| model.graph.selectors(*id));
+        let mut seen = Marks::of(model);
+        selectors.copied().filter(|selector| seen.set(*selector)).collect()
     }
 
     /// A category is for those whom any of its features is for, and without any for nobody.
@@ -664,13 +662,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A bit for each node.
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn of(model: &Model) -> Self {
+        Self(vec![0; model.nodes.len().div_ceil(64)])
+    }
+
+    /// Marks a node; whether it was not marked before.
+    fn set(&mut self, id: NodeId) -> bool {
+        let (word, bit) = (&mut self.0[id.at() / 64], 1 << (id.at() % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+}
+
 /// These nodes and all that are reached from them, up to [`MAX_REACHED`].
-fn reached(start: Vec<NodeId>, next: impl Fn(NodeId, &mut Vec<NodeId>)) -> Vec<NodeId> {
-    let mut seen = HashSet::new();
+fn reached(
+    model: &Model,
+    start: Vec<NodeId>,
+    next: impl Fn(NodeId, &mut Vec<NodeId>),
+) -> Vec<NodeId> {
+    let mut seen = Marks::of(model);
     let mut found = Vec::new();
     let mut open = start;
     while let Some(id) = open.pop() {
-        if found.len() < MAX_REACHED && seen.insert(id) {
+        if found.len() < MAX_REACHED && seen.set(id) {
             found.push(id);
             next(id, &mut open);
         }

@@ -1,5 +1,7 @@
 //! From text to a program, in one pass with an explicit stack of open operators.
 
+use std::collections::HashMap;
+
 use super::lex::{Word, Words};
 use super::{Binary, Function, Op, Program, Rules, SyntaxError, Unary};
 
@@ -28,8 +30,52 @@ enum Open {
     Colon(usize),
 }
 
+/// Names that are looked up one by one where there are few.
+const MAX_UNSORTED: usize = 16;
+
+impl<'a> Names<'a> {
+    /// All names with what they mean, where looking one by one would take too long.
+    ///
+    /// Of several with one name a variable comes before a constant, and that before an expression.
+    fn index(&self) -> Option<HashMap<&'a str, Meaning>> {
+        let count = self.variables.len() + self.constants.len() + self.expressions.len();
+        (count > MAX_UNSORTED).then(|| {
+            let mut index = HashMap::with_capacity(count);
+            for (at, (name, _)) in self.expressions.iter().enumerate().rev() {
+                index.insert(*name, Meaning::Expression(at));
+            }
+            for (at, (name, _)) in self.constants.iter().enumerate().rev() {
+                index.insert(*name, Meaning::Constant(at));
+            }
+            for (at, name) in self.variables.iter().enumerate().rev() {
+                index.insert(*name, Meaning::Variable(at));
+            }
+            index
+        })
+    }
+
+    fn look_up(&self, name: &str) -> Option<Meaning> {
+        let variable = self.variables.iter().position(|known| *known == name);
+        let constant = || self.constants.iter().position(|known| known.0 == name);
+        let expression = || self.expressions.iter().position(|known| known.0 == name);
+        variable
+            .map(Meaning::Variable)
+            .or_else(|| constant().map(Meaning::Constant))
+            .or_else(|| expression().map(Meaning::Expression))
+    }
+}
+
+/// What a name stands for, by its place in its list.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Variable(usize),
+    Constant(usize),
+    Expression(usize),
+}
+
 struct Compiler<'a> {
     names: &'a Names<'a>,
+    index: Option<HashMap<&'a str, Meaning>>,
     rules: Rules,
     code: Vec<Op>,
     /// For each expression the local that holds it, when it is compiled.
@@ -44,8 +90,13 @@ pub(crate) fn compile(
     names: &Names<'_>,
     rules: Rules,
 ) -> Result<Program, SyntaxError> {
-    let mut compiler =
-        Compiler { names, rules, code: Vec::new(), ready: vec![None; names.expressions.len()] };
+    let mut compiler = Compiler {
+        names,
+        index: names.index(),
+        rules,
+        code: Vec::new(),
+        ready: vec![None; names.expressions.len()],
+    };
     let mut locals = 0;
     // Depth first, on a stack of our own: the last is compiled when all that it needs are.
     let mut needed: Vec<usize> = compiler.uses(formula);
@@ -93,9 +144,7 @@ impl Compiler<'_> {
             match word {
                 Word::End => break,
                 Word::Name(name) => {
-                    if !self.names.variables.contains(&name)
-                        && let Some(at) = self.names.expressions.iter().position(|e| e.0 == name)
-                    {
+                    if let Some(Meaning::Expression(at)) = self.meaning(name) {
                         found.push(at);
                     }
                 }
@@ -240,16 +289,24 @@ impl Compiler<'_> {
                 return Ok(Op::Float(std::f64::consts::E));
             }
         }
-        if let Some(at) = self.names.variables.iter().position(|known| *known == name) {
-            return Ok(Op::Variable(at as u16));
+        let unknown = || format!("{name} is no variable or function");
+        match self.meaning(name) {
+            Some(Meaning::Variable(at)) => {
+                u16::try_from(at).map(Op::Variable).map_err(|_| "it has too many variables".into())
+            }
+            Some(Meaning::Constant(at)) => number(self.names.constants[at].1),
+            Some(Meaning::Expression(at)) => {
+                // All that a text uses are compiled before it.
+                self.ready[at].map(Op::Local).ok_or_else(unknown)
+            }
+            None => Err(unknown()),
         }
-        if let Some(constant) = self.names.constants.iter().find(|known| known.0 == name) {
-            return number(constant.1);
-        }
-        let expression = self.names.expressions.iter().position(|known| known.0 == name);
-        match expression.and_then(|at| self.ready[at]) {
-            Some(local) => Ok(Op::Local(local)),
-            None => Err(format!("{name} is no variable or function")),
+    }
+
+    fn meaning(&self, name: &str) -> Option<Meaning> {
+        match &self.index {
+            Some(index) => index.get(name).copied(),
+            None => self.names.look_up(name),
         }
     }
 

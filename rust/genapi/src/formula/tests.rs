@@ -187,3 +187,25 @@ fn depth_costs_no_stack() {
     });
     done.unwrap().join().unwrap();
 }
+
+#[test]
+fn many_names_mean_what_few_do() {
+    let many: Vec<String> = (0..70_000).map(|at| format!("V{at}")).collect();
+    let variables: Vec<&str> = many.iter().map(String::as_str).collect();
+    // The first of each name counts, and a variable before a constant before a sub-formula.
+    let constants = [("C", "5"), ("C", "6"), ("V1", "7")];
+    let expressions = [("X", "C+V2"), ("C", "8"), ("V0", "9"), ("X", "0")];
+    for count in [3, 17, 60_000] {
+        let names = Names {
+            variables: &variables[..count],
+            constants: &constants,
+            expressions: &expressions,
+        };
+        let program = compile("X*1000+V0*100+V1*10+C", &names, Rules::Integer).unwrap();
+        let values: Vec<i64> = (1..=count as i64).collect();
+        assert_eq!(program.integer(&values, &mut Vec::new()), Ok(8_125), "{count}");
+    }
+    let names = Names { variables: &variables, constants: &[], expressions: &[] };
+    let problem = compile("V65536", &names, Rules::Integer).unwrap_err().problem;
+    assert!(problem.contains("too many variables"), "{problem}");
+}
