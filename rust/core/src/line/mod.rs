@@ -18,6 +18,7 @@ mod examine;
 mod intake;
 mod judging;
 mod kit;
+mod opening;
 mod outlet;
 pub mod plant;
 mod post;

@@ -1,43 +1,37 @@
 //! The line as its user holds it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 
 use super::camera;
-use super::camera_io;
 use super::config::Loaded;
-use super::deadline::{LineThread, Message, Report, Signals};
-use super::intake::{self, Intake, Opened};
-use super::outlet::{Event, Events, Hands, Reach, StopRequested};
-use super::plant::{AnnouncedBy, ImageKind, Images, Plant};
+use super::deadline::{LineThread, Message, Report};
+use super::intake::{Intake, Opened};
+use super::outlet::{Event, Events, Hands, StopRequested};
+use super::plant::{AnnouncedBy, Plant};
 use super::post::{self, Post};
 use super::product::Product;
 use super::recipe::{self, Recipe};
-use super::results::{Next, Results, results};
+use super::results::{Next, Results};
 use super::setup;
 use super::simulation::{self, LedgerRow, Witness};
 use super::stats::{CameraStats, Stats};
 use super::tally::Tally;
-use super::worker::{Costs, Evidence, Shop, Tools};
-use crate::actuate::{self, Actuator, Plugged, Site};
-use crate::batch::{BatchQueue, Pace};
+use super::worker::{Evidence, Shop, Tools};
+use crate::batch::Pace;
 use crate::clock::{Clock, SEC};
 use crate::error::{Error, Result};
-use crate::frame::{FrameInfo, PixelFormat, Quota};
+use crate::frame::{FrameInfo, PixelFormat};
 use crate::outcome::Disposition;
 use crate::record::{self, Entry, Recorder};
-use crate::sense::{self, Encoder, PartSensor};
 use crate::source::push::Push;
 use crate::track::MOST_CHALLENGE;
 use crate::world::{Running as WorldRunning, World};
-
-/// Messages that people's questions and orders may need at once.
-const PEOPLE: usize = 64;
 
 /// How long a question to the line thread may take; it answers within a wake-up.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -47,40 +41,40 @@ const SLICE: Duration = Duration::from_millis(50);
 
 /// An inspection line. Every method may be called from any thread; dropping it closes it.
 pub struct Line {
-    plant: Loaded<Plant>,
-    library: PathBuf,
-    clock: Clock,
-    shop: Arc<Shop>,
-    results: Results,
-    events: Events,
-    tally: Arc<Tally>,
-    stop_requested: Arc<StopRequested>,
-    loaded: Arc<Mutex<Arc<Recipe>>>,
+    pub(super) plant: Loaded<Plant>,
+    pub(super) library: PathBuf,
+    pub(super) clock: Clock,
+    pub(super) shop: Arc<Shop>,
+    pub(super) results: Results,
+    pub(super) events: Events,
+    pub(super) tally: Arc<Tally>,
+    pub(super) stop_requested: Arc<StopRequested>,
+    pub(super) loaded: Arc<Mutex<Arc<Recipe>>>,
     /// Held while a recipe is loaded: each has a revision of its own, and the last one stays.
-    in_use: Arc<Mutex<InUse>>,
-    posts: Vec<Arc<Post>>,
-    cameras: Vec<(String, Arc<camera::Counts>)>,
-    push: Option<(u8, Arc<Push>)>,
-    copied: AtomicU64,
-    world: Option<World>,
-    witness: Option<Arc<Witness>>,
-    recorder: Mutex<Option<Arc<Recorder>>>,
-    recorded: Mutex<Option<record::Counts>>,
+    pub(super) in_use: Arc<Mutex<InUse>>,
+    pub(super) posts: Vec<Arc<Post>>,
+    pub(super) cameras: Vec<(String, Arc<camera::Counts>)>,
+    pub(super) push: Option<(u8, Arc<Push>)>,
+    pub(super) copied: AtomicU64,
+    pub(super) world: Option<World>,
+    pub(super) witness: Option<Arc<Witness>>,
+    pub(super) recorder: Mutex<Option<Arc<Recorder>>>,
+    pub(super) recorded: Mutex<Option<record::Counts>>,
     /// The line thread's own words at its end.
-    last_report: Arc<Mutex<Option<Report>>>,
+    pub(super) last_report: Arc<Mutex<Option<Report>>>,
     /// What it answered last, for whoever asks while it is too busy to answer.
-    known: Mutex<Option<Report>>,
-    stopping: AtomicBool,
-    state: Mutex<State>,
+    pub(super) known: Mutex<Option<Report>>,
+    pub(super) stopping: AtomicBool,
+    pub(super) state: Mutex<State>,
 }
 
 /// What the workers judge by, for a further one.
-struct InUse {
-    product: Loaded<Product>,
-    pace: Arc<Pace>,
+pub(super) struct InUse {
+    pub(super) product: Loaded<Product>,
+    pub(super) pace: Arc<Pace>,
 }
 
-enum State {
+pub(super) enum State {
     Built(Box<Built>),
     Running(Box<Threads>),
     /// Somebody is joining the threads.
@@ -89,13 +83,13 @@ enum State {
 }
 
 /// All that the threads will own.
-struct Built {
-    line_thread: LineThread<Hands>,
-    tools: Vec<Tools>,
-    cameras: Vec<Opened>,
+pub(super) struct Built {
+    pub(super) line_thread: LineThread<Hands>,
+    pub(super) tools: Vec<Tools>,
+    pub(super) cameras: Vec<Opened>,
 }
 
-struct Threads {
+pub(super) struct Threads {
     line: JoinHandle<()>,
     /// The watch over the workers, and what ends it when it is dropped.
     watch: Option<(JoinHandle<()>, Sender<()>)>,
@@ -105,127 +99,6 @@ struct Threads {
 }
 
 impl Line {
-    /// Opens everything that the plant names and loads the product; nothing moves yet.
-    ///
-    /// `library` is ONNX Runtime's, where the plant does not name one.
-    ///
-    /// # Errors
-    /// [`Error::Config`], [`Error::Infeasible`] with the figures, and whatever camera, model,
-    /// record folder or ONNX Runtime say.
-    pub fn open(
-        plant: Loaded<Plant>,
-        product: &Loaded<Product>,
-        library: Option<&Path>,
-    ) -> Result<Self> {
-        Self::open_with(plant, product, library, Site::of(None).plugged)
-    }
-
-    /// As [`Line::open`], with devices of somebody else's making behind `python:` URIs.
-    ///
-    /// # Errors
-    /// As [`Line::open`], and what opening such a device says.
-    pub fn open_with(
-        plant: Loaded<Plant>,
-        product: &Loaded<Product>,
-        library: Option<&Path>,
-        plugged: Plugged<'_>,
-    ) -> Result<Self> {
-        let value = &plant.value;
-        let library = library_path(&plant, library)?;
-        let run = &value.run;
-        let (recipe, kits) = recipe::load(product, value, &library, 1)?;
-        let tools = post::tools(kits)?;
-        let pace = tools.first().map_or_else(|| Arc::new(Pace::unknown(1)), |t| t.pace.clone());
-        let clock = Clock::System;
-        let now_ns = clock.now_ns();
-        let world = value
-            .simulation
-            .as_ref()
-            .map(|simulation| World::new(simulation::live(&plant, simulation)?, now_ns))
-            .transpose()?;
-        let cameras = intake::open(&plant, &recipe, world.as_ref())?;
-
-        let slots: usize = cameras.iter().map(|camera| camera.slots).sum();
-        // However long the line thread is away, no more can wait than a frame in each slot, a gap
-        // before each, and one verdict of each frame that was before its workers then: nobody makes
-        // more jobs meanwhile. The rest is for what people ask and tell.
-        let (messages, inbox) = bounded(3 * slots + PEOPLE);
-        let shop = Arc::new(Shop {
-            queue: BatchQueue::new(
-                cameras.len(),
-                cameras.iter().map(|c| c.slots).max().unwrap_or(1),
-            ),
-            clock: clock.clone(),
-            messages,
-            quotas: cameras.iter().map(|_| Quota::new(run.keep)).collect(),
-            keep_passes: keep_passes(value),
-            costs: Costs::default(),
-            refused: AtomicU64::new(0),
-            over: AtomicBool::new(false),
-            runs_ended: AtomicU64::new(0),
-            workers_replaced: AtomicU64::new(0),
-        });
-        let recorder = open_recorder(&plant, now_ns)?;
-        if let Some(recorder) = &recorder {
-            recorder.put(Entry::Recipe(Box::new(recipe.entry())));
-        }
-        let (results_in, results) = results(run.results);
-        let (events, tally) = (Events::new(), Arc::new(Tally::new()));
-        let stop_requested = Arc::new(StopRequested::default());
-        let loaded = Arc::new(Mutex::new(Arc::clone(&recipe)));
-        let witness = value.simulation.as_ref().map(|world| Arc::new(Witness::new(world.parts)));
-        let reach = Reach {
-            cameras: cameras.iter().map(|camera| camera.name.clone()).collect(),
-            shop: Arc::clone(&shop),
-            results: results_in,
-            recorder: recorder.clone(),
-            record_images: keeps_images(value),
-            events: events.clone(),
-            tally: Arc::clone(&tally),
-            stop_requested: Arc::clone(&stop_requested),
-            loaded: Arc::clone(&loaded),
-            witness: witness.clone(),
-        };
-        let hands = Hands::new(reach, Arc::clone(&recipe), setup::capacity(value));
-        let site = Site {
-            clock: clock.clone(),
-            camera_output: &|uri, name, line, user_output| {
-                camera_io::output(uri, name, line, user_output, &cameras)
-            },
-            plugged,
-            ..Site::of(world.as_ref())
-        };
-        let line_thread = line_thread(&plant, &recipe, site, &cameras, now_ns, inbox, hands)?;
-        let push = cameras.iter().enumerate().find_map(|(view, camera)| match &camera.intake {
-            Intake::Push(push) => Some((view as u8, Arc::clone(push))),
-            Intake::Camera(_) => None,
-        });
-        Ok(Self {
-            library,
-            clock,
-            shop,
-            results,
-            events,
-            tally,
-            stop_requested,
-            loaded,
-            in_use: Arc::new(Mutex::new(InUse { product: product.clone(), pace })),
-            posts: tools.iter().map(|_| Arc::new(Post::new())).collect(),
-            cameras: cameras.iter().map(|c| (c.name.clone(), Arc::clone(&c.counts))).collect(),
-            push,
-            copied: AtomicU64::new(0),
-            world,
-            witness,
-            recorder: Mutex::new(recorder),
-            recorded: Mutex::default(),
-            last_report: Arc::default(),
-            known: Mutex::default(),
-            stopping: AtomicBool::new(false),
-            state: Mutex::new(State::Built(Box::new(Built { line_thread, tools, cameras }))),
-            plant,
-        })
-    }
-
     /// Makes the threads, starts the cameras and, where it is simulated, the belt.
     ///
     /// # Errors
@@ -727,82 +600,4 @@ fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
         tracing::error!("a thread of the line has panicked; this is a bug of smartqc");
     }
-}
-
-fn library_path(plant: &Loaded<Plant>, given: Option<&Path>) -> Result<PathBuf> {
-    match (&plant.value.run.onnxruntime, given) {
-        (Some(path), _) => Ok(plant.path(path)),
-        (None, Some(path)) => Ok(path.to_owned()),
-        (None, None) => Err(Error::Runtime { problem: "no library is installed".into() }),
-    }
-}
-
-fn keep_passes(plant: &Plant) -> f64 {
-    match plant.record.as_ref().map(|record| record.images) {
-        Some(Images::Kind(ImageKind::All)) => 1.0,
-        Some(Images::Share(share)) => share,
-        Some(Images::Kind(ImageKind::None | ImageKind::Rejects)) | None => 0.0,
-    }
-}
-
-fn keeps_images(plant: &Plant) -> bool {
-    let kind = plant.record.as_ref().map(|record| record.images);
-    !matches!(kind, None | Some(Images::Kind(ImageKind::None)))
-}
-
-fn open_recorder(plant: &Loaded<Plant>, now_ns: i64) -> Result<Option<Arc<Recorder>>> {
-    let Some(record) = &plant.value.record else { return Ok(None) };
-    let settings =
-        record::Settings { dir: plant.path(&record.dir), max_bytes: (record.max_gb * 1e9) as u64 };
-    Recorder::open(&settings, &plant.value.name, now_ns).map(|r| Some(Arc::new(r)))
-}
-
-fn line_thread(
-    plant: &Loaded<Plant>,
-    recipe: &Recipe,
-    mut site: Site<'_>,
-    cameras: &[Opened],
-    now_ns: i64,
-    inbox: Receiver<Message<Evidence>>,
-    hands: Hands,
-) -> Result<LineThread<Hands>> {
-    let value = &plant.value;
-    let encoder: Option<Box<dyn Encoder>> = value
-        .belt
-        .as_ref()
-        .and_then(|belt| belt.encoder.as_deref())
-        .map(|uri| match uri.split_once(':') {
-            Some(("camera", _)) => camera_io::encoder(uri, cameras),
-            _ => sense::open_encoder(uri, site.world),
-        })
-        .transpose()?;
-    let sensor = value.parts.sensor.as_deref().map(|uri| match uri.split_once(':') {
-        Some(("camera", _)) => camera_io::sensor(uri, cameras),
-        _ => sense::open_sensor(uri, site.world),
-    });
-    let sensor: Option<Box<dyn PartSensor>> = sensor.transpose()?;
-    site.counts = encoder.is_some();
-    let actuators: Vec<Box<dyn Actuator>> = value
-        .reject
-        .iter()
-        .enumerate()
-        .map(|(index, reject)| actuate::open(&reject.uri, &site, index))
-        .collect::<Result<_>>()?;
-    let devices: Vec<_> = actuators.iter().map(|device| device.capabilities()).collect();
-    let latches = setup::Latches {
-        encoder: encoder.as_ref().map(|encoder| encoder.latch()),
-        sensor: sensor.as_ref().map(|sensor| sensor.latch()),
-    };
-    let policy = setup::policy(plant, recipe.class_names())?;
-    let setup = setup::setup(plant, now_ns as u64, latches, &devices, policy)?;
-    let output = |uri: &Option<String>| {
-        uri.as_deref().map(|uri| actuate::open_output(uri, &site)).transpose()
-    };
-    let signals = Signals {
-        ready: output(&value.signals.ready)?,
-        stop: output(&value.signals.stop)?,
-        alarm: output(&value.signals.alarm)?,
-    };
-    let thread = LineThread::new(setup, site.clock, encoder, sensor, actuators, inbox, hands)?;
-    Ok(thread.with_signals(signals))
 }
