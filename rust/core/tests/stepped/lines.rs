@@ -127,6 +127,8 @@ fn each_fault_shows() {
         (Fault::TooLate, &["refused"]),
         (Fault::BinFull, &["ejector_fault"]),
         (Fault::ConfirmMiss, &["unconfirmed"]),
+        (Fault::Rejects, &["rejects_in_row"]),
+        (Fault::RecordLost, &["record_lost"]),
     ] {
         let options = Options { faults: vec![(fault, much(fault))], ..dense(1000) };
         let report = rehearse("boards", &options);
@@ -137,4 +139,14 @@ fn each_fault_shows() {
             assert!(shown, "{}: {sign} in {report:#?}", fault.name());
         }
     }
+}
+
+#[test]
+fn too_many_rejects_alarm_and_then_ask_for_a_stop_and_every_outcome_stands() {
+    let report = rehearse("boards", &Options { bad_share: 0.9, ..dense(300) });
+    let share = "reject_share";
+    let called = report.alarms.contains_key(share) && report.stop_requests.contains_key(share);
+    assert!(called, "{report:?}");
+    assert_eq!(report.outcomes["reject"], report.ledger["removed"], "{report:?}");
+    assert!(report.unjudged.is_empty() && report.silent_escapes == 0, "{report:?}");
 }

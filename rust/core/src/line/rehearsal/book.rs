@@ -51,6 +51,10 @@ pub struct Book {
     pub late_verdicts: u64,
     /// Frames that could not be judged.
     pub unjudged_frames: u64,
+    /// The model rejects whatever it sees.
+    pub(super) rejects_all: bool,
+    /// No record can be written now, and how often that began.
+    record_lost: (bool, u64),
 }
 
 impl Book {
@@ -67,7 +71,19 @@ impl Book {
             strays: 0,
             late_verdicts: 0,
             unjudged_frames: 0,
+            rejects_all: false,
+            record_lost: (false, 0),
         }
+    }
+
+    pub(super) fn record_lost(&mut self, lost: bool) {
+        let (before, times) = self.record_lost;
+        self.record_lost = (lost, times + u64::from(lost && !before));
+    }
+
+    /// How often a record could not be written, which asks for a stop.
+    pub(super) fn records_lost(&self) -> u64 {
+        self.record_lost.1
     }
 
     /// The class of a part that is bad.
@@ -115,6 +131,7 @@ impl Outlet for Book {
                 ViewVerdict::Unjudged(Reason::ModelError)
             }
             Some(class) => ViewVerdict::Reject { class, score },
+            None if self.rejects_all => ViewVerdict::Reject { class: 0, score },
             None => ViewVerdict::Pass { score: 0.9 - score },
         };
         let slow_ns = if self.dice.falls(self.model.slow_share) { 5 * SEC } else { 0 };
@@ -161,5 +178,9 @@ impl Outlet for Book {
 
     fn event(&mut self, event: LineEvent, _at_ns: i64) {
         self.events.push(event);
+    }
+
+    fn asks_stop(&self) -> bool {
+        self.record_lost.0
     }
 }

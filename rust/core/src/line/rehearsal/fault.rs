@@ -48,6 +48,8 @@ pub enum Fault {
     BinFull,
     ConfirmMiss,
     ConfirmFalse,
+    Rejects,
+    RecordLost,
     Halt,
 }
 
@@ -85,6 +87,8 @@ const FAULTS: &[(Fault, &str, &str)] = &[
     (F::BinFull, "bin_full", "share of parts that pass while the ejector's bin is full"),
     (F::ConfirmMiss, "confirm_miss", "share of removed parts that the bin's sensor does not see"),
     (F::ConfirmFalse, "confirm_false", "share of empty strokes that the bin's sensor confirms"),
+    (F::Rejects, "rejects", "share of parts that pass while the model rejects whatever it sees"),
+    (F::RecordLost, "record_lost", "share of parts that pass while no record can be written"),
     (F::Halt, "halt", "share of parts at which the belt stands still for 1.5 s"),
 ];
 
@@ -96,6 +100,8 @@ pub(super) struct Promise {
     pub(super) dispositions: &'static [Disposition],
     pub(super) alarms: &'static [Cause],
     pub(super) stops: &'static [Cause],
+    /// It asks for a stop that no part and no device is the cause of.
+    pub(super) stops_for_record: bool,
 }
 
 impl Fault {
@@ -131,6 +137,7 @@ impl Fault {
                 dispositions: &[D::Unconfirmed],
                 alarms: &[C::StrayFrames, C::Unjudged],
                 stops: &[C::Unconfirmed],
+                ..Promise::default()
             },
             F::EncoderJump | F::EncoderReset | F::EncoderFreeze | F::EncoderCut => Promise {
                 // Whoever cannot be placed cannot be matched either.
@@ -144,6 +151,7 @@ impl Fault {
                     C::Refused,
                     C::Unconfirmed,
                 ],
+                ..Promise::default()
             },
             F::EyeBounce | F::Halt => Promise::default(),
             F::EyeMiss => Promise {
@@ -151,6 +159,7 @@ impl Fault {
                 dispositions: &[D::Unconfirmed, D::Refused, D::Collateral],
                 alarms: &[C::StrayFrames, C::Unjudged, C::TouchingParts, C::Crowded],
                 stops: &[C::Unconfirmed, C::Refused],
+                ..Promise::default()
             },
             // It is announced, nobody sees it, and the stroke meets nothing.
             F::EyePhantom => Promise {
@@ -158,12 +167,14 @@ impl Fault {
                 dispositions: &[D::Unconfirmed, D::Refused, D::Collateral],
                 alarms: &[C::Unjudged, C::Crowded],
                 stops: &[C::Unconfirmed, C::Refused, C::EncoderStuck],
+                ..Promise::default()
             },
             F::Touching => Promise {
                 reasons: &[Reason::NoFrame],
                 dispositions: &[D::Collateral, D::Unconfirmed, D::Refused],
                 alarms: &[C::TouchingParts, C::Crowded, C::Unjudged, C::StrayFrames],
                 stops: &[C::Unconfirmed, C::Refused],
+                ..Promise::default()
             },
             F::TriggerMiss => unjudged(&[Reason::NoFrame, Reason::NoView]),
             F::TriggerDouble => unjudged(&[Reason::Ambiguous]),
@@ -189,6 +200,12 @@ impl Fault {
                 stops: &[C::EjectorFault, C::Refused],
                 ..Promise::default()
             },
+            F::Rejects => Promise {
+                alarms: &[C::RejectShare, C::RejectsInRow],
+                stops: &[C::RejectShare, C::RejectsInRow],
+                ..Promise::default()
+            },
+            F::RecordLost => Promise { stops_for_record: true, ..Promise::default() },
             F::QueueFull | F::TooLate => {
                 Promise { dispositions: &[D::Refused], stops: &[C::Refused], ..Promise::default() }
             }
@@ -259,6 +276,8 @@ impl Fault {
             | F::QueueFull
             | F::TooLate
             | F::BinFull
+            | F::Rejects
+            | F::RecordLost
             | F::Halt => script.add(self, &moments),
         }
         world.encoder.faults.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
@@ -349,6 +368,8 @@ impl Rehearsal {
             F::QueueFull => self.world.trouble(0, trouble(Trouble::QueueFull)),
             F::TooLate => self.world.trouble(0, trouble(Trouble::TooLate)),
             F::BinFull => self.world.trouble(0, trouble(Trouble::BinFull)),
+            F::Rejects => self.line.outlet().rejects_all = begins,
+            F::RecordLost => self.line.outlet().record_lost(begins),
             F::Halt if begins => self.world.halt(now_ns),
             F::Halt => self.world.resume(now_ns),
             F::CameraLost => {

@@ -16,6 +16,9 @@ use crate::outcome::{Disposition, Outcome, PartId, Reason};
 /// mean the same part.
 const SAME_PART_NS: i64 = 20_000_000;
 
+/// The line's event of a record that could not be written.
+const RECORD_LOST: &str = "record_lost";
+
 /// The table of what happened.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -155,6 +158,9 @@ impl Rehearsal {
                 _ => {}
             }
         }
+        if book.records_lost() > 0 {
+            report.stop_requests.insert(RECORD_LOST, book.records_lost());
+        }
         for Same { part, class } in &same {
             add(&mut report.ledger, class_word(*class));
             let told = part.and_then(|part| book.parts[part as usize - 1].disposition);
@@ -192,7 +198,10 @@ impl Report {
         let dispositions: Vec<_> = dispositions.copied().map(Disposition::as_str).collect();
         hold("disposition", &self.dispositions, &dispositions);
         let stops = promises.iter().flat_map(|promise| promise.stops);
-        let stops: Vec<_> = stops.copied().map(cause_word).collect();
+        let mut stops: Vec<_> = stops.copied().map(cause_word).collect();
+        if promises.iter().any(|promise| promise.stops_for_record) {
+            stops.push(RECORD_LOST);
+        }
         hold("stop request", &self.stop_requests, &stops);
         let alarms = promises.iter().flat_map(|promise| promise.alarms).copied().map(cause_word);
         let alarms: Vec<_> = alarms.chain(stops.iter().copied()).collect();
