@@ -325,6 +325,89 @@ fn the_count_of_the_encoder_in_a_frame_outweighs_its_time() {
     assert!(matches!(watched.actions[0], Action::Judge(judge) if judge.part == 1));
 }
 
+/// A tracker on a belt that runs or stands, with one part that has to go; its commands are out early.
+struct Belt {
+    tracker: Tracker,
+    now_ns: i64,
+    count: u64,
+    cancels: Vec<Key>,
+    fired: u32,
+}
+
+impl Belt {
+    /// The belt stands, and a command for its part is out.
+    fn standing() -> Self {
+        let (_, setup) = boards(1);
+        let tracker = Tracker::new(Setup { guard_ns: 60 * MS, ..setup }).unwrap();
+        let mut belt = Self { tracker, now_ns: SEC, count: 0, cancels: Vec::new(), fired: 0 };
+        belt.run(200, 18);
+        // No camera ever sees it: it is unjudged, and to be removed for that.
+        let edge = |covered, at_ns| Event::Edge(Edge { at_ns, covered, count: None });
+        belt.tell(edge(true, belt.now_ns));
+        while belt.fired == 0 {
+            belt.run(2, 18);
+        }
+        belt.run(40, 0);
+        assert_eq!(belt.tracker.speed_mm_s(), 0.0);
+        belt
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.tracker.on(event, self.now_ns, &mut actions);
+        for action in actions {
+            match action {
+                Action::Fire { command, .. } => {
+                    self.fired += 1;
+                    let answer = Answer::Accepted(1);
+                    self.tell(Event::Answer { key: command.key, answer });
+                }
+                Action::Cancel(key) => self.cancels.push(key),
+                _ => {}
+            }
+        }
+    }
+
+    /// So many milliseconds, in each of which the encoder counts so far.
+    fn run(&mut self, ms: i64, counts: u64) {
+        for _ in 0..ms / 2 {
+            self.now_ns += 2 * MS;
+            self.count += counts;
+            let reading = Reading { count: self.count, at_ns: self.now_ns };
+            self.tell(Event::Encoder(reading));
+            self.tell(Event::Tick);
+        }
+    }
+}
+
+#[test]
+fn a_command_is_asked_back_once_however_the_device_answers_and_not_again_at_an_abort() {
+    for answer in [None, Some(false), Some(true)] {
+        let mut belt = Belt::standing();
+        assert_eq!(belt.cancels.len(), 1, "{answer:?}");
+        if let Some(done) = answer {
+            let key = belt.cancels[0];
+            belt.tell(Event::Cancelled { key, done });
+        }
+        belt.run(10, 0);
+        belt.tell(Event::Abort);
+        belt.run(100, 0);
+        assert_eq!(belt.cancels.len(), 1, "{answer:?}");
+        assert_eq!(belt.fired, 1, "nothing fires on a belt that stands");
+    }
+}
+
+#[test]
+fn a_command_that_was_taken_back_is_given_again_when_the_belt_runs() {
+    let mut belt = Belt::standing();
+    let key = belt.cancels[0];
+    belt.tell(Event::Cancelled { key, done: true });
+    belt.run(500, 0);
+    assert_eq!(belt.fired, 1);
+    belt.run(300, 18);
+    assert_eq!((belt.fired, belt.cancels.len()), (2, 1));
+}
+
 fn announced_by() -> impl Strategy<Value = AnnouncedBy> {
     prop_oneof![Just(AnnouncedBy::Sensor), Just(AnnouncedBy::Frame), Just(AnnouncedBy::Call)]
 }
