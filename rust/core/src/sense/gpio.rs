@@ -33,10 +33,22 @@ pub(super) struct EdgeInput {
 #[derive(Default)]
 struct Shared {
     over: AtomicBool,
+    /// Nobody reads edges any more.
+    ended: AtomicBool,
     problem: Mutex<Option<String>>,
     /// So that the line thread takes no lock while there is nothing to hear.
     troubled: AtomicBool,
     waker: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
+}
+
+/// Also after a panic: a sensor that says nothing any more is lost, and stays so.
+struct LostAtEnd(Arc<Shared>);
+
+impl Drop for LostAtEnd {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Release);
+        self.0.wake();
+    }
 }
 
 impl Shared {
@@ -71,6 +83,8 @@ fn start(uri: &str, mut source: Box<dyn EdgeSource>) -> Result<EdgeInput> {
     let (sender, edges) = bounded(EDGES);
     let seen = Arc::clone(&shared);
     let work = move || {
+        let lost = LostAtEnd(seen);
+        let seen = &lost.0;
         let mut last: Option<u32> = None;
         while !seen.over.load(Ordering::Acquire) {
             let edge = match source.wait(SLICE) {
@@ -78,7 +92,6 @@ fn start(uri: &str, mut source: Box<dyn EdgeSource>) -> Result<EdgeInput> {
                 Ok(None) => continue,
                 Err(why) => {
                     seen.trouble(why.to_string());
-                    seen.wake();
                     return;
                 }
             };
@@ -109,11 +122,12 @@ impl PartSensor for EdgeInput {
 
     fn poll(&mut self, _now_ns: i64, edges: &mut Vec<Edge>) -> Result<()> {
         edges.extend(self.edges.try_iter());
-        if !self.shared.troubled.swap(false, Ordering::AcqRel) {
+        let troubled = self.shared.troubled.swap(false, Ordering::AcqRel);
+        if !troubled && !self.shared.ended.load(Ordering::Acquire) {
             return Ok(());
         }
         let problem = self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let problem = problem.unwrap_or_else(|| "it is lost".into());
+        let problem = problem.unwrap_or_else(|| "its thread has ended".into());
         Err(Error::Device { uri: self.uri.clone(), problem })
     }
 
@@ -184,6 +198,10 @@ mod tests {
         let end = std::time::Instant::now() + Duration::from_secs(30);
         while input.poll(0, &mut edges).is_ok() {
             assert!(std::time::Instant::now() < end, "the loss never shows");
+        }
+        drop(input.thread.take().unwrap().join());
+        for _ in 0..3 {
+            assert!(input.poll(0, &mut edges).is_err(), "what is gone stays gone");
         }
     }
 
