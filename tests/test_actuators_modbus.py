@@ -1,5 +1,6 @@
 """Ejectors, signals and sensors at a PLC: a real Modbus server in another process."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -71,56 +72,57 @@ def until(done, what):
     return found
 
 
-MAILBOX_OPTIONS = f"mailbox={MAILBOX}&by=delay&scan_ms=5&recover_ms=595&trials=30"
-COIL_OPTIONS = f"coil={EJECT_COIL}&heartbeat={COIL_HEARTBEAT}&scan_ms=5&recover_ms=595&trials=30"
+# An answer that a busy machine delays is no lost one.
+PATIENT = "scan_ms=5&trials=30&timeout_ms=5000"
+MAILBOX_OPTIONS = f"mailbox={MAILBOX}&by=delay&{PATIENT}"
+COIL_OPTIONS = f"coil={EJECT_COIL}&heartbeat={COIL_HEARTBEAT}&{PATIENT}"
 
 
-def rig(options, **plc_options):
-    plc = Plc(**plc_options)
-    cable = Cable(plc.port)
-    uri = f"modbus://127.0.0.1:{cable.port}/1?{options}"
-    device = Device.open(uri)
-    devices = [device]
+def rig(options, spacing_s=0.6):
+    plc = Plc(watchdog=3.0)
+    cables, devices = [], []
+
+    def through(cable):
+        uri = f"modbus://127.0.0.1:{cable.port}/1?{options}"
+
+        def opened(recover_s):
+            devices.append(Device.open(f"{uri}&recover_ms={recover_s * 1e3}"))
+            return devices[-1]
+
+        cables.append(cable)
+        return opened
 
     def link(connected):
         if connected:
-            cable.connected = True
+            cables[-1].connected = True
         else:
-            cable.disconnect()
+            cables[-1].disconnect()
         wanted = lambda: devices[-1].health["connected"] == connected  # noqa: E731
         until(wanted, f"connected = {connected}")
 
     def restart():
         # A killed process closes its sockets and says nothing: here its device is cut off first.
-        cable.disconnect()
-        fresh = Cable(plc.port)
-        devices.append(Device.open(f"modbus://127.0.0.1:{fresh.port}/1?{options}"))
-        return devices[-1]
+        cables[-1].disconnect()
+        return through(Cable(plc.port))
 
     def close():
-        for one in devices:
+        for one in [*devices, *cables, plc]:
             one.close()
-        cable.close()
-        plc.close()
 
-    return Rig(device, strokes=plc.strokes, link=link, restart=restart, close=close)
-
-
-def conforms(make, fact):
-    try:
-        check_actuator(make, facts=(fact,))
-    except TimeoutError as busy:
-        pytest.skip(f"this machine is too busy: {busy}")
+    actuator = through(Cable(plc.port))
+    times = {"spacing_s": spacing_s}
+    return Rig(actuator, strokes=plc.strokes, link=link, restart=restart, close=close, **times)
 
 
 @pytest.mark.parametrize("fact", FACTS)
 def test_the_mailbox_conforms(fact):
-    conforms(lambda: rig(MAILBOX_OPTIONS), fact)
+    check_actuator(lambda: rig(MAILBOX_OPTIONS), facts=(fact,))
 
 
 @pytest.mark.parametrize("fact", FACTS)
 def test_the_coil_conforms(fact):
-    conforms(lambda: rig(COIL_OPTIONS), fact)
+    # Its queue is long, so that filling it takes a while.
+    check_actuator(lambda: rig(COIL_OPTIONS, spacing_s=0.4), facts=(fact,))
 
 
 def told_until(device, count, events=None):
@@ -149,7 +151,7 @@ def ends(events):
 def test_a_cable_cut_at_every_step_of_a_command_fires_it_once(plc, way, step):
     server = plc()
     cable = Cable(server.port)
-    options = MAILBOX_OPTIONS.replace("recover_ms=595", "heartbeat_ms=5000")
+    options = f"{MAILBOX_OPTIONS}&heartbeat_ms=5000"
     device = Device.open(f"modbus://127.0.0.1:{cable.port}/1?{options}")
     device.arm()
     until(lambda: device.health["armed"], "armed")
@@ -296,8 +298,7 @@ def test_the_number_of_a_command_rolls_over(plc):
             lambda: client.read_holding_registers(ANSWER, count=1).registers == [65_534],
             "the PLC's answer",
         )
-    options = MAILBOX_OPTIONS.replace("recover_ms=595", "recover_ms=0")
-    device = Device.open(f"modbus://127.0.0.1:{server.port}/1?{options}")
+    device = Device.open(f"modbus://127.0.0.1:{server.port}/1?{MAILBOX_OPTIONS}")
     device.arm()
     time.sleep(0.1)
     fire_ns = time.monotonic_ns() + 300_000_000
@@ -327,8 +328,7 @@ time.sleep(60)
 
 def test_a_killed_process_leaves_a_plc_that_goes_to_its_safe_state(plc):
     server = plc(watchdog=0.5)
-    options = MAILBOX_OPTIONS.replace("recover_ms=595", "recover_ms=0")
-    uri = f"modbus://127.0.0.1:{server.port}/1?{options}"
+    uri = f"modbus://127.0.0.1:{server.port}/1?{MAILBOX_OPTIONS}"
     command = [sys.executable, "-c", KILLED.format(uri=uri)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "full\n"
@@ -361,17 +361,17 @@ def test_nobody_there_and_options_that_are_none_are_said(plc):
         Device.open(f"modbus://127.0.0.1:{server.port}/1?coil=4000")
 
 
-def line_over(server, signals=None, **reject):
+def line_over(server, signals=None, speed_mm_s=1000, **reject):
     """A line of pushed pictures whose belt, eye, ejector and lamp are the PLC's."""
     from simulated import grey
 
     place = f"modbus://127.0.0.1:{server.port}/1"
-    belt = {"max_speed_mm_s": 1200, "part_mm": 100, "least_gap_mm": 100, "mm_per_count": 0.1}
-    belt["encoder"] = f"{place}?holding={ENCODER}&period_ms=5&trials=20"
+    belt = {"max_speed_mm_s": 1.2 * speed_mm_s, "part_mm": 100, "least_gap_mm": 100}
+    belt |= {"mm_per_count": 0.1, "encoder": f"{place}?holding={ENCODER}&period_ms=5&trials=20"}
     ejector = {
         "name": "pusher",
         "uri": f"{place}?mailbox={MAILBOX}&scan_ms=5&trials=20&by=count",
-        "at_mm": 900,
+        "at_mm": 400,
         "face_mm": 20,
         "dead_ms": 5,
         "hit_ms": 10,
@@ -380,7 +380,7 @@ def line_over(server, signals=None, **reject):
         **reject,
     }
     return smartqc.Line(
-        cameras=[{"name": "top", "uri": "push:", "at_mm": 100}],
+        cameras=[{"name": "top", "uri": "push:", "at_mm": 100, "window_ms": 60_000 / speed_mm_s}],
         recipe=grey(),
         belt=belt,
         parts={"announced_by": "call"},
@@ -389,34 +389,40 @@ def line_over(server, signals=None, **reject):
     )
 
 
+def feasible_line(server, **options):
+    """The PLC's answers are timed at each opening; one stall of the machine is no lead."""
+    for _ in range(5):
+        with contextlib.suppress(InfeasibleError):
+            return line_over(server, **options)
+    return line_over(server, **options)
+
+
 def test_a_line_fires_by_the_plc_s_own_count_and_lights_its_lamp(plc):
     import numpy as np
 
-    server = plc(by="count")
+    # 0.2 m/s: the window is 0.15 s to either side, which a busy machine does not miss.
+    server = plc(by="count", rate=2000)
     place = f"modbus://127.0.0.1:{server.port}/1"
-    try:
-        line = line_over(server, signals={"ready": f"{place}?coil={LAMP_COIL}"})
-    except InfeasibleError as refused:
-        pytest.skip(f"this machine is too busy for a PLC that is to be in time: {refused}")
-    with line:
+    lamp = {"ready": f"{place}?coil={LAMP_COIL}"}
+    with feasible_line(server, signals=lamp, speed_mm_s=200) as line:
         until(lambda: line.stats.ready, "ready")
         until(lambda: server.all("lamp"), "the lamp")
         assert server.all("lamp")[0]["lamp"] is True
         announced_ns = time.monotonic_ns()
         line.announce()
-        # 1 m/s: the middle of the part is under the camera 150 ms later.
-        time.sleep(0.15)
+        # The middle of the part is under the camera.
+        time.sleep(0.75)
         line.submit(np.full((8, 8), 255, np.uint8))
-        inspection = line.next(timeout_s=5.0)
+        inspection = line.next(timeout_s=30.0)
         assert inspection.outcome == "reject"
         stroke = until(lambda: server.all("stroke"), "the stroke")[0]
         assert stroke["stroke"] == inspection.part_id
-        # The part's middle is at the ejector 950 mm after its edge was announced, the effect
-        # begins 5 ms after the command and must be half over then.
-        wanted_ns = announced_ns + 950_000_000 - 10_000_000
-        assert abs(stroke["due_ns"] - wanted_ns) < 40_000_000
+        # The part's middle is at the ejector 450 mm after its edge was announced, the effect begins
+        # 5 ms after the command and must be half over then.
+        wanted_ns = announced_ns + 2_250_000_000 - 10_000_000
+        assert abs(stroke["due_ns"] - wanted_ns) < 150_000_000
         assert line.stats.dispositions["commanded"] == 1
-    assert server.all("lamp")[-1]["lamp"] is False
+    until(lambda: server.all("lamp")[-1]["lamp"] is False, "the lamp's end")
 
 
 def test_a_plc_too_slow_for_the_window_is_refused_with_the_figures(plc):

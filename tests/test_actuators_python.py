@@ -74,18 +74,19 @@ def udp_ejector(tmp_path_factory):
 def test_the_example_package_conforms(udp_ejector, fact):
     def rig():
         valve = Valve()
+        devices = []
+
+        def opened(recover_s):
+            devices.append(Device.plug(udp_ejector(port=str(valve.port)), recover_s=recover_s))
+            return devices[-1]
 
         def restart():
-            device.close()
-            return udp_ejector(port=str(valve.port))
+            devices[-1].close()
+            return opened
 
-        device = Device.plug(udp_ejector(port=str(valve.port)), recover_s=0.595)
-        return Rig(device, strokes=valve.strokes, restart=restart, close=valve.close)
+        return Rig(opened, strokes=valve.strokes, restart=restart, close=valve.close)
 
-    try:
-        check_actuator(rig, facts=(fact,))
-    except TimeoutError as busy:
-        pytest.skip(f"this machine is too busy: {busy}")
+    check_actuator(rig, facts=(fact,))
 
 
 class Arm:

@@ -205,11 +205,12 @@ pub(crate) fn check_actuator_fact(py: Python<'_>, name: &str, bench: Py<PyAny>) 
 }
 
 /// A bench made in Python: `device`, `strokes()`, `link(connected)`, `restart()`, `settle()` and
-/// `soon_s`, `window_s`, `spacing_s`.
+/// `soon_s`, `later_s`, `window_s`, `spacing_s`.
 struct PyBench {
     bench: Py<PyAny>,
     device: Lent,
     soon_ns: i64,
+    later_ns: i64,
     window_ns: i64,
     spacing_ns: i64,
 }
@@ -223,8 +224,9 @@ impl PyBench {
             Ok::<_, PyErr>((bench.getattr(py, name)?.extract::<f64>(py)? * 1e9) as i64)
         };
         let device = Lent(bench.getattr(py, "device")?.extract(py)?);
-        let (soon_ns, window_ns, spacing_ns) = (ns("soon_s")?, ns("window_s")?, ns("spacing_s")?);
-        Ok(Self { bench, device, soon_ns, window_ns, spacing_ns })
+        let (soon_ns, later_ns) = (ns("soon_s")?, ns("later_s")?);
+        let (window_ns, spacing_ns) = (ns("window_s")?, ns("spacing_s")?);
+        Ok(Self { bench, device, soon_ns, later_ns, window_ns, spacing_ns })
     }
 
     /// Asks the bench; what it raises is the end of the fact.
@@ -268,6 +270,10 @@ impl Bench for PyBench {
 
     fn soon_ns(&self) -> i64 {
         self.soon_ns
+    }
+
+    fn later_ns(&self) -> i64 {
+        self.later_ns
     }
 
     fn window_ns(&self) -> i64 {

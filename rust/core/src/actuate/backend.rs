@@ -126,13 +126,19 @@ impl<F: FnMut(bool) -> Result<()> + Send> Switch for F {
 /// How long a switch that failed is left alone before it is tried again.
 const RETRY_NS: i64 = SEC / 2;
 
+/// A switch that is off is switched off again this often, so that one that is gone is known before a
+/// part comes.
+const CHECK_NS: i64 = SEC / 4;
+
 /// Pulses made by switching on and off from here.
 pub struct Pulsed<S> {
     switch: S,
     sheet: Sheet,
     off_ns: Option<i64>,
-    /// The switch failed: why, and when it is tried again.
-    broken: Option<(String, i64)>,
+    /// When an output that is off is looked after next.
+    check_ns: i64,
+    /// Why the switch failed when it was tried last.
+    broken: Option<String>,
 }
 
 impl<S: Switch> Pulsed<S> {
@@ -142,13 +148,17 @@ impl<S: Switch> Pulsed<S> {
     /// What the switch says.
     pub fn new(mut switch: S, sheet: Sheet) -> Result<Self> {
         switch.set(false)?;
-        Ok(Self { switch, sheet, off_ns: None, broken: None })
+        Ok(Self { switch, sheet, off_ns: None, check_ns: i64::MIN, broken: None })
     }
 
     fn set(&mut self, on: bool, now_ns: i64) -> Result<()> {
-        self.switch.set(on).inspect_err(|why| {
-            self.broken = Some((why.to_string(), now_ns + RETRY_NS));
-        })
+        let set = self.switch.set(on);
+        let (broken, again_ns) = match &set {
+            Ok(()) => (None, CHECK_NS),
+            Err(why) => (Some(why.to_string()), RETRY_NS),
+        };
+        (self.broken, self.check_ns) = (broken, now_ns + again_ns);
+        set
     }
 }
 
@@ -184,22 +194,21 @@ impl<S: Switch> Backend for Pulsed<S> {
     }
 
     fn look(&mut self, now_ns: i64, _told: &mut Vec<ActuatorEvent>) -> Looked {
-        if self.off_ns.is_some_and(|off_ns| off_ns <= now_ns) {
+        let over = match self.off_ns {
+            Some(off_ns) => off_ns <= now_ns,
+            None => self.check_ns <= now_ns,
+        };
+        if over {
             self.off_ns = None;
-            // An output that does not go off is looked after below.
+            // An output that does not go off is tried again.
             let _ = self.set(false, now_ns);
         }
-        if self.broken.as_ref().is_some_and(|(_, again_ns)| *again_ns <= now_ns) {
-            match self.switch.set(false) {
-                Ok(()) => self.broken = None,
-                Err(why) => self.broken = Some((why.to_string(), now_ns + RETRY_NS)),
-            }
-        }
+        let next_ns = Some(self.off_ns.unwrap_or(self.check_ns));
         match &self.broken {
-            None => Looked { link: Ok(()), next_ns: self.off_ns },
-            Some((problem, again_ns)) => {
+            None => Looked { link: Ok(()), next_ns },
+            Some(problem) => {
                 let (uri, problem) = (self.sheet.uri.clone(), problem.clone());
-                Looked { link: Err(Error::Device { uri, problem }), next_ns: Some(*again_ns) }
+                Looked { link: Err(Error::Device { uri, problem }), next_ns }
             }
         }
     }

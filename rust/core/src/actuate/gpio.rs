@@ -59,11 +59,9 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::super::conformance::{self, Bench};
-    use super::super::courier::Courier;
-    use super::super::queued::Queued;
+    use super::super::shelf::Shelf;
     use super::super::{Actuator, Site};
     use super::*;
-    use crate::clock::{Clock, SEC, SteppedClock};
     use crate::error::Error;
 
     /// What an oscilloscope at the line sees.
@@ -71,7 +69,7 @@ mod tests {
     struct Scope {
         on: AtomicBool,
         rises: AtomicUsize,
-        unplugged: AtomicBool,
+        unplugged: Arc<AtomicBool>,
     }
 
     struct Probe(Arc<Scope>);
@@ -88,79 +86,28 @@ mod tests {
         }
     }
 
-    struct Board {
-        clock: SteppedClock,
-        scope: Arc<Scope>,
-        queued: Queued,
-        courier: Courier,
-    }
-
-    impl Board {
-        fn new() -> Self {
-            let (clock, scope) = (SteppedClock::new(SEC), Arc::new(Scope::default()));
-            let (queued, courier) = Self::open(&clock, &scope);
-            Self { clock, scope, queued, courier }
-        }
-
-        fn open(clock: &SteppedClock, scope: &Arc<Scope>) -> (Queued, Courier) {
-            let pin = Box::new(Probe(Arc::clone(scope)));
-            let backend = pulsed(pin, "gpio://test/1", Some(8 * MS), 12 * MS).unwrap();
-            Queued::pair(backend, Clock::Stepped(clock.clone()))
-        }
-    }
-
-    impl Bench for Board {
-        fn device(&mut self) -> &mut dyn Actuator {
-            &mut self.queued
-        }
-        fn now_ns(&self) -> i64 {
-            self.clock.now_ns()
-        }
-        fn step_to(&mut self, now_ns: i64) {
-            while let Some(due_ns) = self.courier.step()
-                && due_ns <= now_ns
-            {
-                self.clock.step_to(due_ns);
-            }
-            self.clock.step_to(now_ns);
-            self.courier.step();
-        }
-        fn leap_to(&mut self, now_ns: i64) -> bool {
-            self.clock.step_to(now_ns);
-            self.courier.step();
-            true
-        }
-        fn settle(&mut self) {
-            self.courier.step();
-        }
-        fn strokes(&self) -> usize {
-            self.scope.rises.load(Ordering::SeqCst)
-        }
-        fn spacing_ns(&self) -> i64 {
-            20 * MS
-        }
-        fn link(&mut self, _connected: bool) -> bool {
-            false
-        }
-        fn restart(&mut self) -> bool {
-            let (queued, courier) = Self::open(&self.clock, &self.scope);
-            std::mem::forget(std::mem::replace(&mut self.courier, courier));
-            std::mem::forget(std::mem::replace(&mut self.queued, queued));
-            true
-        }
+    fn board() -> (Shelf, Arc<Scope>) {
+        let scope = Arc::new(Scope::default());
+        let (wired, seen) = (Arc::clone(&scope), Arc::clone(&scope));
+        let open = move |_: &_| {
+            let pin = Box::new(Probe(Arc::clone(&wired)));
+            pulsed(pin, "gpio://test/1", Some(8 * MS), 12 * MS).unwrap()
+        };
+        let strokes = move || seen.rises.load(Ordering::SeqCst);
+        (Shelf::new(open, strokes, &scope.unplugged), scope)
     }
 
     #[test]
     fn it_conforms() {
-        conformance::passes(Board::new);
+        conformance::passes(|| board().0);
     }
 
     #[test]
     fn a_line_that_is_gone_is_a_fault() {
-        let mut board = Board::new();
+        let (mut board, scope) = board();
         board.queued.arm().unwrap();
         board.settle();
-        board.scope.unplugged.store(true, Ordering::SeqCst);
+        scope.unplugged.store(true, Ordering::SeqCst);
         let fire_ns = board.now_ns() + 20 * MS;
         let key = super::super::Key { session: 1, part: 1, ejector: 0 };
         let (earliest_ns, latest_ns) = (fire_ns - MS, fire_ns + MS);

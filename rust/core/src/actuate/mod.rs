@@ -13,6 +13,8 @@ mod level;
 mod modbus;
 mod output;
 pub mod queued;
+#[cfg(test)]
+pub(crate) mod shelf;
 pub(crate) mod simulated;
 
 pub use output::{Output, open_output};
@@ -253,16 +255,21 @@ fn camera(uri: &str, site: &Site<'_>) -> Result<Box<dyn Backend>> {
     let pulse_ns = uri.take_ms("pulse_ms", 0.0, 10_000.0)?;
     let recover_ns = uri.take_ms("recover_ms", 0.0, 60_000.0)?;
     uri.finish()?;
-    let sheet = Sheet {
+    let pulse_ns = (pulse_ns > 0).then_some(pulse_ns);
+    let sheet = Sheet { pulse_ns, recover_ns, ..camera_sheet(uri.whole(), trip) };
+    Ok(Box::new(Pulsed::new(switch, sheet)?))
+}
+
+/// What a camera's output can do whose register takes so long to write.
+pub(crate) fn camera_sheet(uri: &str, trip: RoundTrip) -> Sheet {
+    Sheet {
         // A register is written when half of its round trip is over.
         ahead_ns: trip.p50_ns / 2,
         lead_ns: trip.p999_ns + MS,
-        jitter_ns: trip.p999_ns + MS,
-        pulse_ns: (pulse_ns > 0).then_some(pulse_ns),
-        recover_ns,
-        ..Sheet::immediate(uri.whole())
-    };
-    Ok(Box::new(Pulsed::new(switch, sheet)?))
+        // The output may just be looked after when a command is due.
+        jitter_ns: trip.p999_ns + trip.p50_ns + MS,
+        ..Sheet::immediate(uri)
+    }
 }
 
 fn camera_switch(

@@ -141,3 +141,132 @@ pub(super) fn sensor(uri: &str, cameras: &[Opened]) -> Result<Box<dyn PartSensor
     let sensor = SampledSensor::start(uri.whole(), period, trip.p999_ns / 2, Box::new(ask))?;
     Ok(Box::new(sensor))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::{Arc, Mutex, PoisonError};
+    use std::time::Instant;
+
+    use super::super::intake::Intake;
+    use super::*;
+    use crate::actuate::backend::{Backend, Pulsed, Sheet};
+    use crate::actuate::camera_sheet;
+    use crate::actuate::conformance;
+    use crate::actuate::shelf::{SPACING_NS, Shelf, cabled};
+    use crate::source::gentl::GentlSource;
+    use crate::source::push::Push;
+
+    const URI: &str = "camera:top?output=Line2";
+
+    /// The simulated camera; tests of one process take turns at it.
+    fn with_simcam(test: impl FnOnce(&[Opened])) {
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(cti) = std::env::var_os("SMARTQC_CTI_SIMCAM").map(PathBuf::from) else {
+            eprintln!("skipped: SMARTQC_CTI_SIMCAM names no simcam.cti");
+            return;
+        };
+        let source = GentlSource::open(&format!("gentl:{}#0", cti.display()), 1).unwrap();
+        let top = Opened { control: Some(source.control()), ..push("top") };
+        test(&[push("side"), top]);
+    }
+
+    /// A camera without I/O lines.
+    fn push(name: &str) -> Opened {
+        let intake = Intake::Push(Arc::new(Push::new("push:", 1)));
+        Opened { name: name.into(), intake, slots: 1, counts: Arc::default(), control: None }
+    }
+
+    fn edges(control: &Control) -> usize {
+        match control.features().get("SimLine2Edges").unwrap() {
+            Value::Int(edges) => edges as usize,
+            other => panic!("{other:?} is no count"),
+        }
+    }
+
+    fn switch_line2(cameras: &[Opened]) -> Box<dyn Switch> {
+        output(URI, "top", "Line2", None, cameras).unwrap().0
+    }
+
+    fn until(mut done: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !done() {
+            assert!(Instant::now() < end, "it never came");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn an_ejector_at_the_cameras_output_conforms() {
+        with_simcam(|cameras| {
+            let control = cameras[1].control.clone().unwrap();
+            conformance::passes(|| {
+                let cut = Arc::new(AtomicBool::new(false));
+                let (camera, cable) = (control.clone(), Arc::clone(&cut));
+                let open = move |_: &_| -> Box<dyn Backend> {
+                    let top = Opened { control: Some(camera.clone()), ..push("top") };
+                    let (switch, _) = output(URI, "top", "Line2", None, &[top]).unwrap();
+                    // The trip that was measured is this machine's; the bench's time is its own.
+                    let trip = RoundTrip { p50_ns: MS / 5, p999_ns: MS };
+                    let recover_ns = SPACING_NS - 5 * MS;
+                    let sheet = Sheet { recover_ns, ..camera_sheet(URI, trip) };
+                    Box::new(Pulsed::new(cabled(switch, Arc::clone(&cable)), sheet).unwrap())
+                };
+                let (seen, before) = (control.clone(), edges(&control));
+                Shelf::new(open, move || edges(&seen) - before, &cut)
+            });
+        });
+    }
+
+    #[test]
+    fn a_cameras_counter_is_an_encoder() {
+        with_simcam(|cameras| {
+            let mut line2 = switch_line2(cameras);
+            let mut encoder = encoder("camera:top?counter=SimLine2Edges", cameras).unwrap();
+            let first = encoder.read(0).unwrap();
+            for _ in 0..5 {
+                line2.set(true).unwrap();
+                line2.set(false).unwrap();
+            }
+            until(|| encoder.read(0).unwrap().count == first.count + 5);
+            assert!(encoder.read(0).unwrap().at_ns > first.at_ns);
+            for (uri, says) in [
+                ("camera:top", "counter=EncoderValue"),
+                ("camera:side?counter=SimLine2Edges", "no I/O lines"),
+                ("camera:rear?counter=SimLine2Edges", "no camera"),
+                ("camera:top?counter=PixelFormat", "no count"),
+                ("camera:top?counter=SimLine2Edges&speed=1", "period_ms"),
+            ] {
+                let said = super::encoder(uri, cameras).err().unwrap().to_string();
+                assert!(said.contains(says), "{said}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_cameras_line_is_a_part_sensor() {
+        with_simcam(|cameras| {
+            let mut line2 = switch_line2(cameras);
+            for (uri, turned) in [
+                ("camera:top?line=Line2&period_ms=1", false),
+                ("camera:top?line=Line2&period_ms=1&active_low=1", true),
+            ] {
+                let mut sensor = sensor(uri, cameras).unwrap();
+                let mut edges = Vec::new();
+                for (count, on) in [(1, true), (2, false), (3, true), (4, false)] {
+                    line2.set(on).unwrap();
+                    until(|| {
+                        sensor.poll(0, &mut edges).unwrap();
+                        edges.len() == count
+                    });
+                    assert_eq!(edges[count - 1].covered, on != turned);
+                }
+                assert!(edges.is_sorted_by_key(|edge| edge.at_ns));
+            }
+            let said = sensor("camera:top?line=Line7", cameras).err().unwrap().to_string();
+            assert!(said.contains("Line7"), "{said}");
+        });
+    }
+}

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::super::backend::{Handed, Looked, Pulsed};
 use super::super::conformance::{self, Bench};
+use super::super::shelf::Shelf;
 use super::*;
 use crate::clock::SteppedClock;
 
@@ -10,13 +11,16 @@ use crate::clock::SteppedClock;
 struct Wire {
     on: AtomicBool,
     strokes: AtomicUsize,
-    cut: AtomicBool,
+    cut: Arc<AtomicBool>,
     panics: AtomicBool,
 }
 
 impl Wire {
     fn set(&self, on: bool) -> Result<()> {
-        assert!(!(on && self.panics.load(Ordering::SeqCst)), "the test wants a panic");
+        if on && self.panics.load(Ordering::SeqCst) {
+            self.on.store(true, Ordering::SeqCst);
+            panic!("the test wants a panic with the output on");
+        }
         if self.cut.load(Ordering::SeqCst) {
             return Err(Error::Device { uri: "wire:".into(), problem: "it is cut".into() });
         }
@@ -28,124 +32,38 @@ impl Wire {
     }
 }
 
-/// A device whose thread is stepped by the bench.
-struct Shelf {
-    clock: SteppedClock,
-    wire: Arc<Wire>,
-    queued: Queued,
-    courier: Courier,
-}
-
-impl Shelf {
-    fn new(ahead_ns: i64) -> Self {
-        let clock = SteppedClock::new(SEC);
-        let wire = Arc::new(Wire::default());
-        let (queued, courier) = Self::open(&clock, &wire, ahead_ns);
-        Self { clock, wire, queued, courier }
-    }
-
-    fn open(clock: &SteppedClock, wire: &Arc<Wire>, ahead_ns: i64) -> (Queued, Courier) {
-        let (seen, link) = (Arc::clone(wire), clock.clone());
+fn shelf(ahead_ns: i64) -> (Shelf, Arc<Wire>) {
+    let wire = Arc::new(Wire::default());
+    let (end, seen) = (Arc::clone(&wire), Arc::clone(&wire));
+    let open = move |clock: &SteppedClock| -> Box<dyn Backend> {
+        let (end, link) = (Arc::clone(&end), clock.clone());
         let switch = move |on| {
             if on {
                 link.step_to(link.now_ns() + ahead_ns);
             }
-            seen.set(on)
+            end.set(on)
         };
-        let sheet = Sheet {
-            ahead_ns,
-            lead_ns: MS + ahead_ns,
-            recover_ns: 15 * MS,
-            ..Sheet::immediate("wire:")
-        };
-        let output = Pulsed::new(switch, sheet).unwrap();
-        Queued::pair(Box::new(output), Clock::Stepped(clock.clone()))
-    }
-}
-
-impl Bench for Shelf {
-    fn device(&mut self) -> &mut dyn Actuator {
-        &mut self.queued
-    }
-
-    fn now_ns(&self) -> i64 {
-        self.clock.now_ns()
-    }
-
-    fn step_to(&mut self, now_ns: i64) {
-        while let Some(due_ns) = self.courier.step()
-            && due_ns <= now_ns
-        {
-            self.clock.step_to(due_ns);
-        }
-        self.clock.step_to(now_ns);
-        self.courier.step();
-    }
-
-    fn leap_to(&mut self, now_ns: i64) -> bool {
-        self.clock.step_to(now_ns);
-        self.courier.step();
-        true
-    }
-
-    fn settle(&mut self) {
-        self.courier.step();
-    }
-
-    fn strokes(&self) -> usize {
-        self.wire.strokes.load(Ordering::SeqCst)
-    }
-
-    fn spacing_ns(&self) -> i64 {
-        20 * MS
-    }
-
-    fn link(&mut self, connected: bool) -> bool {
-        self.wire.cut.store(!connected, Ordering::SeqCst);
-        // A wire has no heartbeat: it is known to be cut when it is used.
-        if !connected {
-            let key = Key { session: 9, part: 9, ejector: 0 };
-            let fire_ns = self.clock.now_ns() + 100 * MS;
-            let (earliest_ns, latest_ns) = (fire_ns, fire_ns + MS);
-            let probe = Command {
-                key,
-                fire_ns,
-                earliest_ns,
-                latest_ns,
-                pulse_ns: MS,
-                class: 0,
-                fire_count: None,
-            };
-            self.queued.schedule(&probe, self.clock.now_ns());
-            self.step_to(fire_ns);
-        } else {
-            self.step_to(self.clock.now_ns() + SEC);
-        }
-        true
-    }
-
-    fn restart(&mut self) -> bool {
-        let (queued, courier) = Self::open(&self.clock, &self.wire, 0);
-        // In this order: nothing of the killed process runs any more.
-        std::mem::forget(std::mem::replace(&mut self.courier, courier));
-        std::mem::forget(std::mem::replace(&mut self.queued, queued));
-        true
-    }
+        let lead_ns = MS + ahead_ns;
+        let sheet = Sheet { ahead_ns, lead_ns, recover_ns: 15 * MS, ..Sheet::immediate("wire:") };
+        Box::new(Pulsed::new(switch, sheet).unwrap())
+    };
+    let strokes = move || seen.strokes.load(Ordering::SeqCst);
+    (Shelf::new(open, strokes, &wire.cut), wire)
 }
 
 #[test]
 fn a_pulsed_switch_behind_a_queue_conforms() {
-    conformance::passes(|| Shelf::new(0));
+    conformance::passes(|| shelf(0).0);
 }
 
 #[test]
 fn a_switch_at_the_end_of_a_slow_link_conforms() {
-    conformance::passes(|| Shelf::new(4 * MS));
+    conformance::passes(|| shelf(4 * MS).0);
 }
 
 #[test]
 fn a_pulse_ends_when_it_should() {
-    let mut shelf = Shelf::new(0);
+    let (mut shelf, wire) = shelf(0);
     shelf.queued.arm().unwrap();
     shelf.settle();
     let fire_ns = shelf.now_ns() + 50 * MS;
@@ -163,13 +81,13 @@ fn a_pulse_ends_when_it_should() {
     assert!(matches!(shelf.queued.schedule(&command, shelf.now_ns()), Answer::Accepted(_)));
     for (after_ns, on) in [(-1, false), (0, true), (20 * MS - 1, true), (20 * MS, false)] {
         shelf.step_to(fire_ns + after_ns);
-        assert_eq!(shelf.wire.on.load(Ordering::SeqCst), on, "{after_ns}");
+        assert_eq!(wire.on.load(Ordering::SeqCst), on, "{after_ns}");
     }
 }
 
 #[test]
 fn the_safe_state_ends_a_pulse() {
-    let mut shelf = Shelf::new(0);
+    let (mut shelf, wire) = shelf(0);
     shelf.queued.arm().unwrap();
     shelf.settle();
     let fire_ns = shelf.now_ns() + 50 * MS;
@@ -179,10 +97,10 @@ fn the_safe_state_ends_a_pulse() {
         Command { key, fire_ns, earliest_ns, latest_ns, pulse_ns: SEC, class: 0, fire_count: None };
     shelf.queued.schedule(&command, shelf.now_ns());
     shelf.step_to(fire_ns + MS);
-    assert!(shelf.wire.on.load(Ordering::SeqCst));
+    assert!(wire.on.load(Ordering::SeqCst));
     shelf.queued.safe("the test wants it");
     shelf.settle();
-    assert!(!shelf.wire.on.load(Ordering::SeqCst));
+    assert!(!wire.on.load(Ordering::SeqCst));
 }
 
 fn now_and_later(part: u64, ahead_ns: i64) -> Command {
@@ -224,7 +142,6 @@ fn a_panic_on_the_device_s_thread_is_a_fault_and_the_safe_state() {
     let wire = Arc::new(Wire::default());
     let mut queued = threaded(&wire);
     queued.arm().unwrap();
-    wire.on.store(true, Ordering::SeqCst);
     wire.panics.store(true, Ordering::SeqCst);
     let now_ns = Clock::System.now_ns();
     // The first is handed over and lost, the second never was.
