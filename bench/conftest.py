@@ -7,6 +7,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from race import RECIPE
+
 TABLES = pytest.StashKey[list[Table]]()
 
 
@@ -15,13 +17,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rounds", type=int, default=20, help="blocks of each contender (20)")
     group.addoption("--block-s", type=float, default=1.5, help="measured time of a block (1.5)")
     group.addoption(
-        "--camera-hz", type=float, default=1500.0, help="frames/s, more than anybody judges (1500)"
+        "--camera-hz", type=float, default=3000.0, help="frames/s, more than anybody judges (3000)"
+    )
+    group.addoption("--recipe", type=Path, default=RECIPE, help="recipe of the race (the demo's)")
+    group.addoption(
+        "--line-recipe", type=Path, help="recipe of the lines alone, as `optimize` writes it"
     )
     group.addoption(
         "--record",
         type=Path,
         metavar="FOLDER",
-        help="write DATE-line-vs-naive.json and .md there; nothing is written without it",
+        help="write DATE-line-vs-naive-MODEL.json and .md there; nothing is written without it",
     )
 
 

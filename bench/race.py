@@ -87,13 +87,25 @@ def expected_verdicts() -> list[str]:
         return [row["truth"] for row in sorted(csv.DictReader(file), key=lambda row: row["file"])]
 
 
-def contract(cti: str) -> dict[str, Any]:
-    """What every contender is told: camera, model, how it wants its input, and the truth."""
-    model = tomllib.loads(RECIPE.read_text())["model"][0]
+def model_of(recipe: Path) -> dict[str, Any]:
+    """The recipe's only model, its file as a whole path."""
+    text = recipe.read_text()
+    read = json.loads if recipe.suffix == ".json" else tomllib.loads
+    (model,) = read(text)["model"]
+    return {**model, "file": str((recipe.parent / model["file"]).resolve())}
+
+
+def contract(cti: str, recipe: Path, line_recipe: Path) -> dict[str, Any]:
+    """What every contender is told: camera, model, how it wants its input, and the truth.
+
+    The line and its bound run the model of `line_recipe`, the others that of `recipe`.
+    """
+    model = model_of(recipe)
     return {
         "cti": cti,
-        "recipe": str(RECIPE),
-        "model": str((RECIPE.parent / model["file"]).resolve()),
+        "recipe": str(line_recipe),
+        "model": model["file"],
+        "line_model": model_of(line_recipe)["file"],
         "prepare": model["prepare"],
         "size": model["prepare"]["size"],
         "threshold": model["thresholds"]["defect"],
@@ -197,9 +209,10 @@ class Started:
 class Race:
     """Contenders that have started; `round` measures each of them once."""
 
-    def __init__(self, started: Sequence[Started], plan: Plan) -> None:
+    def __init__(self, started: Sequence[Started], plan: Plan, models: dict[str, str]) -> None:
         self._started = started
         self._plan = plan
+        self.models = models
         self.facts = {one.contender.name: one.facts for one in started}
         self.rounds: list[dict[str, Block]] = []
 
@@ -214,13 +227,20 @@ class Race:
 
 
 @contextlib.contextmanager
-def started(contenders: Sequence[Contender], plan: Plan, cti: str, folder: Path) -> Iterator[Race]:
-    """The race, all contenders at the start."""
+def started(
+    contenders: Sequence[Contender],
+    plan: Plan,
+    cti: str,
+    folder: Path,
+    recipes: tuple[Path, Path] = (RECIPE, RECIPE),
+) -> Iterator[Race]:
+    """The race, all contenders at the start; `recipes` are everybody's and the line's own."""
     camera = camera_file(plan, folder)
     with contextlib.ExitStack() as stack:
         ready = []
         for contender in contenders:
-            one = Started(contender, contract(cti), camera)
+            one = Started(contender, contract(cti, *recipes), camera)
             stack.callback(one.close)
             ready.append(one)
-        yield Race(ready, plan)
+        models = zip(("everybody", "line"), recipes, strict=True)
+        yield Race(ready, plan, {who: Path(model_of(of)["file"]).name for who, of in models})

@@ -117,6 +117,7 @@ def results(race: Race, contenders: Sequence[Contender]) -> dict[str, Any]:
                 ),
             }
     return {
+        "models": race.models,
         "contenders": {
             one.name: {"what": one.what, **race.facts[one.name], **summary(of[one.name])}
             for one in contenders
@@ -276,6 +277,7 @@ def as_markdown(said: dict[str, Any]) -> str:
         f"load average {said['machine']['load_average_1_5_15_min'][0]:.1f} before, "
         f"{said['load_average_at_the_end'][0]:.1f} after. {_calm(said)}",
         "",
+        f"The model is {said['models']['everybody']}, the line's {said['models']['line']}. "
         f"{said['plan']['rounds']} rounds of blocks of {said['plan']['measure_s']} s; "
         f"{said['statistic']}. Written from the JSON file beside it; `bench/README.md` says what "
         "each figure means.",
@@ -321,7 +323,8 @@ def as_markdown(said: dict[str, Any]) -> str:
 def write(said: dict[str, Any], folder: Path) -> Path:
     """Writes the JSON record and its table, named by date; returns the former's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{said['date'][:10]}-line-vs-naive.json"
+    model = Path(said["models"]["line"]).stem
+    path = folder / f"{said['date'][:10]}-line-vs-naive-{model}.json"
     path.write_text(json.dumps(said, indent=1) + "\n")
     path.with_suffix(".md").write_text(as_markdown(said))
     return path

@@ -28,7 +28,8 @@ def test_whole_line(
         camera_hz=option("--camera-hz"),
     )
     before = record.machine()
-    with started(CONTENDERS, plan, cti_path(), tmp_path) as race:
+    recipes = (option("--recipe"), option("--line-recipe") or option("--recipe"))
+    with started(CONTENDERS, plan, cti_path(), tmp_path, recipes) as race:
         benchmark.pedantic(race.round, rounds=plan.rounds, iterations=1)
         found = record.results(race, CONTENDERS)
     show(record.table(found))

@@ -18,7 +18,7 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 options.inter_op_num_threads = 1
 session = onnxruntime.InferenceSession(
-    settings["model"], options, providers=["CPUExecutionProvider"]
+    settings["line_model"], options, providers=["CPUExecutionProvider"]
 )
 row = np.random.default_rng(0).random((1, 3, HEIGHT, WIDTH), dtype=np.float32)
 binding = session.io_binding()
