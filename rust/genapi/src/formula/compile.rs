@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::lex::{Word, Words};
-use super::{Binary, Function, Op, Program, Rules, SyntaxError, Unary};
+use super::{BRANCH_LEVEL, Binary, Function, Op, Program, Rules, SyntaxError, Unary};
 
 /// What names mean in a formula.
 pub(crate) struct Names<'a> {
@@ -23,6 +23,8 @@ enum Open {
     /// With the number of complete arguments.
     Call(Function, u8),
     Unary(Unary),
+    /// A minus of all that follows.
+    Minus,
     Binary(Binary),
     /// The jump to the other branch.
     Question(usize),
@@ -185,7 +187,8 @@ impl Compiler<'_> {
                         continue;
                     }
                     Word::Operator(Binary::Subtract) => {
-                        open.push(Open::Unary(Unary::Minus));
+                        let minus = minus(words.clone(), open.last());
+                        open.push(minus);
                         continue;
                     }
                     Word::Operator(Binary::Add) => continue,
@@ -203,17 +206,21 @@ impl Compiler<'_> {
             match word {
                 Word::Operator(operator) => {
                     self.close_binary(&mut open, operator.level());
+                    if operator.level() < BRANCH_LEVEL {
+                        self.close_branches(&mut open);
+                    }
                     open.push(Open::Binary(operator));
                     operand_is_next = true;
                 }
                 Word::Question => {
                     self.close_binary(&mut open, 0);
+                    self.close_branches(&mut open);
                     open.push(Open::Question(self.code.len()));
                     self.code.push(Op::JumpIfZero(0));
                     operand_is_next = true;
                 }
                 Word::Colon => {
-                    self.close_branches(&mut open);
+                    self.close_all(&mut open);
                     let Some(Open::Question(jump)) = open.pop() else {
                         return Err(wrong(at, "a : without its ?".into()));
                     };
@@ -223,7 +230,7 @@ impl Compiler<'_> {
                     operand_is_next = true;
                 }
                 Word::Close => {
-                    self.close_branches(&mut open);
+                    self.close_all(&mut open);
                     match open.pop() {
                         Some(Open::Parenthesis) => {}
                         Some(Open::Call(function, before)) => {
@@ -242,7 +249,7 @@ impl Compiler<'_> {
                     self.close_unary(&mut open);
                 }
                 Word::Comma => {
-                    self.close_branches(&mut open);
+                    self.close_all(&mut open);
                     let Some(Open::Call(_, before)) = open.last_mut() else {
                         return Err(wrong(at, "a , outside of a function".into()));
                     };
@@ -250,7 +257,7 @@ impl Compiler<'_> {
                     operand_is_next = true;
                 }
                 Word::End => {
-                    self.close_branches(&mut open);
+                    self.close_all(&mut open);
                     return match open.pop() {
                         None => Ok(()),
                         Some(Open::Question(_)) => Err(wrong(at, "a ? without its :".into())),
@@ -327,12 +334,40 @@ impl Compiler<'_> {
         }
     }
 
+    /// Ends the branches whose last operand is complete.
     fn close_branches(&mut self, open: &mut Vec<Open>) {
-        loop {
-            self.close_binary(open, 0);
-            let Some(Open::Colon(jump)) = open.last() else { break };
+        while let Some(Open::Colon(jump)) = open.last() {
             self.code[*jump] = Op::Jump(self.code.len() as u32);
             open.pop();
         }
     }
+
+    /// Ends all that is open since the last parenthesis, comma or question mark.
+    fn close_all(&mut self, open: &mut Vec<Open>) {
+        loop {
+            self.close_binary(open, 0);
+            match open.last() {
+                Some(Open::Colon(_)) => self.close_branches(open),
+                Some(Open::Minus) => {
+                    self.code.push(Op::Unary(Unary::Minus));
+                    open.pop();
+                    self.close_unary(open);
+                }
+                _ => break,
+            }
+        }
+    }
+}
+
+/// A minus of the value that follows, or where that is more than a number or a name of all.
+fn minus(mut ahead: Words<'_>, before: Option<&Open>) -> Open {
+    let first = ahead.next().map(|(_, word)| word);
+    let takes_all = match (before, first) {
+        // The reference has no meaning for these, the standard has.
+        (Some(Open::Binary(Binary::Add | Binary::Subtract) | Open::Question(_)), _) => false,
+        (_, Ok(Word::Open | Word::Complement)) => true,
+        (_, Ok(Word::Name(_))) => matches!(ahead.next(), Ok((_, Word::Open))),
+        _ => false,
+    };
+    if takes_all { Open::Minus } else { Open::Unary(Unary::Minus) }
 }

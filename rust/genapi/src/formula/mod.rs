@@ -8,16 +8,22 @@
 //!
 //! | tightest first | standard 2.1 | here, as the reference |
 //! |---|---|---|
-//! | 1 | unary | unary `-` `+` `~` (so `-2**2` is 4) |
+//! | 1 | unary | `~`, `+`, and `-` before a number or a variable (so `-2**2` is 4) |
 //! | 2 | `**` | `**` `<<` `>>` `&` `\|` `^`, left to right (so `1<<2+1` is 5, `1\|2&4` is 0) |
 //! | 3 | `*` `/` `%` | the same |
 //! | 4 | `+` `-` | the same |
-//! | 5 | shifts, then comparisons, `&`, `^`, `\|`, `&&`, `\|\|` | `<` `<=` `>` `>=` `=` `<>` `&&` `\|\|`, left to right (so `1\|\|1=0` is 0) |
-//! | 6 | `?:` | the same; nested in any place, which the reference can't |
+//! | 5 | shifts, then comparisons, `&`, `^`, `\|`, `&&`, `\|\|` | `?:` after its colon, left to right (so `1?5:3>4` is `(1?5:3)>4`, and `1?5:1?2:3` is 2) |
+//! | 6 | `?:` | `<` `<=` `>` `>=` `=` `<>` `&&` `\|\|`, left to right (so `1\|\|1=0` is 0) |
+//! | 7 | | `?:` before its question mark (so `5>7?1:2` is 2) |
+//! | 8 | | `-` before a parenthesis, a function or `~` (so `-(3)+5` is -8) |
+//!
+//! What the reference takes for no formula is computed as the standard has it: `2--3`, `5+-(3)+1`
+//! and `1?0?5:6:7`.
 //!
 //! Bitwise operators of float formulas work on 32-bit integers and hexadecimal numbers there are
 //! 32 bits wide; in integer formulas numbers beyond 64 bits saturate and arithmetic wraps. A
-//! division by zero is an error, other results that are not finite are passed on.
+//! division by zero is an error, of floats by anything nearer to it than 2^-52; other results that
+//! are not finite are passed on.
 
 use crate::error::Problem;
 
@@ -96,6 +102,9 @@ pub(crate) enum Binary {
     Both,
     Either,
 }
+
+/// Operators that bind less tightly than this end a `?:` before them.
+const BRANCH_LEVEL: u8 = 2;
 
 impl Binary {
     /// How tightly it binds.

@@ -192,7 +192,7 @@ fn float_binary(operator: Binary, left: f64, right: f64) -> Result<f64, Stumble>
         Binary::Or => f64::from(narrow(left)? | narrow(right)?),
         Binary::Xor => f64::from(narrow(left)? ^ narrow(right)?),
         Binary::Multiply => left * right,
-        Binary::Divide | Binary::Remainder if right == 0.0 => return Err(BY_ZERO),
+        Binary::Divide | Binary::Remainder if right.abs() < f64::EPSILON => return Err(BY_ZERO),
         Binary::Divide => left / right,
         Binary::Remainder => left % right,
         Binary::Add => left + right,

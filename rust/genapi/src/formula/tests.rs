@@ -41,6 +41,24 @@ fn integers_are_computed_as_the_reference_does() {
         ("0?2:3+1", 4),
         ("1+1?2:3", 2),
         ("(1?2:3)?4:5", 4),
+        ("1?2:3=2", 1),
+        ("1?5=2:3=2", 0),
+        ("1?0:3||4", 1),
+        ("1?5:3|8", 5),
+        ("0?5:3|8", 11),
+        ("5>7?9:3>2", 1),
+        ("1?5:1?2:3", 2),
+        ("-(3)+5", -8),
+        ("5*-(3)+1", -20),
+        ("-(2)*-(3)+1", 8),
+        ("0?2:-(3)+5<9", -1),
+        ("-(3)?1:2", -1),
+        ("-SGN(3)*5+7", -12),
+        ("-~3+5", -1),
+        ("~-(3)+5", 7),
+        ("10-(-(3)+5)", 18),
+        ("5-(3)+1", 3),
+        ("-2*3+1", -5),
         ("0xFFFFFFFFFFFFFFFF", i64::MAX),
         ("9223372036854775808", i64::MAX),
         ("9223372036854775807+1", i64::MIN),
@@ -94,6 +112,8 @@ fn floats_are_computed_as_the_reference_does() {
         ("0.1+0.2=0.3", 0.0),
         ("0.4&&1", 1.0),
         ("0.5?1:2", 1.0),
+        ("1E-16/2.5E-16", 0.4),
+        ("-(2)**2", -4.0),
     ] {
         let result = float(formula).unwrap();
         assert!((result - value).abs() < 1e-12, "{formula}: {result}");
@@ -107,6 +127,10 @@ fn what_the_reference_can_not_nest_is_computed_too() {
     assert_eq!(integer("1?0?5:6:7"), Ok(6));
     assert_eq!(integer("1?(0?5:6):7"), Ok(6));
     assert_eq!(integer("--3"), Ok(3));
+    assert_eq!(integer("--(3)+5"), Ok(8));
+    assert_eq!(integer("5--(3)+1"), Ok(9));
+    assert_eq!(integer("1?-(3)+5:2"), Ok(2));
+    assert_eq!(integer("2+-(3)+5"), Ok(4));
     assert_eq!(integer("2--3"), Ok(5));
     assert_eq!(float("ROUND(1?2.26:3,1)"), Ok(2.3));
 }
@@ -116,7 +140,7 @@ fn stumbling_is_an_error() {
     for formula in ["1/0", "1%0", "(0-9223372036854775807-1)/(0-1)", "(1<<63)%(0-1)"] {
         assert!(integer(formula).is_err(), "{formula}");
     }
-    for formula in ["1/0", "1%0", "4294967296&1", "1e10>>1", "~1e300"] {
+    for formula in ["1/0", "1%0", "1/1E-16", "1%-1E-20", "4294967296&1", "1e10>>1", "~1e300"] {
         assert!(float(formula).is_err(), "{formula}");
     }
 }
