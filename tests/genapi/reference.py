@@ -189,9 +189,9 @@ class Side(Delivered):
         return answer
 
     def known(self, values) -> list[str]:
-        """Names without the nodes that the reference adds."""
+        """Names without the nodes that the reference adds for a converter's two directions."""
         names = (value.node.name for value in values)
-        return sorted(n for n in names if n in self.declared or self.kinds[n] == "entry")
+        return sorted(n for n in names if not n.endswith(("_ConvertTo", "_ConvertFrom")))
 
     def access(self, name: str) -> str:
         try:

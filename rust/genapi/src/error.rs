@@ -223,6 +223,14 @@ pub enum Problem {
         /// The port's words.
         error: PortError,
     },
+    /// The value was written, and the node that `pError` names says what is wrong with it.
+    #[error("it was written, and {node} says: {words}")]
+    WrittenInVain {
+        /// Name of the enumeration that says so.
+        node: String,
+        /// The display name of its entry, or its number.
+        words: String,
+    },
     /// References lie deeper than evaluation goes.
     #[error("its references are nested more than {limit} deep")]
     TooDeep {

@@ -15,7 +15,7 @@ pub(crate) enum Use {
     Case,
     /// It decides where a register lies.
     Place,
-    /// A limit or a step.
+    /// A limit, a step, or what is asked after a write.
     Limit,
     /// `pIsImplemented`, `pIsAvailable`, `pIsLocked`, a port.
     Access,
@@ -38,6 +38,7 @@ pub(crate) fn uses(node: &Node, mut each: impl FnMut(Use, NodeId)) {
     for &invalidator in &node.invalidators {
         each(Use::Invalidator, invalidator);
     }
+    node.error.into_iter().for_each(|error| each(Use::Limit, error));
     let cell = |cell: &Cell| match cell {
         Cell::Node(node) => Some(*node),
         Cell::Slot(_) => None,

@@ -70,8 +70,9 @@ impl Eval<'_> {
                 Ok(_) => {}
             }
         }
+        // Also of a node that is not available: one that is not implemented outweighs that.
         if let Some(predicate) = node.is_available
-            && allowed.mode.is_available()
+            && allowed.mode != AccessMode::NotImplemented
         {
             match self.predicate(predicate)? {
                 Err(mode) => reduce(&mut allowed, unreadable(id, predicate, mode)),
@@ -85,11 +86,14 @@ impl Eval<'_> {
         // What lies below is asked first: that it is not implemented outweighs all else.
         let below = self.access_below(id)?;
         reduce(&mut allowed, below);
+        if let Some(error) = node.error {
+            self.needs(&mut allowed, error)?;
+        }
         if let Some(imposed) = node.imposed_access {
             reduce(&mut allowed, less(id, WhyRule::Imposed, imposed));
         }
         if let Some(predicate) = node.is_locked
-            && allowed.mode.is_available()
+            && allowed.mode != AccessMode::NotImplemented
         {
             match self.predicate(predicate)? {
                 Err(mode) => reduce(&mut allowed, unreadable(id, predicate, mode)),
@@ -201,7 +205,11 @@ impl Eval<'_> {
         let cell = self.chosen(&number.source)?;
         reduce(&mut allowed, self.access_of_cell(cell)?);
         for copy in &number.source.copies {
-            reduce(&mut allowed, self.access(*copy)?);
+            // Copies are not read.
+            let copy = self.access(*copy)?;
+            if copy.mode != AccessMode::WriteOnly {
+                reduce(&mut allowed, copy);
+            }
         }
         self.needs_term(&mut allowed, number.min.as_ref())?;
         self.needs_term(&mut allowed, number.max.as_ref())?;

@@ -82,13 +82,18 @@ impl Eval<'_> {
                 if let Some(own) = own {
                     return self.term(own).map(|limit| Num::Int(limit.integer()));
                 }
-                match self.chosen(&number.source)? {
-                    Cell::Slot(_) => Ok(end.of_integers()),
-                    Cell::Node(node) => self.limit_below(node, end).map(|limit| match limit {
-                        Some(limit) => Num::Int(limit.integer()),
-                        None => end.of_integers(),
-                    }),
+                let unlimited = end.of_integers();
+                let mut limit = match self.chosen(&number.source)? {
+                    Cell::Slot(_) => unlimited,
+                    Cell::Node(node) => self.limit_below(node, end)?.unwrap_or(unlimited),
                 }
+                .integer();
+                // A value must do for the copies as well.
+                for copy in &number.source.copies {
+                    let other = self.limit_below(*copy, end)?.unwrap_or(unlimited).integer();
+                    limit = if end == End::Min { limit.max(other) } else { limit.min(other) };
+                }
+                Ok(Num::Int(limit))
             }
             Def::Float(number) => {
                 let own = if end == End::Min { number.min } else { number.max };

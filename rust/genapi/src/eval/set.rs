@@ -3,16 +3,38 @@
 use super::Eval;
 use crate::error::Problem;
 use crate::fault::{Fault, Told, Trouble, Via};
-use crate::node::{Cell, Def, Layout, NodeId, NumberDef, Slot};
+use crate::node::{Cell, Def, Layout, Node, NodeId, NumberDef, Slot};
 use crate::state::Num;
 
 impl Eval<'_> {
     /// Sets a node by number: of an enumeration an entry's, of a boolean 0 or not.
     pub(crate) fn set_number(&mut self, id: NodeId, number: Num) -> Told<()> {
         self.enter(id)?;
-        let outcome = self.set_number_checked(id, number);
+        let outcome = self.set_number_checked(id, number).and_then(|()| self.check_error(id));
         self.leave();
         outcome.via(id)
+    }
+
+    /// An error when the node that `pError` names says one after a write: anything but 0.
+    pub(super) fn check_error(&mut self, id: NodeId) -> Told<()> {
+        let model = self.model;
+        let node = model.node(id);
+        let Some(said_by) = node.error.filter(|_| !matches!(node.def, Def::Command { .. })) else {
+            return Ok(());
+        };
+        let said = self.integer(said_by)?;
+        if said == 0 {
+            return Ok(());
+        }
+        let words = match self.entry_of_value(said_by, said).map(|entry| model.node(entry)) {
+            Some(entry) if entry.display_name.length > 0 => {
+                model.str(entry.display_name).to_owned()
+            }
+            Some(Node { def: Def::Entry(def), .. }) => model.str(def.symbol).to_owned(),
+            _ => said.to_string(),
+        };
+        let node = model.name(said_by).to_owned();
+        Err(Fault::at(id, Trouble::Problem(Problem::WrittenInVain { node, words })))
     }
 
     fn set_number_checked(&mut self, id: NodeId, number: Num) -> Told<()> {
@@ -177,7 +199,10 @@ impl Eval<'_> {
     pub(crate) fn set_symbol(&mut self, id: NodeId, symbol: &str) -> Told<()> {
         self.writable(id)?;
         match self.entry_of_symbol(id, symbol) {
-            Some((entry, value)) => self.set_entry(id, entry, value),
+            Some((entry, value)) => {
+                self.set_entry(id, entry, value)?;
+                self.check_error(id)
+            }
             None => Err(self.unknown_entry(id, symbol.chars().take(80).collect())),
         }
     }

@@ -73,7 +73,7 @@ impl Eval<'_> {
     /// Sets a string's text.
     pub(crate) fn set_string(&mut self, id: NodeId, text: &str) -> Told<()> {
         self.enter(id)?;
-        let outcome = self.set_string_checked(id, text);
+        let outcome = self.set_string_checked(id, text).and_then(|()| self.check_error(id));
         self.leave();
         outcome.via(id)
     }
@@ -132,7 +132,8 @@ impl Eval<'_> {
             let problem = Problem::TooLong { given: bytes.len() as u64, most: length };
             return Err(Fault::at(id, Trouble::Problem(problem)));
         }
-        self.write_register(id, register, bytes)
+        self.write_register(id, register, bytes)?;
+        self.check_error(id)
     }
 
     /// The symbol of the entry that an enumeration stands at.
