@@ -1,4 +1,4 @@
-"""Random formulas have the value that the reference gives them, but for a stated share."""
+"""Random formulas have the value that the reference gives them."""
 
 import pytest
 
@@ -10,7 +10,7 @@ IMAGE = {"rule": "zero", "seed": 0, "bytes": {}}
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_nearly_all_random_formulas_have_the_references_value(seed, tmp_path):
+def test_random_formulas_have_the_references_value(seed, tmp_path):
     text, known = random_document(seed, 1000)
     path = tmp_path / "formulas.xml"
     path.write_text(text)
@@ -33,4 +33,4 @@ def test_nearly_all_random_formulas_have_the_references_value(seed, tmp_path):
         if not alike("value", theirs[n]["value"], mine[n].get("value"))
     ]
     # Some formulas that mix ?: with comparisons are still read otherwise than by the reference.
-    assert len(wrong) <= 0.04 * len(told), f"{len(wrong)} of {len(told)}:\n" + "\n".join(wrong[:40])
+    assert not wrong, f"{len(wrong)} of {len(told)}:\n" + "\n".join(wrong[:40])

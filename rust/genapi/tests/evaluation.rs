@@ -464,6 +464,73 @@ fn kept_values_come_back_for_each_selector_and_after_what_they_need() {
 }
 
 #[test]
+fn a_write_that_the_camera_calls_an_error_fails_with_its_words() {
+    let camera = Camera::new(
+        &[
+            integer("T", "<pError>Trouble</pError><pValue>R</pValue>"),
+            integer("Over", "<pValue>T</pValue>"),
+            "<Enumeration Name=\"Trouble\"><EnumEntry Name=\"Ok\"><Value>0</Value></EnumEntry>\
+             <EnumEntry Name=\"Odd\"><DisplayName>must be even</DisplayName><Value>2</Value>\
+             </EnumEntry><pValue>Said</pValue></Enumeration>"
+                .to_owned(),
+            register("R", 16),
+            register_with("Said", 20, "<Cachable>NoCache</Cachable>"),
+        ]
+        .concat(),
+    );
+    camera.set("Over", 4);
+    camera.memory.poke(20, &[0, 0, 0, 2]);
+    assert!(camera.refusal("Over", 5).to_string().contains("Trouble says: must be even"));
+    assert_eq!(camera.int("R"), 5, "it was written all the same");
+    camera.memory.poke(20, &[0, 0, 0, 9]);
+    assert!(camera.refusal("T", 6).to_string().contains("Trouble says: 9"));
+}
+
+#[test]
+fn a_value_is_within_the_limits_of_its_copies() {
+    let camera = Camera::new(
+        &[
+            integer(
+                "T",
+                "<pValue>R</pValue><pValueCopy>Low</pValueCopy><pValueCopy>W</pValueCopy>",
+            ),
+            integer("Low", "<Value>3</Value><Min>2</Min><Max>9</Max>"),
+            register("R", 16),
+            register("W", 20).replace("RW", "WO"),
+        ]
+        .concat(),
+    );
+    let Limits::Int { min, max, .. } = camera.map.limits(camera.id("T")).unwrap() else {
+        panic!("no limits");
+    };
+    assert_eq!((min, max, camera.mode("T")), (2, 9, AccessMode::ReadWrite));
+    camera.memory.written();
+    assert!(matches!(camera.refusal("T", 10), Problem::OutOfRange { .. }));
+    assert_eq!(camera.memory.written(), [], "neither the value nor a copy");
+}
+
+#[test]
+fn not_implemented_outweighs_not_available() {
+    let camera = Camera::new(
+        &[
+            integer("Zero", "<Value>0</Value>"),
+            integer("Not", "<pIsImplemented>Zero</pIsImplemented><Value>1</Value>"),
+            integer(
+                "T",
+                "<pIsAvailable>Zero</pIsAvailable><pIsLocked>Not</pIsLocked><Value>1</Value>",
+            ),
+            integer(
+                "Away",
+                "<pIsAvailable>Zero</pIsAvailable><pIsLocked>Zero</pIsLocked><Value>1</Value>",
+            ),
+        ]
+        .concat(),
+    );
+    assert_eq!(camera.mode("T"), AccessMode::NotImplemented);
+    assert_eq!(camera.mode("Away"), AccessMode::NotAvailable);
+}
+
+#[test]
 fn a_node_is_selected_by_whatever_selects_what_it_depends_on() {
     let camera = Camera::new(
         &[
