@@ -52,6 +52,7 @@ def uri_of(name: str) -> str:
     return {
         "simcam": lambda: "gentl:simcam.cti#0",
         "viky": lambda: f"gentl:{producer('SMARTQC_CTI_VIKY')}#0",
+        "TLSimu": lambda: f"gentl:{producer('SMARTQC_CTI_TLSIMU')}#0",
     }[name]()
 
 

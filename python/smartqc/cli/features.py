@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from smartqc import Feature
 
 
+FLOAT32_MAX = 3.4e38
+
+
 def features(
     uri: Annotated[str, typer.Argument(help="A camera, as `smartqc discover` writes it.")],
     setting: Annotated[
@@ -33,11 +36,14 @@ def features(
     if visibility.lower() not in levels:
         raise typer.BadParameter(f"{visibility!r} is none of {', '.join(levels)}")
     seen = levels[: levels.index(visibility.lower()) + 1]
-    settings = [_parsed(text) for text in setting or ()]
+    settings = [_setting(text) for text in setting or ()]
 
     with smartqc.Camera(uri) as camera:
-        for name, value in settings:
-            camera[name] = value
+        for name, text in settings:
+            # What looks like a number may be a text, such as a user's name for the camera.
+            feature = camera[name]
+            is_text = feature.kind == "IString" or text in feature.entries
+            camera[name] = text if is_text else _parsed(text)
         tree = Tree(Text(uri, style="bold"), guide_style="dim")
         branches: dict[tuple[str, ...], Tree] = {}
         for feature in camera.features():
@@ -46,8 +52,10 @@ def features(
                 continue
             _branch(branches, tree, tuple(feature.category)).add(_described(feature))
     console = Console(highlight=False)
-    # A file or a pipe has no edge at which a line would have to be folded.
-    console.print(tree, width=None if console.is_terminal else 1000)
+    if not console.is_terminal:
+        # A file or a pipe has no edge at which a line would have to be folded.
+        console = Console(highlight=False, width=10_000)
+    console.print(tree)
 
 
 def _branch(
@@ -64,19 +72,23 @@ def _branch(
     return branches[category]
 
 
-def _parsed(text: str) -> tuple[str, bool | int | float | str]:
-    """``NAME=VALUE`` with the value as the type it looks like."""
+def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise typer.BadParameter(f"--set {text!r}: write NAME=VALUE")
+    return name, value
+
+
+def _parsed(value: str) -> bool | int | float | str:
+    """The value as the type it looks like."""
     if value.lower() in ("true", "false"):
-        return name, value.lower() == "true"
+        return value.lower() == "true"
     for number in (int, float):
         try:
-            return name, number(value)
+            return number(value)
         except ValueError:
             continue
-    return name, value
+    return value
 
 
 def _described(feature: "Feature") -> "Text":
@@ -96,12 +108,16 @@ def _described(feature: "Feature") -> "Text":
         said.append(value, style="bold" if feature.access == "RW" else "")
         if feature.unit:
             said.append(f" {feature.unit}")
-    return said.append(f"  {_limits(feature)}", style="dim")
+    limits = _limits(feature)
+    return said.append(f"  {limits}", style="dim") if limits else said
 
 
 def _limits(feature: "Feature") -> str:
     words = []
-    if feature.entries:
+    if feature.access == "RO":
+        # What can't be set needs no limits.
+        pass
+    elif feature.entries:
         words.append(" | ".join(feature.entries))
     elif feature.min is not None and feature.max is not None and _is_limited(feature):
         words.append(f"{_written(feature.min)} .. {_written(feature.max)}")
@@ -112,7 +128,10 @@ def _limits(feature: "Feature") -> str:
         said = access.get(feature.access, feature.access)
         # That a register is read only, or a value computed, is what everybody expects.
         why = feature.access_reason or ""
-        words.append(f"{said}: {why}" if "=" in why else said)
+        if feature.access == "NA":
+            words.append(why or said)
+        else:
+            words.append(f"{said}: {why}" if "=" in why else said)
     return ", ".join(words)
 
 
@@ -121,7 +140,7 @@ def _is_limited(feature: "Feature") -> bool:
     least, greatest = feature.min or 0, feature.max or 0
     if feature.kind == "IInteger":
         return least > -(2**63) or greatest < 2**63 - 1
-    return least > -1e300 or greatest < 1e300
+    return least > -FLOAT32_MAX or greatest < FLOAT32_MAX
 
 
 def _written(value: bool | int | float | str | bytes | None) -> str:

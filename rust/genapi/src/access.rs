@@ -132,6 +132,9 @@ impl fmt::Display for Reason {
             Rule::Imposed => return write!(out, "{} is declared to be {}", self.node, self.mode),
             Rule::Register => return write!(out, "the register {} is {}", self.node, self.mode),
             Rule::Port => return write!(out, "the port {} is {}", self.node, self.mode),
+            Rule::NotConnected if self.mode == AccessMode::NotAvailable => {
+                return write!(out, "its port {} waits for a buffer or an event", self.node);
+            }
             Rule::NotConnected => return write!(out, "the port {} is not connected", self.node),
             Rule::Kind => return write!(out, "{} is computed", self.node),
             Rule::NothingBelow => return write!(out, "nothing of {} can be used", self.node),

@@ -360,6 +360,8 @@ fn chunks_and_events_come_with_their_bytes() {
          </AccessMode><pPort>EventPort</pPort><Endianess>BigEndian</Endianess></IntReg>",
     );
     assert_eq!(camera.mode("Chunk"), AccessMode::NotAvailable);
+    let why = camera.map.access(camera.id("Chunk")).unwrap().reason.unwrap().to_string();
+    assert_eq!(why, "its port ChunkPort waits for a buffer or an event");
     assert_eq!(camera.map.attach_chunk(0x1A, &[7, 0, 0, 0]), 1);
     assert_eq!((camera.int("Chunk"), camera.mode("Chunk")), (7, AccessMode::ReadOnly));
     camera.map.attach_chunk(0x1A, &[8, 0, 0, 0]);
