@@ -13,12 +13,22 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_S = 120
 
 
+CRATE = ROOT / "rust" / "genapi"
+
+
 @functools.cache
 def driver() -> str:
-    """Path of the driver, built where it is not."""
+    """Path of the driver, built where it is not, or is older than what it is built from.
+
+    Cargo is not asked otherwise: it would wait for any other build that is under way.
+    """
     given = os.environ.get("SMARTQC_GENAPI_DRIVER")
     if given:
         return given
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    known = ROOT / target / "debug" / "examples" / "operate"
+    if known.is_file() and known.stat().st_mtime > newest_source():
+        return str(known)
     command = ["cargo", "build", "--locked", "-p", "smartqc-genapi", "--example", "operate"]
     told = subprocess.run(
         [*command, "--message-format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
@@ -26,8 +36,16 @@ def driver() -> str:
     for line in told.stdout.splitlines():
         row = json.loads(line)
         if row.get("executable") and row["target"]["name"] == "operate":
+            # Cargo leaves alone what only looks older, and is not to be asked again for that.
+            os.utime(row["executable"])
             return row["executable"]
     raise RuntimeError("cargo built no driver")
+
+
+def newest_source() -> float:
+    sources = [ROOT / "Cargo.lock", ROOT / "Cargo.toml", CRATE / "Cargo.toml"]
+    sources += [*CRATE.glob("src/**/*.rs"), CRATE / "examples" / "operate.rs"]
+    return max(source.stat().st_mtime for source in sources)
 
 
 def small_stack():
