@@ -5,6 +5,7 @@
 //! filter by its first two colours, OpenCV 4's old constants by those of the second row and
 //! column: PFNC `BayerRG` is `COLOR_BayerRGGB2RGB`, formerly spelt `COLOR_BayerBG2RGB`.
 
+use super::kernels::{Kernels, Portable};
 use super::level::Level;
 use crate::frame::Bayer;
 
@@ -83,7 +84,7 @@ impl<'a, L: Level> Lines<'a, L> {
     }
 
     /// Planes of red, green and blue, from column `first` on.
-    pub(super) fn fill(&self, first: usize, planes: [&mut [L]; 3]) {
+    pub(super) fn fill(&self, kernels: Kernels, first: usize, planes: [&mut [L]; 3]) {
         let (end, width) = (first + planes[0].len(), self.here.len());
         // What lies between the outermost columns goes in one sweep.
         let (begin, last) = (first.max(1), end.min(width - 1));
@@ -97,7 +98,8 @@ impl<'a, L: Level> Lines<'a, L> {
             };
             let near = |line: &'a [L]| &line[begin - 1..last + 1];
             let lines = [near(self.above), near(self.here), near(self.below)];
-            sweep(lines, begin % 2 == self.colored, [of_row, &mut greens[inside], of_column]);
+            let planes = [of_row, &mut greens[inside], of_column];
+            kernels.run(Sweep { lines, colored: begin % 2 == self.colored, planes });
         }
         for x in [first, end - 1] {
             if x < begin || x >= last {
@@ -109,37 +111,46 @@ impl<'a, L: Level> Lines<'a, L> {
 
 /// Fills planes of the row's own colour, green and the other colour. `lines` hold one column more
 /// on either side; `colored` says whether the first pixel is not green.
-fn sweep<L: Level>(lines: [&[L]; 3], colored: bool, planes: [&mut [L]; 3]) {
-    let [above, here, below] = lines;
-    let [of_row, green, of_column] = planes;
-    let count = of_row.len();
-    let (above, here, below) = (&above[..count + 2], &here[..count + 2], &below[..count + 2]);
-    let (green, of_column) = (&mut green[..count], &mut of_column[..count]);
-    for x in 0..count {
-        let at_color = at_color(
-            [above[x], above[x + 1], above[x + 2]],
-            [here[x], here[x + 1], here[x + 2]],
-            [below[x], below[x + 1], below[x + 2]],
-        );
-        let at_green = at_green(
-            [above[x], above[x + 1], above[x + 2]],
-            [here[x], here[x + 1], here[x + 2]],
-            [below[x], below[x + 1], below[x + 2]],
-        );
-        let pixel = if (x % 2 == 0) == colored { at_color } else { at_green };
-        [of_row[x], green[x], of_column[x]] = pixel;
+struct Sweep<'a, L> {
+    lines: [&'a [L]; 3],
+    colored: bool,
+    planes: [&'a mut [L]; 3],
+}
+
+impl<L: Level> Portable for Sweep<'_, L> {
+    #[inline(always)]
+    fn run(self) {
+        let [above, here, below] = self.lines;
+        let [of_row, green, of_column] = self.planes;
+        let count = of_row.len();
+        let (above, here, below) = (&above[..count + 2], &here[..count + 2], &below[..count + 2]);
+        let (green, of_column) = (&mut green[..count], &mut of_column[..count]);
+        for x in 0..count {
+            let at_color = at_color(
+                [above[x], above[x + 1], above[x + 2]],
+                [here[x], here[x + 1], here[x + 2]],
+                [below[x], below[x + 1], below[x + 2]],
+            );
+            let at_green = at_green(
+                [above[x], above[x + 1], above[x + 2]],
+                [here[x], here[x + 1], here[x + 2]],
+                [below[x], below[x + 1], below[x + 2]],
+            );
+            let pixel = if (x % 2 == 0) == self.colored { at_color } else { at_green };
+            [of_row[x], green[x], of_column[x]] = pixel;
+        }
     }
 }
 
 /// At a red or blue pixel: its own colour, green, and the other one.
-#[inline]
+#[inline(always)]
 fn at_color<L: Level>(above: [L; 3], here: [L; 3], below: [L; 3]) -> [L; 3] {
     let green = L::mean_4([above[1], here[0], here[2], below[1]]);
     [here[1], green, L::mean_4([above[0], above[2], below[0], below[2]])]
 }
 
 /// At a green pixel: the colour of its row, green, and that of its column.
-#[inline]
+#[inline(always)]
 fn at_green<L: Level>(above: [L; 3], here: [L; 3], below: [L; 3]) -> [L; 3] {
     [L::mean_2(here[0], here[2]), here[1], L::mean_2(above[1], below[1])]
 }
@@ -207,7 +218,7 @@ mod tests {
                     for end in first + 1..=11 {
                         let [mut reds, mut greens, mut blues] =
                             [0; 3].map(|_| vec![0; end - first]);
-                        lines.fill(first, [&mut reds, &mut greens, &mut blues]);
+                        lines.fill(Kernels::scalar(), first, [&mut reds, &mut greens, &mut blues]);
                         for (index, x) in (first..end).enumerate() {
                             let swept = [reds[index], greens[index], blues[index]];
                             assert_eq!(swept, lines.pixel(x), "{bayer:?} {y} {first}..{end} {x}");

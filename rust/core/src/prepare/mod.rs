@@ -239,7 +239,7 @@ impl<L: Level> Scalar<L> {
         kernels: Kernels,
     ) -> Result<Self> {
         let (_, bits, _) = picture::described(format)?;
-        let reader = Reader::new(spec, size, format, lost)?;
+        let reader = Reader::new(spec, size, format, lost)?.on(kernels);
         let channels = reader.channels();
         // What is not to be rounded uses all of 16 bits.
         let gain = if spec.resize == Resize::LinearFloat { 16 - (bits - lost) } else { 0 };
@@ -284,9 +284,9 @@ impl<L: Level> Resizer<L> {
         kernels: Kernels,
     ) -> Self {
         let Geometry { x, y, .. } = geometry;
-        let channels = reader.channels();
         let linear = |taps| Self::Linear(Linear::new(geometry, taps, reader, gain, kernels));
-        let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, channels));
+        let antialias =
+            |filter| Self::Antialias(Antialias::new(geometry, filter, reader.channels(), kernels));
         if (x.source, y.source) == (x.resized, y.resized) && gain == 1 {
             return Self::Nearest(Nearest::new(geometry, Rule::Corner));
         }
@@ -312,7 +312,8 @@ impl<L: Level> Resizer<L> {
             Self::Area(area) => area.is_fused(),
             Self::AreaMosaic(area) => area.is_fused(),
             Self::Linear(linear) => linear.is_fused(),
-            Self::Nearest(_) | Self::Antialias(_) => false,
+            Self::Antialias(antialias) => antialias.is_fused(),
+            Self::Nearest(_) => false,
         }
     }
 

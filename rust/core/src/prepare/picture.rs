@@ -4,6 +4,7 @@
 use super::curve::Curves;
 use super::demosaic::{self, Lines, Phase};
 use super::geometry::Orientation;
+use super::kernels::Kernels;
 use super::level::Level;
 use super::spec::{Color, Spec, invalid};
 use super::unpack::{Map, Unpack};
@@ -36,6 +37,7 @@ struct Source<L> {
     planes: usize,
     row_bytes: usize,
     orientation: Orientation,
+    kernels: Kernels,
 }
 
 /// Content, bits and packing of a format that can be prepared.
@@ -75,7 +77,7 @@ impl<L: Level> Reader<L> {
         let gray = spec.color == Color::Gray;
         let source = Source {
             content,
-            unpack: Unpack { packing, bits, map },
+            unpack: Unpack { packing, bits, map, high: None },
             curves,
             gray,
             width: width as usize,
@@ -83,6 +85,7 @@ impl<L: Level> Reader<L> {
             planes: format.planes(),
             row_bytes: format.row_bytes(width),
             orientation,
+            kernels: Kernels::scalar(),
         };
         let kept = if source.unpack.is_plain() { 0 } else { source.width };
         let block = if orientation.transposed { BLOCK * source.channels() } else { 0 };
@@ -96,6 +99,13 @@ impl<L: Level> Reader<L> {
             },
             source,
         })
+    }
+
+    /// The same, read with these kernels.
+    pub(super) fn on(mut self, kernels: Kernels) -> Self {
+        self.source.kernels = kernels;
+        self.source.unpack.on(kernels);
+        self
     }
 
     /// The phase of the mosaic, turned, if it is one whose colours are wanted.
@@ -227,6 +237,12 @@ impl<'a> Bytes<'a> {
     fn line(&self, y: usize) -> &'a [u8] {
         &self.bytes[y * self.stride..][..self.row_bytes]
     }
+
+    /// The row after that one, if there is one.
+    fn following(&self, y: usize) -> &'a [u8] {
+        let next = self.bytes.get((y + 1) * self.stride..).unwrap_or_default();
+        next.get(..self.row_bytes).unwrap_or_default()
+    }
 }
 
 /// A block of the camera's columns as rows, for a picture that is turned by a quarter.
@@ -320,6 +336,13 @@ impl<L: Level> Camera<'_, L> {
         // From the leftmost column to one after the rightmost.
         let (left, right) = (at(0).min(at(count - 1)), at(0).max(at(count - 1)) + 1);
         match content {
+            // All that is wanted, without a detour.
+            Content::Mono
+                if matches!(columns, Columns::Range { .. })
+                    && !(mirrored || self.source.unpack.is_plain()) =>
+            {
+                self.source.unpack.row(y, self.lines.line(y), left, out);
+            }
             Content::Mono => {
                 self.hold(y, left, right);
                 let line = self.levels(y);
@@ -336,14 +359,15 @@ impl<L: Level> Camera<'_, L> {
             }
             Content::Bayer(bayer) => {
                 let middle = Lines::<L>::middle(y, height);
-                let (first, end) = (left.saturating_sub(2), (right + 2).min(width));
+                // Kernels like to begin where a byte does.
+                let (first, end) = (left.saturating_sub(2) / 8 * 8, (right + 2).min(width));
                 for y in middle - 1..=middle + 1 {
                     self.hold(y, first, end);
                 }
                 let lines = Lines::new(bayer, middle, |y| self.levels(y));
                 match columns {
                     Columns::Range { .. } if !gray => {
-                        lines.fill(left, planes(out, count));
+                        lines.fill(self.source.kernels, left, planes(out, count));
                         if mirrored {
                             out.chunks_exact_mut(count).for_each(<[L]>::reverse);
                         }
@@ -353,6 +377,19 @@ impl<L: Level> Camera<'_, L> {
             }
             Content::Bytes { each, rgb } => {
                 let line = self.lines.line(y);
+                if let Columns::Range { .. } = columns
+                    && !(gray || mirrored || self.source.curves.is_some())
+                {
+                    let pixels = &line[left * each..right * each];
+                    // Of the next row, so that memory has time while this one is resized.
+                    let ahead = self.lines.following(y).get(left * each..).unwrap_or_default();
+                    let [a, b, c] = planes(out, count);
+                    let planes = if rgb[0] == 0 { [a, b, c] } else { [c, b, a] };
+                    return match each {
+                        3 => self.source.kernels.split::<L, 3>(pixels, ahead, planes),
+                        _ => self.source.kernels.split::<L, 4>(pixels, ahead, planes),
+                    };
+                }
                 self.convert(at, out, |x| self.curved(rgb.map(|channel| line[x * each + channel])));
             }
             Content::RgbPlanar => {

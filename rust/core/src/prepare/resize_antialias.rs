@@ -7,6 +7,8 @@
 //! loses more than twice as many pixels as the width.
 
 use super::geometry::{Axis, Geometry};
+use super::kernels::Kernels;
+use super::kernels::filter;
 use super::level::{FILTER_BITS, Level};
 use super::picture::{Columns, Picture};
 
@@ -85,17 +87,24 @@ pub(super) struct Antialias<L: Level> {
     /// A row as wide as the crop: one of the picture, or what going down made of some.
     wide: Vec<L>,
     /// The latest rows, resized across or not, as many as an output row can look at: row y of the
-    /// crop lies in `ring[y % ring.len()]`.
-    ring: Vec<Vec<L>>,
+    /// crop lies at place `y % count`.
+    ring: Vec<L>,
+    count: usize,
     /// The crop's next row to read.
     next: usize,
     /// Where the crop begins.
     top: usize,
     sums: Vec<L::Sum>,
+    kernel: Option<filter::Filter>,
 }
 
 impl<L: Level> Antialias<L> {
-    pub(super) fn new(geometry: &Geometry, filter: Filter, channels: usize) -> Self {
+    pub(super) fn new(
+        geometry: &Geometry,
+        filter: Filter,
+        channels: usize,
+        kernels: Kernels,
+    ) -> Self {
         let Geometry { x, y, .. } = geometry;
         let order = Order::of(geometry);
         let (across, down) = (windows(x, filter), windows(y, filter));
@@ -104,11 +113,18 @@ impl<L: Level> Antialias<L> {
             Order::AcrossFirst => x.shown as usize * channels,
             Order::DownFirst => wide,
         };
+        // Kernels know bytes only.
+        let kernel = L::bytes(&[]).and_then(|_| {
+            let windows: Vec<_> = (0..across.windows.len()).map(|at| across.of(at)).collect();
+            filter::Filter::new(kernels, &windows, x.source as usize)
+        });
         Self {
             order,
+            kernel,
             columns: Columns::Range { first: x.first as usize, count: x.source as usize },
             wide: vec![L::default(); wide],
-            ring: vec![vec![L::default(); held]; down.longest()],
+            ring: vec![L::default(); held * down.longest()],
+            count: down.longest(),
             next: 0,
             top: y.first as usize,
             sums: vec![L::Sum::default(); held],
@@ -121,34 +137,56 @@ impl<L: Level> Antialias<L> {
         self.next = 0;
     }
 
+    /// Whether a kernel does it.
+    pub(super) fn is_fused(&self) -> bool {
+        self.kernel.is_some()
+    }
+
     /// Output row `y`; rows must come in order.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
+        let Self { order, columns, wide, ring, count, next, top, sums, kernel, .. } = self;
+        let across = |wide: &[L], out: &mut [L]| {
+            if let (Some(kernel), Some(wide)) = (&kernel, L::bytes(wide))
+                && let Some(out) = L::bytes_mut(out)
+            {
+                return kernel.across(wide, out);
+            }
+            across(&self.across, wide, columns.count(), out);
+        };
         let (first, weights) = self.down.of(y);
-        self.next = self.next.max(first);
-        while self.next < first + weights.len() {
-            let (source, slot) = (self.top + self.next, self.next % self.ring.len());
-            let held = &mut self.ring[slot];
-            match self.order {
+        let held = sums.len();
+        *next = first.max(*next);
+        while *next < first + weights.len() {
+            let (source, row) = (*top + *next, &mut ring[*next % *count * held..][..held]);
+            match order {
                 Order::AcrossFirst => {
-                    picture.read(source, &self.columns, &mut self.wide);
-                    across(&self.across, &self.wide, self.columns.count(), held);
+                    picture.read(source, columns, wide);
+                    across(wide, row);
                 }
-                Order::DownFirst => picture.read(source, &self.columns, held),
+                Order::DownFirst => picture.read(source, columns, row),
             }
-            self.next += 1;
+            *next += 1;
         }
-        self.sums.fill(HALF.into());
-        for (source, &weight) in (first..).zip(weights) {
-            let row = &self.ring[source % self.ring.len()];
-            for (sum, &level) in self.sums.iter_mut().zip(row) {
-                *sum += level.times(weight);
+        let mut down = |out: &mut [L]| {
+            if let (Some(kernel), Some(ring)) = (&kernel, L::bytes(ring))
+                && let Some(out) = L::bytes_mut(out)
+            {
+                return kernel.down(ring, first, weights, out);
             }
-        }
-        match self.order {
-            Order::AcrossFirst => to_levels(&self.sums, out),
+            sums.fill(HALF.into());
+            for (source, &weight) in (first..).zip(weights) {
+                let row = &ring[source % *count * held..][..held];
+                for (sum, &level) in sums.iter_mut().zip(row) {
+                    *sum += level.times(weight);
+                }
+            }
+            to_levels(sums, out);
+        };
+        match order {
+            Order::AcrossFirst => down(out),
             Order::DownFirst => {
-                to_levels(&self.sums, &mut self.wide);
-                across(&self.across, &self.wide, self.columns.count(), out);
+                down(wide);
+                across(wide, out);
             }
         }
     }

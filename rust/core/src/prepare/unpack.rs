@@ -1,5 +1,7 @@
 //! Samples out of bytes: one row of a monochrome or Bayer picture as grey levels.
 
+use super::kernels::Kernels;
+use super::kernels::unpack::High;
 use super::level::Level;
 use crate::frame::Packing;
 
@@ -20,9 +22,18 @@ pub(super) struct Unpack<L> {
     /// Bits of a sample.
     pub(super) bits: u32,
     pub(super) map: Map<L>,
+    /// What does it faster, where only the eight highest bits are wanted.
+    pub(super) high: Option<High>,
 }
 
 impl<L: Level> Unpack<L> {
+    /// The same with these kernels.
+    pub(super) fn on(&mut self, kernels: Kernels) {
+        if matches!(self.map, Map::Shift(lost) if lost + 8 == self.bits) {
+            self.high = High::new(kernels, self.packing, self.bits);
+        }
+    }
+
     /// Whether a row's bytes are its levels.
     pub(super) fn is_plain(&self) -> bool {
         let bytes = L::borrowed(&[]).is_some();
@@ -31,6 +42,15 @@ impl<L: Level> Unpack<L> {
 
     /// Levels of `out.len()` columns from `first` on, of row `y`, whose bytes are `line`.
     pub(super) fn row(&self, y: usize, line: &[u8], first: usize, out: &mut [L]) {
+        let (first, out) = match &self.high {
+            // Here a sample begins with a byte.
+            Some(high) if first.is_multiple_of(8) => {
+                let begin = first / 8 * self.bytes_of_8();
+                let done = high.run(&line[begin..], out);
+                (first + done, &mut out[done..])
+            }
+            _ => (first, out),
+        };
         match &self.map {
             Map::Shift(4)
                 if (self.packing, self.bits) == (Packing::Dense, 12) && first.is_multiple_of(2) =>
@@ -49,6 +69,15 @@ impl<L: Level> Unpack<L> {
                 let tables = &tables[y % 2];
                 self.each(line, first, out, |x, sample| tables[x % 2][sample as usize]);
             }
+        }
+    }
+
+    fn bytes_of_8(&self) -> usize {
+        match self.packing {
+            Packing::Byte => 8,
+            Packing::Word => 16,
+            Packing::Dense => self.bits as usize,
+            Packing::Paired => 12,
         }
     }
 
@@ -85,7 +114,7 @@ mod tests {
     use super::*;
 
     fn unpacked(packing: Packing, bits: u32, line: &[u8], first: usize, count: usize) -> Vec<u16> {
-        let unpack = Unpack { packing, bits, map: Map::Shift(0) };
+        let unpack = Unpack { packing, bits, map: Map::Shift(0), high: None };
         let mut out = vec![0; count];
         unpack.row(0, line, first, &mut out);
         out
@@ -120,7 +149,8 @@ mod tests {
     fn a_table_knows_its_row_and_column() {
         let table = |level: u8| std::sync::Arc::from(vec![level; 256]);
         let tables = [[table(1), table(2)], [table(3), table(4)]];
-        let unpack = Unpack::<u8> { packing: Packing::Byte, bits: 8, map: Map::Tables(tables) };
+        let unpack =
+            Unpack::<u8> { packing: Packing::Byte, bits: 8, map: Map::Tables(tables), high: None };
         let mut out = [0; 3];
         unpack.row(4, &[9; 5], 1, &mut out);
         assert_eq!(out, [2, 1, 2]);

@@ -3,8 +3,10 @@
 
 use std::arch::x86_64::*;
 
+use super::super::level::FILTER_BITS;
 use super::area::{Across, Finish, Pieces, Rows, Sums, Task};
 use super::area_body::area_loops;
+use super::unpack::Pattern;
 use super::{Portable, prefetch};
 
 /// The proof that this machine has these instructions.
@@ -354,4 +356,223 @@ impl Picks {
         // SAFETY: the token proves the features.
         unsafe { pick(&self.groups, line, ahead, words) }
     }
+}
+
+/// Pillow's filter across, sixteen output pixels at once: four pixels of each one's window after
+/// the other.
+#[derive(Clone, Debug)]
+pub(super) struct Filter {
+    token: Avx512,
+    groups: Vec<Sixteen>,
+    steps: Vec<Step>,
+    /// The most vectors of a window.
+    vectors: usize,
+    shown: usize,
+    width: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Sixteen {
+    base: usize,
+    window: Window,
+    steps: std::ops::Range<usize>,
+}
+
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+struct Step {
+    /// See [`Spread`].
+    index: [u8; 64],
+    /// Signed digits of the weights to the base of 256, the lowest first.
+    digits: [[i8; 64]; 3],
+    far: u64,
+}
+
+impl Filter {
+    /// None where output pixels lie too far apart.
+    pub(super) fn new(token: Avx512, windows: &[(usize, &[i32])], width: usize) -> Option<Self> {
+        let (mut groups, mut steps) = (Vec::new(), Vec::new());
+        for sixteen in windows.chunks(16) {
+            let base = sixteen.iter().map(|(first, _)| *first).min()?;
+            let end = sixteen.iter().map(|(first, weights)| first + weights.len()).max()?;
+            let window = Window::new(base, end - base, width)?;
+            let begin = steps.len();
+            let longest = sixteen.iter().map(|(_, weights)| weights.len()).max()?;
+            for step in 0..longest.div_ceil(4) {
+                let mut one = Step { index: [0; 64], digits: [[0; 64]; 3], far: 0 };
+                for (lane, (first, weights)) in sixteen.iter().enumerate() {
+                    for (byte, &weight) in weights.iter().skip(4 * step).take(4).enumerate() {
+                        let (from, to) = (first + 4 * step + byte - base, 4 * lane + byte);
+                        one.index[to] = (from % 128) as u8;
+                        one.far |= u64::from(from >= 128) << to;
+                        let mut rest = weight;
+                        for digits in &mut one.digits[..2] {
+                            digits[to] = rest as i8;
+                            rest = (rest - i32::from(digits[to])) >> 8;
+                        }
+                        one.digits[2][to] = i8::try_from(rest).ok()?;
+                    }
+                }
+                steps.push(one);
+            }
+            groups.push(Sixteen { base, window, steps: begin..steps.len() });
+        }
+        let vectors = groups.iter().map(|group| group.window.vectors).max()?;
+        Some(Self { token, groups, steps, vectors, shown: windows.len(), width })
+    }
+
+    /// One plane or three of rows, into planes of output rows.
+    pub(super) fn across(&self, planes: &[u8], out: &mut [u8]) {
+        let count = planes.len() / self.width;
+        assert!(planes.len() == count * self.width && out.len() == count * self.shown);
+        let _proof = self.token;
+        // SAFETY: the token proves the features.
+        unsafe {
+            match (count, self.vectors) {
+                (3, 1) => self.rows::<3, 1>(planes, out),
+                (3, 2) => self.rows::<3, 2>(planes, out),
+                (3, _) => self.rows::<3, 4>(planes, out),
+                (_, 1) => self.rows::<1, 1>(planes, out),
+                (_, 2) => self.rows::<1, 2>(planes, out),
+                (_, _) => self.rows::<1, 4>(planes, out),
+            }
+        }
+    }
+
+    /// `P` planes, from windows of `N` vectors.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+    fn rows<const P: usize, const N: usize>(&self, planes: &[u8], out: &mut [u8]) {
+        let half = _mm512_set1_epi32(1 << (FILTER_BITS - 1));
+        for (at, group) in self.groups.iter().enumerate() {
+            let mut windows = [[zero(); N]; P];
+            for (plane, of_plane) in windows.iter_mut().enumerate() {
+                let line = &planes[plane * self.width..][..self.width];
+                *of_plane = window(&group.window, line, group.base);
+            }
+            let mut sums = [[zero(); 3]; P];
+            for step in &self.steps[group.steps.clone()] {
+                // SAFETY: 64 bytes of a reference each are read.
+                let digits = unsafe {
+                    [
+                        _mm512_loadu_si512(step.digits[0].as_ptr().cast()),
+                        _mm512_loadu_si512(step.digits[1].as_ptr().cast()),
+                        _mm512_loadu_si512(step.digits[2].as_ptr().cast()),
+                    ]
+                };
+                for plane in 0..P {
+                    let levels = fetch(&windows[plane], &step.index, step.far);
+                    for digit in 0..3 {
+                        let sum = &mut sums[plane][digit];
+                        *sum = _mm512_dpbusd_epi32(*sum, levels, digits[digit]);
+                    }
+                }
+            }
+            for (plane, [low, middle, high]) in sums.into_iter().enumerate() {
+                let upper = _mm512_add_epi32(_mm512_slli_epi32::<8>(high), middle);
+                let sum = _mm512_add_epi32(_mm512_slli_epi32::<8>(upper), low);
+                let sum = _mm512_add_epi32(sum, half);
+                let level = _mm512_srai_epi32::<{ FILTER_BITS }>(sum);
+                let level = _mm512_cvtusepi32_epi8(_mm512_max_epi32(level, zero()));
+                let shown = self.shown - 16 * at;
+                let out = &mut out[plane * self.shown + 16 * at..][..shown.min(16)];
+                let mask = u16::MAX >> (16 - out.len());
+                // SAFETY: only as many bytes are written as `out` has.
+                unsafe { _mm_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, level) };
+            }
+        }
+    }
+}
+
+/// Pixels of three bytes to planes, 64 at a time; says how many. What lies `ahead` is wanted next.
+pub(super) fn split_threes(
+    token: Avx512,
+    pixels: &[u8],
+    ahead: &[u8],
+    planes: [&mut [u8]; 3],
+) -> usize {
+    /// Of the bytes of 64 pixels those of a plane: from the first two vectors, then from all.
+    const INDEX: [[[u8; 64]; 2]; 3] = {
+        let mut index = [[[0; 64]; 2]; 3];
+        let mut plane = 0;
+        while plane < 3 {
+            let mut pixel = 0;
+            while pixel < 64 {
+                let from = 3 * pixel + plane;
+                if from < 128 {
+                    index[plane][0][pixel] = from as u8;
+                    index[plane][1][pixel] = pixel as u8;
+                } else {
+                    index[plane][1][pixel] = (from - 64) as u8;
+                }
+                pixel += 1;
+            }
+            plane += 1;
+        }
+        index
+    };
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+    fn split(pixels: &[u8], ahead: &[u8], planes: [&mut [u8]; 3]) -> usize {
+        let (chunks, _) = pixels.as_chunks::<192>();
+        let [a, b, c] = planes;
+        let (a, b, c) = (a.as_chunks_mut().0, b.as_chunks_mut().0, c.as_chunks_mut().0);
+        let mut done = 0;
+        for (pixels, ((a, b), c)) in chunks.iter().zip(a.iter_mut().zip(b).zip(c)) {
+            if let Some(ahead) = ahead.get(3 * done..3 * done + 192) {
+                prefetch(ahead);
+            }
+            for (plane, out) in [a, b, c].into_iter().enumerate() {
+                let out: &mut [u8; 64] = out;
+                let [near, all] = &INDEX[plane];
+                // SAFETY: 192 bytes and twice 64 of references are read, and 64 written.
+                unsafe {
+                    let from = pixels.as_ptr();
+                    let first = _mm512_loadu_si512(from.cast());
+                    let second = _mm512_loadu_si512(from.add(64).cast());
+                    let third = _mm512_loadu_si512(from.add(128).cast());
+                    let near = _mm512_loadu_si512(near.as_ptr().cast());
+                    let all = _mm512_loadu_si512(all.as_ptr().cast());
+                    let two = _mm512_permutex2var_epi8(first, near, second);
+                    let three = _mm512_permutex2var_epi8(two, all, third);
+                    _mm512_storeu_si512(out.as_mut_ptr().cast(), three);
+                }
+            }
+            done += 64;
+        }
+        done
+    }
+    let _proof = token;
+    // SAFETY: the token proves the features.
+    unsafe { split(pixels, ahead, planes) }
+}
+
+/// See [`Pattern`]; 32 samples at once, as far as whole vectors can be read. Says how many.
+pub(super) fn unpack(token: Avx512, pattern: &Pattern, line: &[u8], out: &mut [u8]) -> usize {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+    fn run(pattern: &Pattern, line: &[u8], out: &mut [u8]) -> usize {
+        // SAFETY: 64 bytes of references each are read.
+        let (index, factors) = unsafe {
+            (
+                _mm512_loadu_si512(pattern.index.as_ptr().cast()),
+                _mm512_loadu_si512(pattern.factors.as_ptr().cast()),
+            )
+        };
+        let (chunks, _) = out.as_chunks_mut::<32>();
+        let mut done = 0;
+        for (at, out) in chunks.iter_mut().enumerate() {
+            let bytes = line.get(4 * at * pattern.step..).and_then(|rest| rest.first_chunk::<64>());
+            let Some(bytes) = bytes else { break };
+            // SAFETY: 64 bytes of a reference are read.
+            let bytes = unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
+            let levels = odd(mul(_mm512_permutexvar_epi8(index, bytes), factors));
+            // SAFETY: 32 bytes of a reference are written.
+            unsafe {
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi16_epi8(levels));
+            }
+            done += 32;
+        }
+        done
+    }
+    let _proof = token;
+    // SAFETY: the token proves the features.
+    unsafe { run(pattern, line, out) }
 }

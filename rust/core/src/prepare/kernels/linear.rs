@@ -15,6 +15,9 @@
 //!
 //! Portable code; each set of kernels has it compiled for itself.
 
+// Where there are no kernels nothing of this is ever reached.
+#![cfg_attr(not(target_arch = "x86_64"), allow(unused, unreachable_code, dead_code))]
+
 use super::super::demosaic::Phase;
 use super::super::level::Level;
 use super::super::picture::{Columns, Picture};

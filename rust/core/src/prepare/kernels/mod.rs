@@ -13,7 +13,10 @@ mod area_body;
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+pub(super) mod filter;
 pub(super) mod linear;
+mod planes;
+pub(super) mod unpack;
 
 use std::sync::OnceLock;
 

@@ -1,0 +1,140 @@
+//! Pillow's filters on bytes: many output pixels of a row at once, and many columns down.
+//!
+//! Weights have 22 bits, which no multiplication of bytes takes. So they are cut into digits, sums
+//! are made digit by digit, and then put together; 32 bits hold all of them, so this is exact.
+
+// Where there are no kernels nothing of this is ever reached.
+#![cfg_attr(not(target_arch = "x86_64"), allow(unused, unreachable_code, dead_code))]
+
+use super::super::level::{FILTER_BITS, Level};
+use super::{Instructions, Kernels, Portable};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
+
+/// First pixel of an output pixel's window, and the weights from there on.
+pub(in super::super) type Window<'a> = (usize, &'a [i32]);
+
+const HALF: i32 = 1 << (FILTER_BITS - 1);
+/// Columns and rows that are summed at once.
+const COLUMNS: usize = 64;
+const ROWS: usize = 8;
+
+/// What these kernels do of one picture size and spec.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Filter {
+    kernels: Kernels,
+    engine: Engine,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Filter),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Filter),
+}
+
+impl Filter {
+    /// For rows of `width` bytes; none where these kernels cannot do it.
+    pub(in super::super) fn new(
+        kernels: Kernels,
+        windows: &[Window<'_>],
+        width: usize,
+    ) -> Option<Self> {
+        let engine: Engine = match kernels.0 {
+            Instructions::Scalar => return None,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(token) => Engine::Avx2(avx2::Filter::new(token, windows, width)?),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(token) => match avx512::Filter::new(token, windows, width) {
+                Some(filter) => Engine::Avx512(filter),
+                // Pixels that lie too far apart for it.
+                None => Engine::Avx2(avx2::Filter::new(avx2::Avx2::detect()?, windows, width)?),
+            },
+        };
+        Some(Self { kernels, engine })
+    }
+
+    /// Resizes one plane or three across.
+    // A pattern by place, since on other processors there is no engine to refer to.
+    pub(in super::super) fn across(&self, planes: &[u8], out: &mut [u8]) {
+        match self.engine {
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx2(ref filter) => filter.across(planes, out),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx512(ref filter) => filter.across(planes, out),
+        }
+    }
+
+    /// Resizes rows down: row y lies at place `y % count` of the ring.
+    pub(in super::super) fn down(
+        &self,
+        ring: &[u8],
+        first: usize,
+        weights: &[i32],
+        out: &mut [u8],
+    ) {
+        self.kernels.run(Down { ring, first, weights, out });
+    }
+}
+
+struct Down<'a> {
+    ring: &'a [u8],
+    first: usize,
+    weights: &'a [i32],
+    out: &'a mut [u8],
+}
+
+impl Down<'_> {
+    #[inline(always)]
+    fn row(&self, at: usize) -> &[u8] {
+        let width = self.out.len();
+        let count = self.ring.len() / width;
+        &self.ring[(self.first + at) % count * width..][..width]
+    }
+
+    /// The sums of those columns.
+    #[inline(always)]
+    fn sums<const N: usize>(&self, begin: usize) -> [i32; N] {
+        let mut sums = [HALF; N];
+        let mut at = 0;
+        while at < self.weights.len() {
+            // Rows that are too many count nothing.
+            let (mut rows, mut weights) = ([&[0; N]; ROWS], [0; ROWS]);
+            for place in 0..ROWS.min(self.weights.len() - at) {
+                if let Some(row) = self.row(at + place)[begin..].first_chunk::<N>() {
+                    (rows[place], weights[place]) = (row, self.weights[at + place]);
+                }
+            }
+            for lane in 0..N {
+                let mut sum = sums[lane];
+                for place in 0..ROWS {
+                    sum += i32::from(rows[place][lane]) * weights[place];
+                }
+                sums[lane] = sum;
+            }
+            at += ROWS;
+        }
+        sums
+    }
+}
+
+impl Portable for Down<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let width = self.out.len();
+        let mut begin = 0;
+        while begin + COLUMNS <= width {
+            let sums = self.sums::<COLUMNS>(begin);
+            for (out, sum) in self.out[begin..].iter_mut().zip(sums) {
+                *out = u8::filtered(sum);
+            }
+            begin += COLUMNS;
+        }
+        while begin < width {
+            let [sum] = self.sums::<1>(begin);
+            self.out[begin] = u8::filtered(sum);
+            begin += 1;
+        }
+    }
+}
