@@ -9,6 +9,7 @@ producers' own. `--list` prints each difference that `known.toml` does not name,
 import argparse
 import collections
 import fnmatch
+import functools
 import hashlib
 import json
 import subprocess
@@ -39,7 +40,13 @@ STATIC = (
     *("unit", "representation", "notation", "precision"),
 )
 LIMITS = ("min", "max", "inc", "valid", "max_length", "address", "length")
-PATIENCE_S = 60
+LEAST_SHARE = 0.999
+"""Of the operations of each class over all documents, with the differences that have a name."""
+
+LEAST_CLEAN = 0.995
+"""Of the features over all documents, likewise."""
+
+PATIENCE_S = 240
 MOST_DEATHS = 25
 
 
@@ -83,6 +90,8 @@ class Result:
     differences: list[Difference] = field(default_factory=list)
     features: set[str] = field(default_factory=set)
     unnamed: list[Difference] = field(default_factory=list)
+    met: set[int] = field(default_factory=set)
+    """Which entries of `known.toml` occurred."""
 
     def agreed(self, group: str) -> int:
         ops = {id(d.op) for d in self.differences if d.group == group}
@@ -129,6 +138,8 @@ def ask_reference(request: dict, cache: Path | None = None) -> tuple[list, list[
         if len(rows) < 2 or "op" not in rows[-1]:
             rows = [{"refused": "died while it loaded the document"}]
             break
+        if "node" not in rows[-1]["op"]:
+            raise RuntimeError(f"{request['document']}: no end within {PATIENCE_S} s")
         deaths.append({key: rows[-1]["op"].get(key) for key in ("op", "node")})
     if kept:
         cache.mkdir(parents=True, exist_ok=True)
@@ -227,20 +238,53 @@ def agree(document: Path, kind: str, cache: Path | None = None, **plan) -> Resul
     return result
 
 
+@functools.cache
+def known() -> list[dict]:
+    """The differences that have a name."""
+    return tomllib.loads((HERE / "known.toml").read_text())["difference"]
+
+
 def name_known(result: Result):
     """Gives each difference that `known.toml` names its reason."""
-    table = tomllib.loads((HERE / "known.toml").read_text())["difference"]
+
+    def names(entry: dict, key: str, what: str) -> bool:
+        return any(fnmatch.fnmatchcase(what, pattern) for pattern in entry[key])
+
     for difference in result.differences:
-        for known in table:
+        for at, entry in enumerate(known()):
             if (
-                any(fnmatch.fnmatch(difference.document, p) for p in known["documents"])
-                and any(fnmatch.fnmatch(difference.node, p) for p in known["nodes"])
-                and difference.image in known.get("images", "ABC")
-                and difference.field in known["fields"]
+                names(entry, "documents", difference.document)
+                and names(entry, "nodes", difference.node)
+                and names(entry, "fields", difference.field)
+                and difference.image in entry.get("images", "AB")
             ):
-                difference.why = known["why"]
+                difference.why = " ".join(f"{entry['clause']}. {entry['why']}".split())
+                result.met.add(at)
                 break
     result.unnamed = [d for d in result.differences if d.why is None]
+
+
+def short(results: list[Result]) -> list[str]:
+    """Shares over all documents that are below what they must be."""
+    compared = [r for r in results if not r.refused]
+
+    def share(agreed: int, asked: int) -> float:
+        return agreed / asked if asked else 1.0
+
+    shares = {
+        group: share(sum(r.agreed(group) for r in compared), sum(r.asked[group] for r in compared))
+        for group in CLASSES
+    }
+    low = [f"{group}: {got:.4%}" for group, got in shares.items() if got < LEAST_SHARE]
+    clean = share(sum(r.clean() for r in compared), sum(len(r.features) for r in compared))
+    return low + ([f"features clean: {clean:.4%}"] if clean < LEAST_CLEAN else [])
+
+
+def gone(results: list[Result]) -> list[str]:
+    """What `known.toml` names and did not occur."""
+    met = set().union(*(r.met for r in results))
+    entries = (entry for at, entry in enumerate(known()) if at not in met)
+    return [f"{', '.join(e['documents'])}: {', '.join(e['nodes'])}" for e in entries]
 
 
 def table(results: list[Result]) -> str:
@@ -302,7 +346,11 @@ def main(arguments: list[str] | None = None) -> int:
         for difference in result.differences if given.all else result.unnamed if given.list else []:
             print(difference)
     print(table(results))
-    return int(any(result.unnamed for result in results))
+    for named in [] if given.documents else gone(results):
+        print(f"known.toml names what did not occur: {named}")
+    for low in short(results):
+        print(f"too low: {low}")
+    return int(any(result.unnamed for result in results) or bool(short(results)))
 
 
 if __name__ == "__main__":
