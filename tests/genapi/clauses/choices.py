@@ -120,3 +120,37 @@ clause(
     + plain("S", "StringReg", 8),
     memory={0: "6162630000000000"},
 )
+clause(
+    "an entry may be called otherwise than its node, and stand for a number with a fraction",
+    state("T", value="Half", entries=[["Half", 1, "RO"], ["B", 2, "RO"]], symbolics=["Half", "B"]),
+    put("T", "A", ok=False, value="Half"),
+    put("T", "B", writes=[(0, "00000002")], value="B"),
+    put("T", "Half", writes=[(0, "00000001")], value="Half"),
+    body=enumeration(
+        "T",
+        node(
+            "EnumEntry",
+            "A",
+            part("Value", 1),
+            part("NumericValue", 0.5),
+            part("Symbolic", "Half"),
+        ),
+        entry("B", 2),
+        part("pValue", "R"),
+    )
+    + reg("R"),
+    memory={0: "00000001"},
+)
+clause(
+    "an enumeration's predicates and its register's reach its user",
+    state("T", access="RO", value="A"),
+    put("T", "B", ok=False, value="A"),
+    put("L", 0, value=0),
+    put("T", "B", writes=[(0, "00000001")], value="B"),
+    state("U", access="RO", value="B"),
+    body=enumeration("T", part("pIsLocked", "L"), entry("A", 0), entry("B", 1), part("pValue", "R"))
+    + enumeration("U", entry("A", 0), entry("B", 1), part("pValue", "Q"))
+    + reg("R")
+    + reg("Q", access="RO")
+    + integer("L", part("Value", 1)),
+)

@@ -1,6 +1,6 @@
 """Integers: what they take, and where their value is from."""
 
-from ..writing import part
+from ..writing import node, part
 from .words import LEAST, MOST, clause, integer, plain, put, reg, state
 
 clause(
@@ -91,4 +91,31 @@ clause(
     + reg("I")
     + reg("R", 4),
     memory={4: "0000004d"},
+)
+clause(
+    "the default of indexed values may be a node",
+    state("T", value=5),
+    put("T", 6, writes=[(4, "00000006")], value=6),
+    put("I", 1, writes=[(0, "00000001")]),
+    state("T", value=10),
+    body=integer(
+        "T", part("pIndex", "I"), part("ValueIndexed", 10, Index=1), part("pValueDefault", "R")
+    )
+    + reg("I")
+    + reg("R", 4),
+    memory={4: "00000005"},
+)
+clause(
+    "limits may be formulas over registers, and are those of now",
+    state("T", value=16, min=8, max=64, inc=4),
+    put("T", 66, ok=False),
+    put("M", 12, writes=[(4, "0000000c")]),
+    state("T", min=12, max=96, inc=4),
+    put("T", 72, writes=[(0, "00000048")], value=72),
+    body=integer("T", part("pValue", "R"), part("pMin", "M"), part("pMax", "K"), part("Inc", 4))
+    + node("IntSwissKnife", "K", part("pVariable", "M", Name="X"), part("Formula", "X*8"))
+    + reg("R")
+    + integer("M", part("pValue", "N"))
+    + reg("N", 4),
+    memory={0: "00000010", 4: "00000008"},
 )

@@ -189,3 +189,61 @@ for length, order, value, hexed in (
         body=plain("T", "FloatReg", length, part("Endianess", order)),
         memory={0: hexed},
     )
+clause(
+    "all kinds of address add up in one register",
+    state("T", value=7),
+    put("I", 3, writes=[(0, "00000003")]),
+    state("T", value=8),
+    put("T", 9, writes=[(0x98, "00000009")], value=9),
+    body=reg(
+        "T",
+        0x40,
+        where=part("Address", 0x10)
+        + part("pAddress", "P")
+        + part("pIndex", "I", Offset=8)
+        + node("IntSwissKnife", "K", part("pVariable", "I", Name="X"), part("Formula", "X*8")),
+    )
+    + reg("I")
+    + integer("P", part("Value", 0x18)),
+    memory={0: "00000002", 0x88: "00000007", 0x98: "00000008"},
+)
+clause(
+    "fields of a struct have the struct's predicates",
+    state("T", access="RO", value=1),
+    state("U", access="RO", value=0),
+    put("L", 0, value=0),
+    state("T", access="RW"),
+    put("T", 0, writes=[(0, "00000000")], value=0),
+    body=node(
+        "StructReg",
+        None,
+        part("pIsLocked", "L"),
+        part("Address", 0),
+        part("Length", 4),
+        part("AccessMode", "RW"),
+        part("pPort", "Device"),
+        part("Endianess", "LittleEndian"),
+        node("StructEntry", "T", part("Bit", 3)),
+        node("StructEntry", "U", part("LSB", 4), part("MSB", 7)),
+    )
+    + integer("L", part("Value", 1)),
+    memory={0: "08000000"},
+)
+clause(
+    "integers of 64 bits lose no bit on their way",
+    state("T", value=0x7EDCBA9876543211),
+    put("T", 0x7EDCBA9876543213, writes=[(0, "7edcba9876543215")], value=0x7EDCBA9876543213),
+    state("K", value=0x7EDCBA9876543216),
+    body=node(
+        "IntConverter",
+        "T",
+        part("FormulaTo", "FROM+2"),
+        part("FormulaFrom", "TO-2"),
+        part("pValue", "I"),
+        part("Slope", "Varying"),
+    )
+    + integer("I", part("pValue", "R"))
+    + node("IntSwissKnife", "K", part("pVariable", "I", Name="X"), part("Formula", "X+1"))
+    + reg("R", 0, 8),
+    memory={0: "7edcba9876543213"},
+)

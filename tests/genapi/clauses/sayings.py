@@ -54,3 +54,17 @@ clause(
     body=node("Category", "T", part("pFeature", "B"), part("pFeature", "A"), part("pFeature", "C"))
     + "".join(integer(name, part("Value", 1)) for name in "ABC"),
 )
+clause(
+    "an imposed visibility hides more and never less",
+    describe("T", visibility="Guru"),
+    describe("U", visibility="Expert"),
+    describe("V", visibility="Guru"),
+    body=integer(
+        "T", part("Visibility", "Beginner"), part("ImposedVisibility", "Guru"), part("Value", 1)
+    )
+    + integer(
+        "U", part("Visibility", "Expert"), part("ImposedVisibility", "Beginner"), part("Value", 1)
+    )
+    + integer("V", part("Visibility", "Guru"), part("Value", 1)),
+    refused="its schema has the word and its parser takes it nowhere",
+)
