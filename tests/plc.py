@@ -41,7 +41,7 @@ class Plc:
         self.armed = False
         self.beat, self.beat_at = 0, 0.0
         self.queue = deque()
-        self.coil_off_at = None
+        self.coil_beat, self.coil_beat_at, self.coil_armed = 0, 0.0, False
         self.lamp = False
         self.started = time.monotonic()
 
@@ -114,6 +114,13 @@ class Plc:
             tell(stroke=part, at_ns=time.monotonic_ns(), due_ns=int(due * 1e9), class_id=number)
 
     async def coils(self, now):
+        beat = await self.read(COIL_HEARTBEAT)
+        if beat != self.coil_beat:
+            self.coil_beat, self.coil_beat_at = beat, now
+        armed = beat != 0 and now - self.coil_beat_at < self.options.watchdog
+        if armed != self.coil_armed:
+            self.coil_armed = armed
+            tell(coil_armed=armed, beat=beat)
         if await self.read(EJECT_COIL, code=READ_COIL):
             await self.write(EJECT_COIL, [False], WRITE_COIL)
             tell(coil=EJECT_COIL, at_ns=time.monotonic_ns())

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -326,13 +327,17 @@ time.sleep(60)
 """
 
 
-def test_a_killed_process_leaves_a_plc_that_goes_to_its_safe_state(plc):
-    server = plc(watchdog=0.5)
-    uri = f"modbus://127.0.0.1:{server.port}/1?{MAILBOX_OPTIONS}"
+def kill_a_line_with_a_full_queue(uri):
     command = [sys.executable, "-c", KILLED.format(uri=uri)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "full\n"
-        process.kill()
+        process.send_signal(signal.SIGKILL)
+
+
+def test_a_killed_process_leaves_a_plc_that_goes_to_its_safe_state(plc):
+    server = plc(watchdog=1.0)
+    uri = f"modbus://127.0.0.1:{server.port}/1?{MAILBOX_OPTIONS}"
+    kill_a_line_with_a_full_queue(uri)
     time.sleep(3.0)
     assert server.strokes() == 0, "nothing of a dead line fires"
     device = Device.open(uri)
@@ -341,6 +346,26 @@ def test_a_killed_process_leaves_a_plc_that_goes_to_its_safe_state(plc):
     device.schedule(1, time.monotonic_ns() + 300_000_000, session=2)
     assert ends(told_until(device, 1)) == {1: ["executed"]}
     until(lambda: server.strokes() == 1, "the stroke")
+    device.close()
+
+
+def test_a_killed_process_stops_the_coil_s_heartbeat_and_an_orderly_end_sets_it_to_none(plc):
+    server = plc(watchdog=1.0)
+    uri = f"modbus://127.0.0.1:{server.port}/1?{COIL_OPTIONS}"
+    heard = lambda: [(told["coil_armed"], told["beat"]) for told in server.all("coil_armed")]  # noqa: E731
+    kill_a_line_with_a_full_queue(uri)
+    until(lambda: len(heard()) == 2, "the watchdog")
+    (armed, _), (expired, beat) = heard()
+    assert armed and not expired and beat != 0, "nobody was left to write a 0"
+    # What it had queued was on its own side.
+    time.sleep(3.0)
+    assert server.strokes() == 0
+    device = Device.open(uri)
+    device.arm()
+    until(lambda: len(heard()) == 3, "the next heartbeat")
+    device.disarm()
+    until(lambda: len(heard()) == 4, "the end of the heartbeat")
+    assert heard()[2][0] and heard()[3] == (False, 0)
     device.close()
 
 
