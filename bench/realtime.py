@@ -7,6 +7,8 @@ for the same rate of deadlines with ``time.sleep`` and with asyncio. Nothing is 
 up: open loop.
 
     python bench/realtime.py --minutes 20 --rate 20 --record bench/results/DATE-realtime.md
+
+The record is the table, and beside it the same figures as JSON.
 """
 
 import argparse
@@ -183,7 +185,7 @@ def main() -> None:
     words.add_argument("--minutes", type=float, default=2.0)
     words.add_argument("--rate", type=float, default=20.0, help="commands a second")
     words.add_argument("--load", type=int, default=os.cpu_count(), help="busy processes")
-    words.add_argument("--record", type=Path, help="write the table here too")
+    words.add_argument("--record", type=Path, help="write the table here too, and a .json")
     words.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     words.add_argument("--guard-ms", type=float, default=1.0, help=argparse.SUPPRESS)
     words.add_argument("--ordinary", action="store_true", help=argparse.SUPPRESS)
@@ -210,6 +212,18 @@ would miss its window is refused and counted; a loop's is late.
     print(said)
     if asked.record:
         asked.record.write_text(said, encoding="utf-8")
+        figures = {
+            "minutes": minutes,
+            "rate": rate,
+            "busy": load,
+            "half_window_s": HALF_WINDOW_S,
+            "machine": machine(),
+            "load_before": before[0],
+            "load_after": os.getloadavg()[0],
+            "lateness_s": found,
+        }
+        row = json.dumps(figures, indent=2) + "\n"
+        asked.record.with_suffix(".json").write_text(row, encoding="utf-8")
 
 
 if __name__ == "__main__":
