@@ -42,10 +42,32 @@
 //! - `build`: elements to the arena of `node`s, in one pass; `model` holds the result, which never
 //!   changes again. References are indices ([`NodeId`]).
 //! - `graph`: who depends on whom; circles; what may be cached.
-//! - `formula`: formulas to programs; says where the reference differs from the standard's text.
+//! - `formula`: formulas to programs, by the grammar below.
 //! - `eval`: access, values, limits, writing; one operation at a time over `state`, which holds all
 //!   that changes, within a budget of depth and of steps.
 //! - `map`: the public [`NodeMap`]; `persist`: [`NodeMap::save`] and [`NodeMap::load`].
+//!
+//! # Formulas: where the reference differs from the text of the standard
+//! Cameras are made against EMVA's implementation, so its grammar is followed where both differ:
+//!
+//! | tightest first | standard 2.1 | here, as the reference |
+//! |---|---|---|
+//! | 1 | unary | `~`, `+`, and `-` before a number or a variable (so `-2**2` is 4) |
+//! | 2 | `**` | `**` `<<` `>>` `&` `\|` `^`, left to right (so `1<<2+1` is 5, `1\|2&4` is 0) |
+//! | 3 | `*` `/` `%` | the same |
+//! | 4 | `+` `-` | the same |
+//! | 5 | shifts, then comparisons, `&`, `^`, `\|`, `&&`, `\|\|` | `?:` after its colon, left to right (so `1?5:3>4` is `(1?5:3)>4`, and `1?5:1?2:3` is 2) |
+//! | 6 | `?:` | `<` `<=` `>` `>=` `=` `<>` `&&` `\|\|`, left to right (so `1\|\|1=0` is 0) |
+//! | 7 | | `?:` before its question mark (so `5>7?1:2` is 2) |
+//! | 8 | | `-` before a parenthesis, a function or `~` (so `-(3)+5` is -8) |
+//!
+//! What the reference takes for no formula is computed as the standard has it: `2--3`, `5+-(3)+1`
+//! and `1?0?5:6:7`.
+//!
+//! Bitwise operators of float formulas work on 32-bit integers and hexadecimal numbers there are
+//! 32 bits wide; in integer formulas numbers beyond 64 bits saturate and arithmetic wraps. A
+//! division by zero is an error, of floats by anything nearer to it than 2^-52; other results that
+//! are not finite are passed on.
 //!
 //! # What a document may do
 //! Nothing but be wrong: a node that can't be evaluated answers with an [`Error`] that names the
