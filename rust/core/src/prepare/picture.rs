@@ -341,6 +341,7 @@ impl<L: Level> Camera<'_, L> {
                 if matches!(columns, Columns::Range { .. })
                     && !(mirrored || self.source.unpack.is_plain()) =>
             {
+                self.source.kernels.prefetch(self.lines.following(y));
                 self.source.unpack.row(y, self.lines.line(y), left, out);
             }
             Content::Mono => {

@@ -2,7 +2,7 @@
 
 use super::geometry::Geometry;
 use super::kernels::Kernels;
-use super::kernels::affine::Affine;
+use super::kernels::affine::{Affine, pixels as side_by_side};
 use super::level::Level;
 use super::spec::{Color, Dtype, Layout, Spec};
 
@@ -33,8 +33,14 @@ impl Writer {
                 Self::Float32(Typed::new(plan, |c, level| normalised(spec, c, level).to_ne_bytes()))
             }
         };
-        if let Self::Float32(typed) = &mut writer {
-            typed.affine = Affine::of_tables(kernels, spec, &typed.tables);
+        match &mut writer {
+            Self::Uint8(_) => {}
+            Self::Float16(typed) => {
+                typed.affine = Affine::of_tables(kernels, spec, &typed.tables);
+            }
+            Self::Float32(typed) => {
+                typed.affine = Affine::of_tables(kernels, spec, &typed.tables);
+            }
         }
         writer
     }
@@ -58,6 +64,8 @@ pub(super) struct Typed<const N: usize> {
     borders: Vec<[u8; N]>,
     /// For each channel of the tensor, the one of a pixel.
     from: Vec<usize>,
+    /// Whether all channels of the tensor are the same, as with a monochrome picture.
+    alike: bool,
     layout: Layout,
     width: usize,
     height: usize,
@@ -85,10 +93,12 @@ impl<const N: usize> Typed<N> {
             (_, Color::Bgr) => vec![2, 1, 0],
             _ => vec![0, 1, 2],
         };
+        let alike = tables.iter().zip(&from).all(|one| one == (&tables[0], &from[0]));
         Self {
             tables,
             borders,
             from,
+            alike,
             layout: spec.layout,
             width: geometry.x.size as usize,
             height: geometry.y.size as usize,
@@ -101,6 +111,20 @@ impl<const N: usize> Typed<N> {
     fn line<L: Level>(&self, y: usize, pixels: Option<&[L]>, row: &mut [u8]) {
         let (elements, _) = row.as_chunks_mut::<N>();
         let channels = self.tables.len();
+        if let (Layout::Nhwc, Some(affine), Some(levels)) =
+            (self.layout, self.affine.as_deref(), pixels.and_then(L::bytes))
+            && let Some(affine) = affine.first_chunk::<3>()
+        {
+            let line = &mut elements[3 * y * self.width..][..3 * self.width];
+            let (left, rest) = line.split_at_mut(3 * self.left);
+            let (inside, right) = rest.split_at_mut(3 * self.shown);
+            for borders in [left, right] {
+                let (pixels, _) = borders.as_chunks_mut::<3>();
+                pixels.fill([0, 1, 2].map(|c| self.borders[c]));
+            }
+            let plane = |c: usize| &levels[self.from[c] * self.shown..][..self.shown];
+            return side_by_side(affine, [plane(0), plane(1), plane(2)], inside);
+        }
         // Bicubic may shoot over white.
         let last = self.tables[0].len() - 1;
         let place = |level: L| last.min(level.into() as usize);
@@ -111,6 +135,12 @@ impl<const N: usize> Typed<N> {
                 None => &[],
             };
             match self.layout {
+                // Four bytes are computed as fast as they are copied.
+                Layout::Nchw if c > 0 && self.alike && (N < 4 || self.affine.is_none()) => {
+                    let first = y * self.width;
+                    elements
+                        .copy_within(first..first + self.width, (c * self.height + y) * self.width);
+                }
                 Layout::Nchw => {
                     let line = &mut elements[(c * self.height + y) * self.width..][..self.width];
                     let (left, rest) = line.split_at_mut(self.left);
@@ -212,5 +242,25 @@ mod tests {
             assert_eq!(half_bits(value), bits, "{value}");
         }
         assert_eq!(half_bits(f32::NAN) & 0x7C00, 0x7C00);
+    }
+
+    #[test]
+    fn common_specs_are_written_without_a_table() {
+        let (mean, std) = (vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225]);
+        for kernels in Kernels::available().into_iter().skip(1) {
+            for dtype in [Dtype::Float16, Dtype::Float32] {
+                let scaled = Spec { dtype, ..Spec::new(Resize::Linear, [4, 4]) };
+                let normal = Spec { mean: mean.clone(), std: std.clone(), ..scaled.clone() };
+                for spec in [scaled, normal] {
+                    let geometry = Geometry::new(&spec, 8, 8).unwrap();
+                    let has_affine = match Writer::new(&spec, &geometry, 3, 255, kernels) {
+                        Writer::Uint8(_) => false,
+                        Writer::Float16(typed) => typed.affine.is_some(),
+                        Writer::Float32(typed) => typed.affine.is_some(),
+                    };
+                    assert!(has_affine, "{} {spec:?}", kernels.name());
+                }
+            }
+        }
     }
 }

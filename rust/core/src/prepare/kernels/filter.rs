@@ -17,7 +17,7 @@ pub(in super::super) type Window<'a> = (usize, &'a [i32]);
 const HALF: i32 = 1 << (FILTER_BITS - 1);
 /// Columns and rows that are summed at once.
 const COLUMNS: usize = 64;
-const ROWS: usize = 8;
+const ROWS: usize = 4;
 
 /// What these kernels do of one picture size and spec.
 #[derive(Clone, Debug)]
@@ -106,12 +106,10 @@ impl Down<'_> {
                     (rows[place], weights[place]) = (row, self.weights[at + place]);
                 }
             }
+            let ([a, b, c, d], [of_a, of_b, of_c, of_d]) = (rows, weights);
             for lane in 0..N {
-                let mut sum = sums[lane];
-                for place in 0..ROWS {
-                    sum += i32::from(rows[place][lane]) * weights[place];
-                }
-                sums[lane] = sum;
+                let [a, b, c, d] = [a, b, c, d].map(|row| i32::from(row[lane]));
+                sums[lane] += (a * of_a + b * of_b) + (c * of_c + d * of_d);
             }
             at += ROWS;
         }

@@ -105,6 +105,13 @@ impl Kernels {
         })
     }
 
+    /// Has bytes that will soon be wanted fetched to the second-level cache.
+    pub(super) fn prefetch(self, bytes: &[u8]) {
+        if !matches!(self.0, Instructions::Scalar) {
+            prefetch(bytes);
+        }
+    }
+
     /// Does it with these instructions.
     pub(super) fn run(self, work: impl Portable) {
         match self.0 {
