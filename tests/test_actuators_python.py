@@ -1,5 +1,6 @@
 """Ejectors made in Python: the example package, plugged-in objects, and objects that fail."""
 
+import contextlib
 import importlib
 import importlib.metadata
 import socket
@@ -16,7 +17,7 @@ import smartqc
 from simulated import grey
 from smartqc.actuators import Actuator, Capabilities, Device, Happened, installed
 from smartqc.conformance import FACTS, Rig, check_actuator
-from smartqc.errors import DeviceError, UriError
+from smartqc.errors import DeviceError, InfeasibleError, UriError
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "udp_ejector"
 PATIENCE_S = 60
@@ -135,31 +136,41 @@ def test_the_way_to_python_is_measured_and_counted_in_the_lead():
     device.close()
 
 
-def line(actuators=None, uri="python:arm"):
+def opened(actuators, uri):
+    # 0.2 m/s: the window is 0.2 s to either side, and more than a second is left for the decision.
     ejector = {
         "name": "arm",
         "uri": uri,
-        "at_mm": 900,
+        "at_mm": 400,
         "face_mm": 20,
         "dead_ms": 5,
         "hit_ms": 10,
         "occupied_ms": 40,
     }
     return smartqc.Line(
-        cameras=[{"name": "top", "uri": "push:", "at_mm": 100}],
+        cameras=[{"name": "top", "uri": "push:", "at_mm": 100, "window_ms": 300}],
         recipe=grey(),
-        belt={"max_speed_mm_s": 1000, "part_mm": 100, "least_gap_mm": 100},
+        belt={"max_speed_mm_s": 200, "part_mm": 100, "least_gap_mm": 100},
         parts={"announced_by": "call"},
         reject=[ejector],
         actuators=actuators,
     )
 
 
+def line(actuators=None, uri="python:arm"):
+    """What the way to Python takes is measured at each opening; one stall is not all."""
+    for _ in range(5):
+        with contextlib.suppress(InfeasibleError):
+            return opened(actuators, uri)
+    return opened(actuators, uri)
+
+
 def one_bad_part(running):
     running.announce()
-    time.sleep(0.15)
+    # The middle of the part is under the camera.
+    time.sleep(0.75)
     running.submit(np.full((8, 8), 255, np.uint8))
-    return running.next(timeout_s=10.0)
+    return running.next(timeout_s=30.0)
 
 
 def test_a_line_fires_an_object_and_leaves_it_safe():
@@ -181,8 +192,13 @@ def test_what_an_object_raises_is_a_fault_of_the_line_and_no_crash(where):
         until(lambda: running.stats.stop_requested, "the stop request")
         assert running.stats.stop_requested in {"ejector_fault", "unconfirmed"}
         arm.raises = None
-        time.sleep(1.0)
-        running.reset()
+
+        def runs_again():
+            running.reset()
+            time.sleep(0.1)
+            return running.stats.stop_requested is None
+
+        until(runs_again, "the way back")
         arm.noted.clear()
         assert one_bad_part(running).outcome == "reject"
         until(lambda: "schedule" in arm.noted, "the next command")
