@@ -65,15 +65,20 @@ fn slow() -> Loaded<Product> {
     )
 }
 
-/// A line with one `push:` camera and time enough; `tables` are added or replace.
+/// A line with one `push:` camera, time enough and one worker, so that results come in order;
+/// `tables` are added or replace, the keys of `run` one by one.
 fn open(product: &Loaded<Product>, tables: Value) -> Option<Line> {
+    let mut run = json!({ "drain_s": 600.0, "workers": 1 });
+    if let Some(more) = tables.get("run") {
+        run.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    }
     let mut plant = json!({
         "schema": 1,
         "camera": [{ "name": "top", "uri": "push:" }],
         "verdict": { "budget_s": 600.0 },
-        "run": { "drain_s": 600.0, "workers": 1 },
     });
     plant.as_object_mut().unwrap().extend(tables.as_object().unwrap().clone());
+    plant["run"] = run;
     let plant = plant_from_json(&plant.to_string(), repository()).unwrap();
     Some(Line::open(plant, product, Some(&library()?)).unwrap())
 }
