@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import smartqc
 from simulated import grey
+from smartqc import conformance
 from smartqc.actuators import Actuator, Capabilities, Device, Happened, installed
 from smartqc.conformance import FACTS, Rig, check_actuator
 from smartqc.errors import DeviceError, InfeasibleError, UriError
@@ -218,3 +220,28 @@ def test_an_installed_package_is_used_by_its_name_with_its_options(udp_ejector):
         until(lambda: valve.strokes() == 1, "the datagram")
     until(lambda: valve.heard[-1] == b"off", "the safe state")
     valve.close()
+
+
+@pytest.mark.parametrize(("stalled_s", "failures", "held"), [(1.0, 1, 2), (0.0, 1, 1), (1.0, 9, 4)])
+def test_only_a_machine_that_stands_still_has_a_fact_held_again(
+    monkeypatch, stalled_s, failures, held
+):
+    tried = []
+
+    def hold(rig, fact):
+        tried.append(fact)
+        assert len(tried) > failures
+
+    watch = contextlib.nullcontext(SimpleNamespace(stalled_s=stalled_s))
+    monkeypatch.setattr(conformance, "_hold", hold)
+    monkeypatch.setattr(conformance, "_Watch", lambda: watch)
+    passes = failures < held
+    with contextlib.nullcontext() if passes else pytest.raises(AssertionError):
+        check_actuator(lambda: None, facts=("one",))
+    assert tried == ["one"] * held
+
+
+def test_a_machine_that_stands_still_is_seen():
+    with conformance._Watch() as watch:
+        sum(range(20_000_000))  # never lets another thread run
+    assert watch.stalled_s > conformance.STALL_S
