@@ -260,14 +260,15 @@ fn waiting_for_the_gil() -> RoundTrip {
     let over = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&over);
     let busy = std::thread::spawn(move || {
-        while !seen.load(Ordering::Acquire) {
-            // An interpreter that is going down computes no more.
-            if Python::try_attach(|py| py.run(c"for _ in range(100_000): pass", None, None))
-                .is_none()
-            {
-                return;
+        // Attached once, as a thread of Python's own: one that attaches again and again is a new
+        // thread each time to the interpreter, which then never asks it to give way.
+        let _ = Python::try_attach(|py| {
+            while !seen.load(Ordering::Acquire) {
+                if py.run(c"for _ in range(100_000): pass", None, None).is_err() {
+                    return;
+                }
             }
-        }
+        });
     });
     let trip = RoundTrip::measure(TRIALS, || {
         std::thread::sleep(PAUSE);
