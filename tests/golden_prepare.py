@@ -296,7 +296,8 @@ def tolerance(spec: dict[str, Any], width: int, height: int, pixel_format: str) 
     """Levels by which `prepare` may differ: one, from what rounds or sums otherwise.
 
     That is cv2's float32 sums of an area, its rounding of each demosaiced pixel before them, and
-    everything that cv2 and Pillow compute in floats on more than 8 bits.
+    everything that cv2 and Pillow compute in floats on more than 8 bits. Of these, Pillow's filters
+    round twice, across and down, and the second carries what the first left: two of 65535.
     """
     source = spec["crop"][2:] if "crop" in spec else [width, height]
     if spec.get("turn", 0) % 180:
@@ -305,7 +306,7 @@ def tolerance(spec: dict[str, Any], width: int, height: int, pixel_format: str) 
     if list(size) == list(source) or spec["resize"].startswith("nearest"):
         return 0
     if white_of(spec, pixel_format) > 255:
-        return 1
+        return 2 if spec["resize"].startswith("antialias") else 1
     if spec["resize"] != "area":
         return 0
     if size[0] > source[0] or size[1] > source[1]:
