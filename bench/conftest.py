@@ -19,6 +19,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--camera-hz", type=float, default=3000.0, help="frames/s, more than anybody judges (3000)"
     )
+    group.addoption("--picture", metavar="WxH", help="enlarge the photographs, such as 2448x2048")
+    group.addoption(
+        "--delivery",
+        choices=["copy", "flip"],
+        default="copy",
+        help="flip: the camera copies nothing, and no verdict is checked (copy)",
+    )
+    group.addoption(
+        "--resize", choices=["area", "linear"], help="instead of the recipe's own, for everybody"
+    )
     group.addoption("--recipe", type=Path, default=RECIPE, help="recipe of the race (the demo's)")
     group.addoption(
         "--line-recipe", type=Path, help="recipe of the lines alone, as `optimize` writes it"

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 BENCH = Path(__file__).resolve().parent
 PACKAGE = BENCH.parent / "python" / "smartqc"
 RECIPE = PACKAGE / "demo_data" / "recipe.toml"
+PHOTOGRAPH = (600, 788)
 
 Block = dict[str, Any]
 
@@ -42,6 +45,12 @@ class Plan:
     measure_s: float = 1.5
     warm_up_s: float = 0.3
     camera_hz: float = 3000.0
+    picture: tuple[int, int] | None = None
+    """Width and height to which the photographs are enlarged; as they are without it."""
+    delivery: str = "copy"
+    """``flip``: the camera spends nothing on copies, and no verdict can be checked."""
+    resize: str | None = None
+    """What everybody does instead of the recipe's own resize: ``area`` or ``linear``."""
     calm: float = 0.1
     """Cores that other processes may take in a block; a block with more is measured again ..."""
     patience: int = 1
@@ -95,7 +104,18 @@ def model_of(recipe: Path) -> dict[str, Any]:
     return {**model, "file": str((recipe.parent / model["file"]).resolve())}
 
 
-def contract(cti: str, recipe: Path, line_recipe: Path) -> dict[str, Any]:
+def resized(recipe: Path, plan: Plan, folder: Path) -> Path:
+    """The recipe, or a copy of it in `folder` with the plan's resize."""
+    if plan.resize is None:
+        return recipe
+    model = model_of(recipe)
+    model["prepare"] = {**model["prepare"], "resize": plan.resize}
+    path = folder / f"{recipe.stem}.{plan.resize}.json"
+    path.write_text(json.dumps({"schema": 1, "product": recipe.stem, "model": [model]}))
+    return path
+
+
+def contract(cti: str, recipe: Path, line_recipe: Path, plan: Plan) -> dict[str, Any]:
     """What every contender is told: camera, model, how it wants its input, and the truth.
 
     The line and its bound run the model of `line_recipe`, the others that of `recipe`.
@@ -108,9 +128,25 @@ def contract(cti: str, recipe: Path, line_recipe: Path) -> dict[str, Any]:
         "line_model": model_of(line_recipe)["file"],
         "prepare": model["prepare"],
         "size": model["prepare"]["size"],
+        "picture": plan.picture or PHOTOGRAPH,
         "threshold": model["thresholds"]["defect"],
         "expected": expected_verdicts(),
+        "checked": plan.delivery == "copy",
     }
+
+
+def photographs(plan: Plan, folder: Path) -> Path:
+    """The demo's photographs, enlarged if the plan says so."""
+    original = PACKAGE / "demo_data" / "screws"
+    if plan.picture is None:
+        return original
+    enlarged = folder / "photographs"
+    enlarged.mkdir()
+    for path in original.glob("*.jpg"):
+        with Image.open(path) as photograph:
+            larger = photograph.resize(plan.picture, Image.Resampling.BICUBIC)
+            larger.save(enlarged / path.name, quality=95)
+    return enlarged
 
 
 def camera_file(plan: Plan, folder: Path) -> Path:
@@ -119,7 +155,7 @@ def camera_file(plan: Plan, folder: Path) -> Path:
     path.write_text(
         f"""schema = 1
 [[device]]
-images = {json.dumps(str(PACKAGE / "demo_data" / "screws"))}
+images = {json.dumps(str(photographs(plan, folder)))}
 pixel_format = "BayerRG8"
 frame_rate = {plan.camera_hz}
 exposure_us = 10.0
@@ -127,7 +163,7 @@ readout_us = 0.0
 noise = 3.0
 shading = 0.2
 seed = 1
-delivery = "copy"
+delivery = "{plan.delivery}"
 """
     )
     return path
@@ -236,10 +272,11 @@ def started(
 ) -> Iterator[Race]:
     """The race, all contenders at the start; `recipes` are everybody's and the line's own."""
     camera = camera_file(plan, folder)
+    recipes = (resized(recipes[0], plan, folder), resized(recipes[1], plan, folder))
     with contextlib.ExitStack() as stack:
         ready = []
         for contender in contenders:
-            one = Started(contender, contract(cti, *recipes), camera)
+            one = Started(contender, contract(cti, *recipes, plan), camera)
             stack.callback(one.close)
             ready.append(one)
         models = zip(("everybody", "line"), recipes, strict=True)

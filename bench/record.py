@@ -224,7 +224,10 @@ def cells(found: dict[str, Any]) -> list[list[str]]:
         ]
     ]
     for name, one in found["contenders"].items():
-        wrong = f"{one['wrong_verdicts']} of {one['frames']}" if "wrong_verdicts" in one else "-"
+        wrong = "-"
+        if "wrong_verdicts" in one:
+            checked = one["frames"] - one["unchecked_verdicts"]
+            wrong = f"{one['wrong_verdicts']} of {checked}" if checked else "not checked"
         share = found["efficiency"].get(name)
         rows.append(
             [
@@ -264,6 +267,16 @@ def _calm(said: dict[str, Any]) -> str:
     )
 
 
+def _work(plan: dict[str, Any]) -> str:
+    """What is not as usual about the pictures."""
+    size = "x".join(map(str, plan["picture"])) if plan["picture"] else "their own size"
+    resize = (
+        f"everybody resizes by {plan['resize']}" if plan["resize"] else "resized as the recipe says"
+    )
+    checked = "" if plan["delivery"] == "copy" else ", so that no verdict can be checked"
+    return f"Photographs of {size}, {resize}, delivered by {plan['delivery']}{checked}."
+
+
 def as_markdown(said: dict[str, Any]) -> str:
     """The record for people; everything in it stands in the JSON file too."""
     header, *rows = cells(said)
@@ -278,6 +291,7 @@ def as_markdown(said: dict[str, Any]) -> str:
         f"{said['load_average_at_the_end'][0]:.1f} after. {_calm(said)}",
         "",
         f"The model is {said['models']['everybody']}, the line's {said['models']['line']}. "
+        f"{_work(said['plan'])} "
         f"{said['plan']['rounds']} rounds of blocks of {said['plan']['measure_s']} s; "
         f"{said['statistic']}. Written from the JSON file beside it; `bench/README.md` says what "
         "each figure means.",
@@ -298,7 +312,7 @@ def as_markdown(said: dict[str, Any]) -> str:
         disturbed = one["disturbed_blocks"]
         if disturbed:
             lines.append(f"- {name}: {disturbed} blocks disturbed by other processes.")
-        if one.get("unchecked_verdicts"):
+        if 0 < one.get("unchecked_verdicts", 0) < one["frames"]:
             lines.append(
                 f"- {name}: {one['unchecked_verdicts']} verdicts without a frame's number."
             )
@@ -323,8 +337,11 @@ def as_markdown(said: dict[str, Any]) -> str:
 def write(said: dict[str, Any], folder: Path) -> Path:
     """Writes the JSON record and its table, named by date; returns the former's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = Path(said["models"]["line"]).stem
-    path = folder / f"{said['date'][:10]}-line-vs-naive-{model}.json"
+    plan = said["plan"]
+    size = "x".join(map(str, plan["picture"])) if plan["picture"] else None
+    words = [Path(said["models"]["line"]).stem, size, plan["resize"]]
+    name = "-".join(word for word in words if word)
+    path = folder / f"{said['date'][:10]}-line-vs-naive-{name}.json"
     path.write_text(json.dumps(said, indent=1) + "\n")
     path.with_suffix(".md").write_text(as_markdown(said))
     return path

@@ -26,6 +26,9 @@ def test_whole_line(
         rounds=option("--rounds"),
         measure_s=option("--block-s"),
         camera_hz=option("--camera-hz"),
+        picture=tuple(map(int, option("--picture").split("x"))) if option("--picture") else None,
+        delivery=option("--delivery"),
+        resize=option("--resize"),
     )
     before = record.machine()
     recipes = (option("--recipe"), option("--line-recipe") or option("--recipe"))

@@ -64,7 +64,10 @@ def test_a_record_is_written_where_it_was_asked_for_and_says_what_it_must(finish
         assert word in table
 
 
-def test_verdicts_that_contradict_the_photographs_are_counted(monkeypatch):
+@pytest.mark.parametrize(("checked", "wrong", "unchecked"), [(True, 2, 1), (False, 0, 4)])
+def test_verdicts_that_contradict_the_photographs_are_counted(
+    monkeypatch, checked, wrong, unchecked
+):
     monkeypatch.syspath_prepend(str(race.BENCH / "contenders"))
     import contextlib
 
@@ -76,8 +79,9 @@ def test_verdicts_that_contradict_the_photographs_are_counted(monkeypatch):
         yield iter([(9, "pass"), *said])  # The first one is the warm-up.
 
     order = {"warm_up_s": 0.0, "measure_s": 60.0}
-    block = stage.measure_judging(running(), ["pass", "reject"], order)
-    assert (block["frames"], block["wrong"], block["unchecked"]) == (4, 2, 1)
+    settings = {"expected": ["pass", "reject"], "checked": checked}
+    block = stage.measure_judging(running(), settings, order)
+    assert (block["frames"], block["wrong"], block["unchecked"]) == (4, wrong, unchecked)
     assert block["photographs"] == 2
     assert block["unjudged"] == {"unjudged(late)": 1}
 
@@ -89,3 +93,11 @@ def test_a_lower_limit_needs_five_pairs():
 def test_a_ratio_is_taken_pair_by_pair():
     found = ratio([2, 30, 4, 50, 6], [1, 10, 1, 10, 1])
     assert (found.median, found.lower, found.pairs) == (4, 2, 5)
+
+
+def test_everybody_resizes_as_the_race_says(tmp_path):
+    plan = race.Plan(resize="linear")
+    recipe = race.resized(race.RECIPE, plan, tmp_path)
+    told = race.contract("simcam.cti", recipe, recipe, plan)
+    assert told["prepare"] == {"resize": "linear", "size": [160, 208]}
+    assert told["model"] == race.model_of(race.RECIPE)["file"]

@@ -51,7 +51,7 @@ def running() -> Iterator[Iterator[stage.Verdict]]:
 
 def block(order: dict[str, float]) -> dict[str, Any]:
     """One block, and what the line says about itself."""
-    measured = stage.measure_judging(running(), settings["expected"], order)
+    measured = stage.measure_judging(running(), settings, order)
     return {**measured, "inside": dict(inside)}
 
 

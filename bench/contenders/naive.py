@@ -20,6 +20,7 @@ from harvesters.core import Harvester
 settings: dict[str, Any] = json.loads(sys.argv[1])
 WIDTH, HEIGHT = settings["size"]
 THRESHOLD = settings["threshold"]
+RESIZE = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}[settings["prepare"]["resize"]]
 
 harvester = Harvester()
 harvester.add_file(settings["cti"])
@@ -36,7 +37,7 @@ def judge() -> stage.Verdict:
         raw = image.data.reshape(image.height, image.width)
         # GenICam's BayerRG is OpenCV's RGGB; its older name for it is BayerBG.
         rgb = cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB)
-    small = cv2.resize(rgb, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(rgb, (WIDTH, HEIGHT), interpolation=RESIZE)
     tensor = (small.astype(np.float32) / 255).transpose(2, 0, 1)[np.newaxis]
     (probabilities,) = session.run(None, {"image": tensor})
     return frame, "reject" if probabilities[0, 1] >= THRESHOLD else "pass"
@@ -53,6 +54,6 @@ def running() -> Iterator[Iterator[stage.Verdict]]:
 
 
 stage.serve(
-    lambda order: stage.measure_judging(running(), settings["expected"], order),
+    lambda order: stage.measure_judging(running(), settings, order),
     {"threads": {"opencv": cv2.getNumThreads(), "onnxruntime": "default: one per core"}},
 )

@@ -13,11 +13,10 @@ import stage
 
 import smartqc
 
-PHOTOGRAPH = (788, 600)
-
 settings: dict[str, Any] = json.loads(sys.argv[1])
+WIDTH, HEIGHT = settings["picture"]
 pictures = np.random.default_rng(0).integers(
-    0, 256, (len(settings["expected"]), *PHOTOGRAPH), dtype=np.uint8
+    0, 256, (len(settings["expected"]), HEIGHT, WIDTH), dtype=np.uint8
 )
 
 

@@ -70,10 +70,11 @@ class Meter:
 
 def measure_judging(
     running: AbstractContextManager[Iterator[Verdict]],
-    expected: list[str],
+    settings: dict[str, Any],
     order: dict[str, float],
 ) -> dict[str, Any]:
     """One block of a contender that judges frames, each held against its photograph's truth."""
+    expected = settings["expected"]
     with running as verdicts:
         warm_until = time.perf_counter() + order["warm_up_s"]
         for _ in verdicts:
@@ -89,8 +90,9 @@ def measure_judging(
         used = meter.read()
     judged = [(frame, said) for frame, said in seen if said in ("pass", "reject")]
     # The camera shows its photographs in turn, so a frame's number says which one it is.
-    checked = [(frame, said) for frame, said in judged if frame is not None]
-    frames = [frame for frame, _ in checked]
+    numbered = [(frame, said) for frame, said in judged if frame is not None]
+    frames = [frame for frame, _ in numbered]
+    checked = numbered if settings["checked"] else []
     return {
         **used,
         "frames": len(judged),

@@ -23,6 +23,7 @@ settings: dict[str, Any] = json.loads(sys.argv[1])
 THREADS = int(sys.argv[2])
 WIDTH, HEIGHT = settings["size"]
 THRESHOLD = settings["threshold"]
+RESIZE = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}[settings["prepare"]["resize"]]
 
 cv2.setNumThreads(1)
 harvester = Harvester()
@@ -62,7 +63,7 @@ def make_judge() -> Callable[[], stage.Verdict]:
         raw = image.data.reshape(image.height, image.width)
         rgb = cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB, dst=rgb)
         buffer.queue()
-        cv2.resize(rgb, (WIDTH, HEIGHT), dst=small, interpolation=cv2.INTER_AREA)
+        cv2.resize(rgb, (WIDTH, HEIGHT), dst=small, interpolation=RESIZE)
         np.multiply(small.transpose(2, 0, 1), np.float32(1 / 255), out=tensor[0])
         session.run_with_iobinding(binding)
         return frame, "reject" if probabilities[0, 1] >= THRESHOLD else "pass"
@@ -97,6 +98,6 @@ def running() -> Iterator[Iterator[stage.Verdict]]:
 
 
 stage.serve(
-    lambda order: stage.measure_judging(running(), settings["expected"], order),
+    lambda order: stage.measure_judging(running(), settings, order),
     {"threads": {"python": THREADS, "opencv": 1, "onnxruntime": 1}},
 )
