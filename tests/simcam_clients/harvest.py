@@ -88,7 +88,7 @@ def features(cti: str) -> dict:
         seen["refused"] = [
             refused(lambda: setattr(nodes.Width, "value", 321)),
             refused(lambda: setattr(nodes.Width, "value", 1000)),
-            refused(lambda: setattr(nodes.PixelFormat, "value", "Mono12")),
+            refused(lambda: setattr(nodes.PixelFormat, "value", "Mono9")),
             refused(lambda: setattr(nodes.ExposureTime, "value", 0.0)),
         ]
         acquirer.start()

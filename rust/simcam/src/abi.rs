@@ -94,6 +94,31 @@ pub(crate) mod device_info {
     pub(crate) const TIMESTAMP_FREQUENCY: i32 = 9;
 }
 
+/// Information about one part of a buffer.
+pub(crate) mod part_info {
+    pub(crate) const BASE: i32 = 0;
+    pub(crate) const DATA_SIZE: i32 = 1;
+    pub(crate) const DATA_TYPE: i32 = 2;
+    pub(crate) const DATA_FORMAT: i32 = 3;
+    pub(crate) const DATA_FORMAT_NAMESPACE: i32 = 4;
+    pub(crate) const WIDTH: i32 = 5;
+    pub(crate) const HEIGHT: i32 = 6;
+    pub(crate) const XOFFSET: i32 = 7;
+    pub(crate) const YOFFSET: i32 = 8;
+    pub(crate) const XPADDING: i32 = 9;
+    pub(crate) const SOURCE_ID: i32 = 10;
+    pub(crate) const DELIVERED_IMAGEHEIGHT: i32 = 11;
+    pub(crate) const REGION_ID: i32 = 12;
+    pub(crate) const DATA_PURPOSE_ID: i32 = 13;
+}
+
+/// What a part is.
+pub(crate) mod part_type {
+    pub(crate) const IMAGE_2D: usize = 1;
+    pub(crate) const IMAGE_3D: usize = 5;
+    pub(crate) const CONFIDENCE: usize = 9;
+}
+
 /// How a device is asked to be opened.
 pub(crate) mod access_flag {
     pub(crate) const READONLY: i32 = 2;
@@ -104,6 +129,8 @@ pub(crate) mod access_flag {
 /// Whether a device may be opened.
 pub(crate) mod access_status {
     pub(crate) const READWRITE: i32 = 1;
+    pub(crate) const NO_ACCESS: i32 = 3;
+    pub(crate) const BUSY: i32 = 4;
     pub(crate) const OPEN_READWRITE: i32 = 5;
     pub(crate) const OPEN_READONLY: i32 = 6;
 }
@@ -166,9 +193,11 @@ pub(crate) mod buffer_info {
 
 /// What a buffer carries: one image, chunks or none behind it.
 pub(crate) const PAYLOAD_TYPE_IMAGE: usize = 1;
+/// What a buffer carries: several parts, chunks or none behind them.
+pub(crate) const PAYLOAD_TYPE_MULTI_PART: usize = 10;
 /// Pixel formats are the 32-bit values of the PFNC.
 pub(crate) const PIXELFORMAT_NAMESPACE_PFNC_32: u64 = 4;
-/// Multi-byte pixels, were there any, are little endian.
+/// Multi-byte pixels are little endian.
 pub(crate) const PIXEL_ENDIANNESS_LITTLE: i32 = 1;
 
 /// Information about a port.

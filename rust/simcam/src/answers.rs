@@ -1,17 +1,24 @@
 //! The answers to the information commands of each module, and which port a handle has.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::abi::{
-    self, buffer_info, device_info, interface_info, port_info, status, stream_info, tl_info,
-    url_info,
+    self, buffer_info, device_info, event_data_info, interface_info, part_info, port_info, status,
+    stream_info, tl_info, url_info,
 };
 use crate::camera::Camera;
+use crate::description;
 use crate::error::{Fault, Result};
+use crate::event::Message;
+use crate::faults::{self, FaultKind};
 use crate::features::RemoteDevice;
+use crate::frame::PartContent;
 use crate::info::{Answer, not_available, unknown};
 use crate::library::{self, Object};
-use crate::modules::{self, BufferPort, MODEL, StreamPort, TL_TYPE, VENDOR, VERSION};
-use crate::port::{Port, XML_ADDRESS};
-use crate::registers::CHUNKS;
+use crate::modules::{self, BufferPort, Device, MODEL, StreamPort, TL_TYPE, VENDOR, VERSION};
+use crate::port::{self, Port, XML_ADDRESS};
+use crate::registers::{self, CHUNKS};
 use crate::stream::{BUFFER_ALIGNMENT, BUFFERS_MIN, BufferView, Stream};
 
 pub(crate) fn system(command: i32) -> Result<Answer> {
@@ -35,23 +42,26 @@ pub(crate) fn system(command: i32) -> Result<Answer> {
     })
 }
 
-pub(crate) fn interface(command: i32) -> Result<Answer> {
+pub(crate) fn interface(id: &str, command: i32) -> Result<Answer> {
     Ok(match command {
-        interface_info::ID => Answer::text(modules::INTERFACE_ID),
-        interface_info::DISPLAYNAME => Answer::text(modules::INTERFACE_NAME),
+        interface_info::ID => Answer::text(id),
+        interface_info::DISPLAYNAME if id == modules::INTERFACE_ID => {
+            Answer::text(modules::INTERFACE_NAME)
+        }
+        interface_info::DISPLAYNAME => Answer::text(id),
         interface_info::TLTYPE => Answer::text(TL_TYPE),
         _ => return unknown(command),
     })
 }
 
-pub(crate) fn device(camera: &Camera, command: i32) -> Result<Answer> {
+pub(crate) fn device(camera: &Camera, access_status: i32, command: i32) -> Result<Answer> {
     Ok(match command {
         device_info::ID => Answer::text(&camera.id),
         device_info::VENDOR => Answer::text(&camera.vendor),
         device_info::MODEL => Answer::text(&camera.model),
         device_info::TLTYPE => Answer::text(TL_TYPE),
         device_info::DISPLAYNAME => Answer::Text(format!("{} ({})", camera.model, camera.serial)),
-        device_info::ACCESS_STATUS => Answer::I32(camera.access_status()),
+        device_info::ACCESS_STATUS => Answer::I32(access_status),
         device_info::USER_DEFINED_NAME => Answer::Text(camera.user_id()),
         device_info::SERIAL_NUMBER => Answer::text(&camera.serial),
         device_info::VERSION => Answer::text(VERSION),
@@ -85,8 +95,12 @@ pub(crate) fn stream(stream: &Stream, command: i32) -> Result<Answer> {
 }
 
 pub(crate) fn buffer(view: &BufferView, command: i32) -> Result<Answer> {
+    if view.content.as_ref().is_some_and(|content| content.info_fails) {
+        return Err(Fault::new(status::ERROR, "a fault on demand: nothing is told of this buffer"));
+    }
+    let shift = view.content.as_ref().map_or(0, |content| content.base_shift);
     match command {
-        buffer_info::BASE => return Ok(Answer::Pointer(view.base)),
+        buffer_info::BASE => return Ok(Answer::Pointer(view.base.wrapping_add(shift))),
         buffer_info::SIZE => return Ok(Answer::Size(view.size)),
         buffer_info::USER_PTR => return Ok(Answer::Pointer(view.user)),
         buffer_info::NEW_DATA => return Ok(Answer::Bool(view.has_new_data)),
@@ -101,39 +115,90 @@ pub(crate) fn buffer(view: &BufferView, command: i32) -> Result<Answer> {
     let Some(content) = &view.content else {
         return Err(Fault::new(status::NO_DATA, "no frame has been written to this buffer yet"));
     };
-    let region = content.region;
-    let has_chunks = content.chunks.is_some();
+    let is_of_one_image = matches!(
+        command,
+        buffer_info::WIDTH
+            | buffer_info::HEIGHT
+            | buffer_info::XOFFSET
+            | buffer_info::YOFFSET
+            | buffer_info::XPADDING
+            | buffer_info::PIXELFORMAT
+            | buffer_info::PIXELFORMAT_NAMESPACE
+            | buffer_info::DELIVERED_IMAGEHEIGHT
+    );
+    if is_of_one_image && !content.parts.is_empty() {
+        return Err(Fault::new(status::NO_DATA, "the buffer holds parts: ask for each of them"));
+    }
     Ok(match command {
         buffer_info::TIMESTAMP | buffer_info::TIMESTAMP_NS => Answer::U64(content.timestamp_ns),
-        buffer_info::IS_INCOMPLETE | buffer_info::DATA_LARGER_THAN_BUFFER => {
-            Answer::Bool(content.is_larger_than_buffer())
-        }
+        buffer_info::IS_INCOMPLETE => Answer::Bool(content.is_incomplete),
+        buffer_info::DATA_LARGER_THAN_BUFFER => Answer::Bool(content.is_larger_than_buffer),
         buffer_info::SIZE_FILLED => Answer::Size(content.filled_bytes),
-        buffer_info::WIDTH => Answer::Size(region.width as usize),
-        buffer_info::HEIGHT => Answer::Size(region.height as usize),
-        buffer_info::XOFFSET => Answer::Size(region.x as usize),
-        buffer_info::YOFFSET => Answer::Size(region.y as usize),
-        buffer_info::XPADDING | buffer_info::YPADDING | buffer_info::IMAGEOFFSET => Answer::Size(0),
+        buffer_info::WIDTH => Answer::Size(content.width),
+        buffer_info::HEIGHT => Answer::Size(content.height),
+        buffer_info::XOFFSET => Answer::Size(content.x),
+        buffer_info::YOFFSET => Answer::Size(content.y),
+        buffer_info::XPADDING | buffer_info::YPADDING => Answer::Size(0),
+        buffer_info::IMAGEOFFSET => Answer::Size(content.image_offset),
         buffer_info::FRAMEID => Answer::U64(content.frame_id),
         buffer_info::IMAGEPRESENT => Answer::Bool(true),
-        buffer_info::PAYLOADTYPE => Answer::Size(abi::PAYLOAD_TYPE_IMAGE),
-        buffer_info::PIXELFORMAT => Answer::U64(content.format as u64),
+        buffer_info::PAYLOADTYPE => Answer::Size(content.payload_type),
+        buffer_info::PIXELFORMAT => Answer::U64(content.pixel_format),
         buffer_info::PIXELFORMAT_NAMESPACE => Answer::U64(abi::PIXELFORMAT_NAMESPACE_PFNC_32),
         buffer_info::DELIVERED_IMAGEHEIGHT => Answer::Size(content.delivered_height),
         buffer_info::DELIVERED_CHUNKPAYLOADSIZE => Answer::Size(content.chunk_bytes()),
-        // Which chunks there are, as bits; the highest bit keeps it from 0, which is "none".
-        buffer_info::CHUNKLAYOUTID if has_chunks => {
-            Answer::U64(content.chunks.iter().flatten().fold(1 << 63, |layout, (id, _)| {
-                CHUNKS
-                    .iter()
-                    .position(|chunk| chunk.id == *id)
-                    .map_or(layout, |at| layout | 1 << at)
-            }))
-        }
-        buffer_info::CHUNKLAYOUTID => Answer::U64(0),
+        buffer_info::CHUNKLAYOUTID => Answer::U64(content.chunk_layout),
         buffer_info::PIXEL_ENDIANNESS => Answer::I32(abi::PIXEL_ENDIANNESS_LITTLE),
         buffer_info::DATA_SIZE => Answer::Size(content.data_bytes),
-        buffer_info::CONTAINS_CHUNKDATA => Answer::Bool(has_chunks),
+        buffer_info::CONTAINS_CHUNKDATA => Answer::Bool(content.chunks.is_some()),
+        _ => return unknown(command),
+    })
+}
+
+/// The parts of a buffer, if it has parts.
+pub(crate) fn parts(view: &BufferView) -> Result<&[PartContent]> {
+    match &view.content {
+        Some(content) if !content.parts.is_empty() => Ok(&content.parts),
+        _ => Err(Fault::new(status::NO_DATA, "the buffer holds a plain image, not parts")),
+    }
+}
+
+pub(crate) fn part(view: &BufferView, index: u32, command: i32) -> Result<Answer> {
+    let parts = parts(view)?;
+    let part = parts.get(index as usize).ok_or_else(|| {
+        Fault::new(status::INVALID_INDEX, format!("part {index}: there are {}", parts.len()))
+    })?;
+    let content = view.content.as_ref().ok_or_else(|| Fault::new(status::NO_DATA, "no frame"))?;
+    Ok(match command {
+        part_info::BASE => Answer::Pointer(view.base.wrapping_add(part.offset)),
+        part_info::DATA_SIZE => Answer::Size(part.size),
+        part_info::DATA_TYPE => Answer::Size(part.data_type),
+        part_info::DATA_FORMAT => Answer::U64(part.format),
+        part_info::DATA_FORMAT_NAMESPACE => Answer::U64(abi::PIXELFORMAT_NAMESPACE_PFNC_32),
+        part_info::WIDTH => Answer::Size(part.width),
+        part_info::HEIGHT => Answer::Size(part.height),
+        part_info::XOFFSET => Answer::Size(content.x),
+        part_info::YOFFSET => Answer::Size(content.y),
+        part_info::XPADDING => Answer::Size(0),
+        part_info::SOURCE_ID | part_info::REGION_ID => Answer::U64(0),
+        part_info::DELIVERED_IMAGEHEIGHT => Answer::Size(part.delivered_height),
+        part_info::DATA_PURPOSE_ID => Answer::U64(part.purpose),
+        _ => return unknown(command),
+    })
+}
+
+/// What the data of an event other than a new buffer say.
+pub(crate) fn event_data(event_type: i32, message: Message, command: i32) -> Result<Answer> {
+    let is_error = event_type == abi::event_type::ERROR;
+    Ok(match command {
+        event_data_info::ID if is_error => Answer::I32(message.number as i32),
+        event_data_info::ID => Answer::Text(message.name),
+        event_data_info::VALUE if is_error => {
+            Answer::Text(String::from_utf8_lossy(&message.value).trim_end_matches('\0').to_owned())
+        }
+        event_data_info::VALUE => Answer::Bytes(message.value),
+        event_data_info::NUMID if message.number > 0 => Answer::U64(message.number as u64),
+        event_data_info::NUMID => return not_available("a numeric id"),
         _ => return unknown(command),
     })
 }
@@ -149,6 +214,8 @@ pub(crate) struct ModulePort {
     vendor: String,
     model: String,
     is_read_only: bool,
+    /// The device behind the remote device's port, which can be lost and lie.
+    device: Option<Arc<Device>>,
 }
 
 /// The port behind a handle.
@@ -162,14 +229,15 @@ pub(crate) fn port(handle: usize) -> Result<ModulePort> {
         vendor: VENDOR.to_owned(),
         model: MODEL.to_owned(),
         is_read_only: false,
+        device: None,
     };
     Ok(match library::object(handle)? {
         Object::System(system) => {
             local(Box::new(system), "TLSystem", "TLPort", "system", modules::SYSTEM_ID)
         }
         Object::Interface(interface) => {
-            let id = modules::INTERFACE_ID;
-            local(Box::new(interface), "TLInterface", "InterfacePort", "interface", id)
+            let id = interface.id.clone();
+            local(Box::new(interface), "TLInterface", "InterfacePort", "interface", &id)
         }
         Object::Device(device) => {
             let id = device.camera.id.clone();
@@ -194,6 +262,7 @@ pub(crate) fn port(handle: usize) -> Result<ModulePort> {
                 model: camera.model.clone(),
                 is_read_only: device.is_read_only(),
                 registers: Box::new(RemoteDevice(camera)),
+                device: Some(device),
             }
         }
         Object::Event(_) => {
@@ -203,15 +272,75 @@ pub(crate) fn port(handle: usize) -> Result<ModulePort> {
 }
 
 impl ModulePort {
+    #[cfg(test)]
     pub(crate) fn registers(&self) -> &dyn Port {
         &*self.registers
     }
 
-    pub(crate) fn check_writable(&self) -> Result<()> {
+    /// Reads registers; tells how many of the bytes came.
+    pub(crate) fn read(&self, address: u64, into: &mut [u8]) -> Result<usize> {
+        let struck = self.strike(
+            address,
+            &[
+                FaultKind::PortFails,
+                FaultKind::PortTimesOut,
+                FaultKind::PortGarbage,
+                FaultKind::PortWrongSize,
+            ],
+        )?;
+        port::read(&*self.registers, address, into)?;
+        Ok(match struck {
+            Some((FaultKind::PortWrongSize, share)) => (into.len() as f64 * share) as usize,
+            Some(_) => {
+                let mut random = self.device.as_ref().map_or(0, |device| device.camera.garbage());
+                for byte in &mut *into {
+                    random = faults::mix(random);
+                    *byte = random as u8;
+                }
+                into.len()
+            }
+            None => into.len(),
+        })
+    }
+
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
+        let struck = self.strike(
+            address,
+            &[
+                FaultKind::PortFails,
+                FaultKind::PortTimesOut,
+                FaultKind::WritesRefused,
+                FaultKind::WritesIgnored,
+            ],
+        )?;
         if self.is_read_only {
             return Err(Fault::new(status::ACCESS_DENIED, "the device is open for reading only"));
         }
-        Ok(())
+        if struck.is_some() {
+            return Ok(());
+        }
+        port::write(&*self.registers, address, bytes)
+    }
+
+    /// What befalls an access to a camera's registers; the faults' own always answer.
+    fn strike(&self, address: u64, kinds: &[FaultKind]) -> Result<Option<(FaultKind, f64)>> {
+        let Some(device) = &self.device else { return Ok(None) };
+        device.check_alive()?;
+        if registers::FAULT_REGISTERS.contains(&address) {
+            return Ok(None);
+        }
+        let fault = |code, what: &str| Err(Fault::new(code, format!("a fault on demand: {what}")));
+        match device.camera.strike_access(kinds) {
+            Some((FaultKind::PortFails, _)) => fault(status::IO, "the port does not answer"),
+            Some((FaultKind::PortTimesOut, ms)) => {
+                std::thread::sleep(Duration::from_secs_f64(ms / 1e3));
+                fault(status::TIMEOUT, "the port did not answer in time")
+            }
+            Some((FaultKind::WritesRefused, _)) => {
+                fault(status::ACCESS_DENIED, "the write is refused")
+            }
+            struck => Ok(struck),
+        }
     }
 
     pub(crate) fn info(&self, command: i32) -> Result<Answer> {
@@ -232,13 +361,32 @@ impl ModulePort {
         })
     }
 
+    /// Number of description files.
+    pub(crate) fn urls(&self) -> u32 {
+        let camera = self.device.as_ref().map(|device| &device.camera);
+        u32::from(camera.is_none_or(|camera| camera.holds(FaultKind::XmlMissing).is_none()))
+    }
+
     fn file_name(&self) -> String {
-        format!("smartqc_simcam_{}.xml", self.file)
+        match &self.device {
+            Some(device) => description::file_name(&device.camera),
+            None => format!("smartqc_simcam_{}.xml", self.file),
+        }
+    }
+
+    fn file_size(&self) -> usize {
+        match &self.device {
+            Some(device) => description::told_size(&device.camera),
+            None => self.registers.xml().len(),
+        }
     }
 
     pub(crate) fn url(&self) -> String {
-        let (name, size) = (self.file_name(), self.registers.xml().len());
-        format!("local:{name};{XML_ADDRESS:X};{size:X}?SchemaVersion=1.1.0")
+        let bad = self.device.as_ref().and_then(|device| description::bad_url(&device.camera));
+        bad.unwrap_or_else(|| {
+            let (name, size) = (self.file_name(), self.file_size());
+            format!("local:{name};{XML_ADDRESS:X};{size:X}?SchemaVersion=1.1.0")
+        })
     }
 
     pub(crate) fn url_info(&self, command: i32) -> Result<Answer> {
@@ -249,7 +397,7 @@ impl ModulePort {
             url_info::FILE_VER_MINOR | url_info::FILE_VER_SUBMINOR => Answer::I32(0),
             url_info::FILE_SHA1_HASH => return not_available("a hash of the description file"),
             url_info::FILE_REGISTER_ADDRESS => Answer::U64(XML_ADDRESS),
-            url_info::FILE_SIZE => Answer::U64(self.registers.xml().len() as u64),
+            url_info::FILE_SIZE => Answer::U64(self.file_size() as u64),
             url_info::SCHEME => Answer::I32(abi::URL_SCHEME_LOCAL),
             url_info::FILENAME => Answer::Text(self.file_name()),
             _ => return unknown(command),

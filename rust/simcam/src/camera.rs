@@ -3,25 +3,34 @@
 //! A camera lives from `GCInitLib` to `GCCloseLib`, so that its settings survive its being closed
 //! and opened, as a real one's do. What its registers do is in `features.rs`.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::abi::{access_flag, access_status, status};
+use crate::abi::{access_flag, access_status, event_type, status};
 use crate::clock;
 use crate::config::DeviceConfig;
 use crate::error::{Fault, Result};
+use crate::event::{Listeners, Message};
+use crate::faults::{self, FaultKind, Faults, Strikes};
 use crate::frame::Frame;
 use crate::library::lock;
-use crate::pictures::{self, Pictures, Scene};
-use crate::registers::CHUNKS;
-use crate::sensor::{Cause, Sensor};
+use crate::link::Link;
+use crate::pictures::{Pictures, Scene};
+use crate::registers::{self, CHUNKS, RemoteEvent};
+use crate::sensor::{Cause, Exposure, Sensor};
 use crate::settings::{AcquisitionMode, Settings, TriggerSource};
 use crate::stream::Stream;
+use crate::tone::Tone;
 
 /// The part id of a frame that no edge on `Line0` triggered.
 const NO_PART: u64 = u64::MAX;
+/// Sets of settings: what the configuration says, and two that a consumer may save.
+pub(crate) const USER_SETS: usize = 3;
+/// How long a device that was told to reset is away.
+const RESET_S: f64 = 0.2;
 
 /// One simulated camera.
 pub(crate) struct Camera {
@@ -30,7 +39,17 @@ pub(crate) struct Camera {
     pub(crate) model: String,
     pub(crate) serial: String,
     pub(crate) pattern_size: (u32, u32),
+    /// The interface that it hangs on.
+    pub(crate) interface: String,
+    /// Whether the description file comes as a ZIP archive.
+    pub(crate) zipped: bool,
     memory_limit: usize,
+    /// When the library came up.
+    born_ns: i64,
+    pub(crate) link: Link,
+    /// Who hears of the device, and who of the interface's list of devices.
+    pub(crate) listeners: Listeners,
+    pub(crate) list_listeners: Listeners,
     pub(crate) state: Mutex<State>,
     /// Wakes the pacing thread.
     wake: Condvar,
@@ -47,9 +66,20 @@ pub(crate) struct State {
     pub(crate) tl_params_locked: bool,
     pub(crate) line_selector: u32,
     pub(crate) chunk_selector: u32,
-    pub(crate) user_output: bool,
-    /// Line2 shows the user output; else it is off.
-    pub(crate) line2_follows: bool,
+    pub(crate) component_selector: u32,
+    pub(crate) gain_selector: u32,
+    pub(crate) lut_index: u32,
+    pub(crate) event_selector: u32,
+    pub(crate) fault_selector: u32,
+    pub(crate) user_output_selector: u32,
+    pub(crate) user_output: [bool; 2],
+    /// The user output that Line2 shows, from 1; 0: it is off.
+    pub(crate) line2_source: u32,
+    pub(crate) user_set_selector: u32,
+    /// The set that a power cycle loads.
+    pub(crate) user_set_default: u32,
+    pub(crate) user_sets: [Settings; USER_SETS],
+    pub(crate) faults: Faults,
     /// How often Line2 went on.
     pub(crate) line2_edges: u64,
     pub(crate) latched_ns: u64,
@@ -57,7 +87,7 @@ pub(crate) struct State {
     line0_count: u64,
     encoder_count: u64,
     prepared: Option<(Scene, Arc<Pictures>)>,
-    tone: Option<Arc<[u8; 256]>>,
+    tone: Option<Arc<Tone>>,
     look: u64,
     acquisition: Option<Acquisition>,
     acquisitions: u64,
@@ -66,8 +96,55 @@ pub(crate) struct State {
 
 struct Acquisition {
     number: u64,
+    started_ns: i64,
     sensor: Sensor,
     pictures: Arc<Pictures>,
+    /// Frames that have been read out, in the order of their delivery.
+    outgoing: VecDeque<Outgoing>,
+    /// One that lets the next go first.
+    overtaken: Option<Outgoing>,
+}
+
+/// A frame on its way to the host.
+struct Outgoing {
+    at_ns: i64,
+    exposure: Exposure,
+    strikes: Strikes,
+}
+
+impl Acquisition {
+    /// Sends a frame that has been read out on its way, with what befalls it.
+    fn send(&mut self, exposure: Exposure, strikes: Strikes, now_ns: i64) {
+        if strikes.has(FaultKind::Dropped) || strikes.has(FaultKind::Stalled) {
+            return;
+        }
+        let late_ns = strikes.get(FaultKind::Late).map_or(0, |ms| (ms * 1e6).round() as i64);
+        let earliest_ns = self.outgoing.back().map_or(now_ns, |last| last.at_ns);
+        let at_ns = earliest_ns.max(now_ns.saturating_add(late_ns));
+        let lets_pass = strikes.has(FaultKind::OutOfOrder);
+        let frame = Outgoing { at_ns, exposure, strikes };
+        if lets_pass && self.overtaken.is_none() {
+            self.overtaken = Some(frame);
+            return;
+        }
+        self.outgoing.push_back(frame);
+        if let Some(overtaken) = self.overtaken.take() {
+            self.outgoing.push_back(Outgoing { at_ns, ..overtaken });
+        }
+    }
+
+    fn take_due(&mut self, now_ns: i64) -> Option<Outgoing> {
+        if self.outgoing.front()?.at_ns > now_ns {
+            return None;
+        }
+        self.outgoing.pop_front()
+    }
+
+    /// When the next frame is read out or arrives.
+    fn next_ns(&self) -> Option<i64> {
+        let arrives_ns = self.outgoing.front().map(|frame| frame.at_ns);
+        [arrives_ns, self.sensor.next_ready_ns()].into_iter().flatten().min()
+    }
 }
 
 /// One edge on `Line0`, as the register block tells it.
@@ -85,11 +162,36 @@ impl State {
         self.acquisition.is_some()
     }
 
-    /// To be called when gain or black level changed.
+    /// To be called when what `Tone` is made of changed.
     pub(crate) fn update_tone(&mut self) {
         let settings = &self.settings;
-        self.tone = pictures::tone_table(settings.gain_db, settings.black_level).map(Arc::new);
+        self.tone = Tone::new(&settings.analog, settings.pixel_format).map(Arc::new);
         self.look += 1;
+    }
+
+    /// Takes other settings, as from a user set.
+    pub(crate) fn load(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.prepared = None;
+        self.update_tone();
+    }
+
+    /// What is left after the power was off: names, user sets and the simulation's own switches.
+    fn power_cycle(&mut self) {
+        self.acquisition = None;
+        self.tl_params_locked = false;
+        self.user_output = [false; 2];
+        (self.line0_count, self.encoder_count) = (0, 0);
+        self.faults.forget_loss();
+        self.load(self.user_sets[self.user_set_default as usize].clone());
+    }
+
+    /// The level of Line2.
+    pub(crate) fn line2(&self) -> bool {
+        match self.line2_source {
+            0 => false,
+            output => self.user_output[output as usize - 1],
+        }
     }
 
     /// To be called when the image files may have changed under the same names.
@@ -106,12 +208,14 @@ impl State {
         }
     }
 
-    fn trigger(&mut self, start_ns: i64, cause: Cause) {
+    /// Tells whether the trigger exposes a frame.
+    fn trigger(&mut self, start_ns: i64, cause: Cause) -> bool {
         let timing = self.settings.timing();
         let acquisition = self.acquisition.as_mut();
-        if !acquisition.is_some_and(|active| active.sensor.trigger(start_ns, timing, cause)) {
-            self.missed_triggers += 1;
-        }
+        let exposes =
+            acquisition.is_some_and(|active| active.sensor.trigger(start_ns, timing, cause));
+        self.missed_triggers += u64::from(!exposes);
+        exposes
     }
 
     fn listens_to(&self, source: TriggerSource) -> bool {
@@ -122,13 +226,23 @@ impl State {
 impl Camera {
     pub(crate) fn new(config: DeviceConfig) -> Self {
         let mut state = State {
+            user_sets: std::array::from_fn(|_| config.settings.clone()),
             settings: config.settings,
             user_id: config.user_name,
             tl_params_locked: false,
             line_selector: 0,
             chunk_selector: 0,
-            user_output: false,
-            line2_follows: true,
+            component_selector: 0,
+            gain_selector: 0,
+            lut_index: 0,
+            event_selector: 0,
+            fault_selector: 0,
+            user_output_selector: 0,
+            user_output: [false; 2],
+            line2_source: 1,
+            user_set_selector: 0,
+            user_set_default: 0,
+            faults: config.faults,
             line2_edges: 0,
             latched_ns: 0,
             missed_triggers: 0,
@@ -148,7 +262,13 @@ impl Camera {
             model: config.model,
             serial: config.serial,
             pattern_size: config.pattern_size,
+            interface: config.interface,
+            zipped: config.zipped,
             memory_limit: config.memory_limit,
+            born_ns: clock::now_ns(),
+            link: Link::new(),
+            listeners: Listeners::default(),
+            list_listeners: Listeners::default(),
             state: Mutex::new(state),
             wake: Condvar::new(),
             stream: Mutex::new(None),
@@ -160,7 +280,14 @@ impl Camera {
         self.access.store(access, Ordering::Relaxed);
     }
 
+    /// How the device is to be had, as its interface knows.
     pub(crate) fn access_status(&self) -> i32 {
+        if !self.link.is_plugged() {
+            return access_status::NO_ACCESS;
+        }
+        if self.holds(FaultKind::DeviceBusy).is_some() {
+            return access_status::BUSY;
+        }
         match self.access.load(Ordering::Relaxed) {
             0 => access_status::READWRITE,
             access_flag::READONLY => access_status::OPEN_READONLY,
@@ -214,8 +341,16 @@ impl Camera {
         };
         state.acquisitions += 1;
         let number = state.acquisitions;
-        let sensor = Sensor::start(clock::now_ns(), pictures.count(), frames);
-        state.acquisition = Some(Acquisition { number, sensor, pictures });
+        let started_ns = clock::now_ns();
+        let sensor = Sensor::start(started_ns, pictures.count(), frames);
+        state.acquisition = Some(Acquisition {
+            number,
+            started_ns,
+            sensor,
+            pictures,
+            outgoing: VecDeque::new(),
+            overtaken: None,
+        });
         let camera = Arc::clone(self);
         let pacing = thread::Builder::new()
             .name(format!("simcam {}", self.id))
@@ -267,29 +402,131 @@ impl Camera {
     pub(crate) fn trigger_software(&self) {
         let mut state = lock(&self.state);
         let cause = state.cause();
-        if state.listens_to(TriggerSource::Software) {
-            state.trigger(clock::now_ns(), cause);
+        let exposes = if state.listens_to(TriggerSource::Software) {
+            state.trigger(clock::now_ns(), cause)
         } else {
             state.missed_triggers += 1;
-        }
+            false
+        };
+        let is_notified = !exposes && state.notifies(RemoteEvent::FrameTriggerMissed);
         drop(state);
         self.wake.notify_all();
+        if is_notified {
+            self.notify(RemoteEvent::FrameTriggerMissed, clock::now_ns(), 0);
+        }
     }
 
     pub(crate) fn pulse_line0(&self, pulse: Line0Pulse) {
         let mut state = lock(&self.state);
         state.line0_count += 1;
         state.encoder_count = pulse.encoder_count;
+        let start_ns = if pulse.at_ns == 0 { clock::now_ns() } else { pulse.at_ns };
+        let mut missed = false;
         if state.listens_to(TriggerSource::Line0) {
-            let start_ns = if pulse.at_ns == 0 { clock::now_ns() } else { pulse.at_ns };
             let cause = Cause { picture: pulse.picture, part_id: pulse.part_id, ..state.cause() };
-            state.trigger(start_ns, cause);
+            missed = !state.trigger(start_ns, cause);
         }
+        let tells_edge = state.notifies(RemoteEvent::Line0RisingEdge);
+        let tells_missed = missed && state.notifies(RemoteEvent::FrameTriggerMissed);
         drop(state);
         self.wake.notify_all();
+        if tells_edge {
+            self.notify(RemoteEvent::Line0RisingEdge, start_ns, 0);
+        }
+        if tells_missed {
+            self.notify(RemoteEvent::FrameTriggerMissed, start_ns, 0);
+        }
     }
 
-    /// The pacing thread: sleeps until a frame has been read out, and hands it over.
+    /// Sends an event of the remote device: its instant and, if it has one, its frame.
+    fn notify(&self, event: RemoteEvent, at_ns: i64, frame_id: u64) {
+        let value = [at_ns.to_le_bytes(), frame_id.to_le_bytes()].concat();
+        let message = Message::numbered(registers::REMOTE_EVENTS[event as usize].id, &value);
+        self.listeners.post(event_type::REMOTE_DEVICE, &message);
+    }
+
+    /// Fails for whoever opened the device before it was lost for the last time.
+    pub(crate) fn check_alive(&self, losses: u64) -> Result<()> {
+        if self.link.losses() == losses && self.link.is_plugged() {
+            return Ok(());
+        }
+        Err(Fault::new(
+            status::IO,
+            format!("{}: the device was lost; close it and open it again", self.id),
+        ))
+    }
+
+    /// The value of a fault that holds over time.
+    pub(crate) fn holds(&self, kind: FaultKind) -> Option<f64> {
+        let now_ns = clock::now_ns();
+        lock(&self.state).faults.holds(kind, now_ns - self.born_ns, now_ns)
+    }
+
+    /// Which of these faults befalls an access to the device's registers, with its value.
+    pub(crate) fn strike_access(&self, kinds: &[FaultKind]) -> Option<(FaultKind, f64)> {
+        let now_ns = clock::now_ns();
+        let mut state = lock(&self.state);
+        let elapsed_ns = now_ns - self.born_ns;
+        let mut struck = None;
+        for &kind in kinds {
+            let value = state.faults.strike_access(kind, elapsed_ns, now_ns);
+            struck = struck.or(value.map(|value| (kind, value)));
+        }
+        struck
+    }
+
+    /// Where the next garbage starts: another for each access, the same in each run.
+    pub(crate) fn garbage(&self) -> u64 {
+        let faults = &lock(&self.state).faults;
+        faults.seed ^ faults.accesses(FaultKind::PortGarbage)
+    }
+
+    /// The device vanishes for so long, or with 0 until it is plugged in again.
+    pub(crate) fn lose(&self, duration_s: f64) {
+        if !self.link.pull(faults::seconds_ns(duration_s)) {
+            return;
+        }
+        lock(&self.state).power_cycle();
+        self.set_access(0);
+        self.wake.notify_all();
+        let text = format!("{}: the device was lost", self.id);
+        self.listeners.post(event_type::ERROR, &Message::error(status::IO, &text));
+        let lost = Message::numbered(registers::EVENT_DEVICE_LOST, &[]);
+        self.listeners.post(event_type::MODULE, &lost);
+        self.tell_list_changed();
+    }
+
+    /// The device comes back, if it was away.
+    pub(crate) fn plug(&self) {
+        self.link.plug();
+        self.tell_return();
+    }
+
+    /// Tells those who watch the list of devices that one came back, once.
+    pub(crate) fn tell_return(&self) {
+        if self.link.take_return() {
+            self.tell_list_changed();
+        }
+    }
+
+    fn tell_list_changed(&self) {
+        let message = Message::numbered(registers::EVENT_DEVICE_LIST_CHANGED, &[]);
+        self.list_listeners.post(event_type::MODULE, &message);
+    }
+
+    /// `DeviceReset`: away for a moment, and back as after a power cycle.
+    pub(crate) fn reset(&self) {
+        self.lose(RESET_S);
+    }
+
+    /// Tells those who keep values of features that these may have changed.
+    pub(crate) fn tell_invalid(&self, features: impl Iterator<Item = &'static str>) {
+        for feature in features {
+            self.listeners.post(event_type::FEATURE_INVALIDATE, &Message::invalidated(feature));
+        }
+    }
+
+    /// The pacing thread: sleeps until a frame has been read out or arrives, and hands it over.
     fn pace(&self, number: u64) {
         let mut guard = lock(&self.state);
         loop {
@@ -301,32 +538,66 @@ impl Camera {
                 return;
             };
             let now_ns = clock::now_ns();
+            let loss_due_ns = state.faults.loss_due_ns().map(|due_ns| active.started_ns + due_ns);
+            if loss_due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
+                state.faults.count_loss();
+                let duration_s = state.faults.rule(FaultKind::DeviceLost).duration_s;
+                drop(guard);
+                self.lose(duration_s);
+                return;
+            }
             if !state.settings.triggered {
                 active.sensor.run_free(now_ns, timing, cause);
             }
             if let Some(exposure) = active.sensor.take_ready(now_ns) {
+                let elapsed_ns = now_ns - active.started_ns;
+                let strikes = state.faults.strike_frame(exposure.frame_id, elapsed_ns, now_ns);
+                if strikes.has(FaultKind::DeviceLost) {
+                    let duration_s = state.faults.rule(FaultKind::DeviceLost).duration_s;
+                    drop(guard);
+                    self.lose(duration_s);
+                    return;
+                }
+                active.send(exposure, strikes, now_ns);
+                if state.notifies(RemoteEvent::ExposureEnd) {
+                    let end_ns = exposure.start_ns + exposure.exposure_ns;
+                    drop(guard);
+                    self.notify(RemoteEvent::ExposureEnd, end_ns, exposure.frame_id);
+                    guard = lock(&self.state);
+                }
+            } else if let Some(outgoing) = active.take_due(now_ns) {
                 let pictures = active.pictures.clone();
                 let tone = state.tone.clone();
                 let frame = Frame {
-                    exposure,
+                    exposure: outgoing.exposure,
                     pictures: &pictures,
                     tone: tone.as_deref(),
                     look: state.look,
                     delivery: state.settings.delivery,
                     region: state.settings.region,
                     format: state.settings.pixel_format,
+                    parts: state.settings.parts(),
                     chunks: state.chunks(),
+                    strikes: outgoing.strikes,
                 };
                 drop(guard);
                 self.deliver(&frame);
                 guard = lock(&self.state);
-            } else if let Some(ready_ns) = active.sensor.next_ready_ns() {
-                let left = Duration::from_nanos(ready_ns.saturating_sub(now_ns).max(0) as u64);
+            } else if let Some(next_ns) =
+                [active.next_ns(), loss_due_ns].into_iter().flatten().min()
+            {
+                let left = Duration::from_nanos(next_ns.saturating_sub(now_ns).max(0) as u64);
                 let woken = self.wake.wait_timeout(guard, left);
                 guard = woken.unwrap_or_else(PoisonError::into_inner).0;
             } else if active.sensor.is_finished() {
-                state.acquisition = None;
-                return;
+                // Nothing comes that could overtake it any more.
+                match active.overtaken.take() {
+                    Some(overtaken) => active.outgoing.push_back(overtaken),
+                    None => {
+                        state.acquisition = None;
+                        return;
+                    }
+                }
             } else {
                 guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
             }
@@ -337,6 +608,9 @@ impl Camera {
         let stream = lock(&self.stream).clone();
         if let Some(stream) = stream {
             stream.fill(frame);
+            if frame.strikes.has(FaultKind::Duplicated) {
+                stream.fill(frame);
+            }
         }
     }
 }
@@ -344,6 +618,10 @@ impl Camera {
 impl State {
     fn chunks(&self) -> Option<[bool; CHUNKS.len()]> {
         self.settings.chunk_mode.then_some(self.settings.chunk_enabled)
+    }
+
+    fn notifies(&self, event: RemoteEvent) -> bool {
+        self.settings.notified[event as usize]
     }
 }
 

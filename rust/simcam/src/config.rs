@@ -11,7 +11,7 @@
 //! images = "photographs"    # a folder, seen from this file; "pattern" (default): a moving ramp
 //! width = 640               # of the sensor; default: the first image's, else 640 x 480
 //! height = 480
-//! pixel_format = "Mono8"    # BayerRG8 BayerGR8 BayerGB8 BayerBG8 RGB8 BGR8
+//! pixel_format = "Mono8"    # or any that `formats.rs` has
 //! frame_rate = 30.0         # frames per second
 //! trigger = "off"           # off | software | line0
 //! exposure_us = 1000.0
@@ -22,7 +22,15 @@
 //! shading = 0.0             # share of the light that is missing in the corners
 //! seed = 0                  # of the noise
 //! chunks = false
+//! components = ["Intensity"] # with Confidence or Range too: a multi-part payload
+//! interface = "SimCamInterface" # the interface it hangs on
+//! description = "xml"       # xml | zip
 //! memory_mb = 512           # limit for this device's prepared images
+//! [[device.fault]]          # any number, each of another kind; see docs/simcam.md
+//! kind = "Incomplete"
+//! every = 50                # or: frame, first, last, probability, from_s, until_s, times
+//! duration_s = 0.0
+//! value = 0.5
 //! ```
 
 use std::collections::HashSet;
@@ -35,7 +43,10 @@ use serde::Deserialize;
 
 use crate::abi::status;
 use crate::error::{Fault, Result};
-use crate::pictures::PixelFormat;
+use crate::faults::{self, FaultKind, Faults, Rule};
+use crate::formats::PixelFormat;
+use crate::modules::INTERFACE_ID;
+use crate::pictures::Component;
 use crate::settings::{self, Delivery, Settings, TriggerSource};
 
 /// Names the configuration file.
@@ -58,6 +69,11 @@ pub(crate) struct DeviceConfig {
     pub(crate) pattern_size: (u32, u32),
     /// Bytes that prepared images may take.
     pub(crate) memory_limit: usize,
+    /// The interface that it hangs on.
+    pub(crate) interface: String,
+    /// Whether the description file comes as a ZIP archive.
+    pub(crate) zipped: bool,
+    pub(crate) faults: Faults,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +106,35 @@ struct Entry {
     shading: Option<f64>,
     seed: Option<u64>,
     chunks: Option<bool>,
+    components: Option<Vec<String>>,
+    interface: Option<String>,
+    description: Option<Description>,
     memory_mb: Option<u32>,
+    #[serde(default)]
+    fault: Vec<FaultEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultEntry {
+    kind: String,
+    frame: Option<u64>,
+    first: Option<u64>,
+    last: Option<u64>,
+    every: Option<u64>,
+    probability: Option<f64>,
+    from_s: Option<f64>,
+    until_s: Option<f64>,
+    times: Option<u64>,
+    duration_s: Option<f64>,
+    value: Option<f64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Description {
+    Xml,
+    Zip,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -205,11 +249,27 @@ impl Entry {
         set("frame_rate", &mut settings.frame_rate_hz, self.frame_rate, settings::FRAME_RATE_HZ)?;
         set("exposure_us", &mut settings.exposure_us, self.exposure_us, settings::EXPOSURE_US)?;
         set("readout_us", &mut settings.readout_us, self.readout_us, settings::READOUT_US)?;
-        set("gain_db", &mut settings.gain_db, self.gain_db, settings::GAIN_DB)?;
+        set("gain_db", &mut settings.analog.gain_db[0], self.gain_db, settings::GAIN_DB)?;
         set("noise", &mut settings.noise, self.noise, settings::NOISE)?;
         set("shading", &mut settings.shading, self.shading, settings::SHADING)?;
         settings.seed = self.seed.unwrap_or(0);
         settings.chunk_mode = self.chunks.unwrap_or(false);
+        if let Some(names) = self.components {
+            settings.components = components(&names)?;
+        }
+        settings.check_width()?;
+        let mut faults = Faults::new(settings.seed);
+        let mut kinds = HashSet::new();
+        for entry in self.fault {
+            let (kind, rule) = entry.resolve()?;
+            if !kinds.insert(kind.name()) {
+                return Err(Fault::new(
+                    status::ERROR,
+                    format!("kind = {:?}: each kind of fault has one rule", kind.name()),
+                ));
+            }
+            faults.set(kind, rule);
+        }
         let memory_mb = self.memory_mb.unwrap_or(512);
         if memory_mb == 0 {
             return Err(out_of_range("memory_mb", memory_mb, 1..=u32::MAX));
@@ -223,13 +283,90 @@ impl Entry {
             pattern_size: if images.is_empty() { settings.sensor } else { PATTERN_SIZE },
             settings,
             memory_limit: memory_mb as usize * (1 << 20),
+            interface: text("interface", self.interface, || INTERFACE_ID.to_owned())?,
+            zipped: matches!(self.description, Some(Description::Zip)),
+            faults,
         })
     }
 }
 
+impl FaultEntry {
+    fn resolve(self) -> Result<(FaultKind, Rule)> {
+        let kind = FaultKind::ALL.iter().copied().find(|kind| kind.name() == self.kind);
+        let kind = kind.ok_or_else(|| {
+            let all: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
+            Fault::new(
+                status::ERROR,
+                format!("kind = {:?}: must be one of {}", self.kind, all.join(", ")),
+            )
+        })?;
+        let mut rule = Rule { enabled: true, ..Rule::new(kind) };
+        if let Some(frame) = self.frame {
+            if self.first.is_some() || self.last.is_some() || self.every.is_some() {
+                return Err(Fault::new(
+                    status::ERROR,
+                    format!("{}: frame is first and last in one; give it alone", kind.name()),
+                ));
+            }
+            (rule.first, rule.last) = (frame, frame);
+        }
+        let counts = [
+            ("first", &mut rule.first, self.first, 0..=faults::COUNT_MAX),
+            ("last", &mut rule.last, self.last, 0..=faults::COUNT_MAX),
+            ("every", &mut rule.every, self.every, 1..=faults::COUNT_MAX),
+            ("times", &mut rule.times, self.times, 0..=faults::COUNT_MAX),
+        ];
+        for (key, to, value, range) in counts {
+            let Some(value) = value else { continue };
+            if !range.contains(&value) {
+                return Err(out_of_range(key, value, range));
+            }
+            *to = value;
+        }
+        let numbers = [
+            ("probability", &mut rule.probability, self.probability, 0.0..=1.0),
+            ("from_s", &mut rule.from_s, self.from_s, faults::SECONDS),
+            ("until_s", &mut rule.until_s, self.until_s, faults::SECONDS),
+            ("duration_s", &mut rule.duration_s, self.duration_s, faults::SECONDS),
+            ("value", &mut rule.value, self.value, kind.range()),
+        ];
+        for (key, to, value, range) in numbers {
+            let Some(value) = value else { continue };
+            if !range.contains(&value) {
+                let fault = out_of_range(key, value, range);
+                return Err(Fault::new(fault.code, format!("{}: {}", kind.name(), fault.text)));
+            }
+            *to = value;
+        }
+        Ok((kind, rule))
+    }
+}
+
+/// The components by their names; the image itself is always there.
+fn components(names: &[String]) -> Result<[bool; Component::ALL.len()]> {
+    let mut enabled = [false; Component::ALL.len()];
+    for name in names {
+        let at = Component::ALL.iter().position(|component| component.name() == name);
+        let Some(at) = at else {
+            return Err(Fault::new(
+                status::ERROR,
+                format!("components = {names:?}: must be of Intensity, Confidence, Range"),
+            ));
+        };
+        enabled[at] = true;
+    }
+    if !enabled[0] {
+        return Err(Fault::new(status::ERROR, "components: Intensity must be among them"));
+    }
+    Ok(enabled)
+}
+
 fn text(key: &str, value: Option<String>, default: impl FnOnce() -> String) -> Result<String> {
     let Some(value) = value else { return Ok(default()) };
-    if value.len() > TEXT_MAX || value.contains('\0') || (key == "id" && value.is_empty()) {
+    if value.len() > TEXT_MAX
+        || value.contains('\0')
+        || (matches!(key, "id" | "interface") && value.is_empty())
+    {
         return Err(Fault::new(
             status::ERROR,
             format!("{key} = {value:?}: must be a text of at most {TEXT_MAX} bytes"),
@@ -288,6 +425,19 @@ mod tests {
             ("schema = 1\n[[device]]\nwidth = 64", "height"),
             ("schema = 1\n[[device]]\npixel_format = 'Mono9'", "BayerRG8"),
             ("schema = 1\n[[device]]\nimages = 'none'", "/nonexistent/none"),
+            ("schema = 1\n[[device]]\ncomponents = ['Depth']", "Confidence"),
+            ("schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Smoke'", "Incomplete"),
+            ("schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Late'\nvalue = -1", "value"),
+            ("schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Late'\nevery = 0", "every"),
+            (
+                "schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Late'\nframe = 1\nlast = 2",
+                "give it alone",
+            ),
+            (
+                "schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Late'\n[[device.fault]]\n\
+                 kind = 'Late'",
+                "one rule",
+            ),
         ] {
             let message = parse_text(text).unwrap_err();
             assert!(message.contains(word), "{text}: {message}");

@@ -14,7 +14,9 @@ use crate::abi::{
 };
 use crate::answers;
 use crate::error::{self, Fault, Result, guard};
-use crate::event::Event;
+use crate::event::{Event, Message, Taken};
+use crate::faults::FaultKind;
+use crate::frame::ChunkContent;
 use crate::info::{Answer, put, put_answer, put_bytes, string, terminated, unknown};
 use crate::library::{self, Object};
 use crate::memory::Memory;
@@ -90,8 +92,9 @@ export! {
         // SAFETY: see the top of this file.
         unsafe {
             let count = readable(size)?;
-            read_port(number(module), address, buffer, count)
+            size.write_unaligned(read_port(number(module), address, buffer, count)?);
         }
+        Ok(())
     }
 
     fn GCWritePort(module: Handle, address: u64, buffer: *const c_void, size: *mut usize) {
@@ -104,6 +107,9 @@ export! {
 
     fn GCGetPortURL(module: Handle, buffer: *mut c_char, size: *mut usize) {
         let module = answers::port(number(module))?;
+        if module.urls() == 0 {
+            return Err(Fault::new(status::NOT_AVAILABLE, "the port has no description file"));
+        }
         // A list of strings: each ends with a 0, and the list with one more.
         let mut list = terminated(&module.url());
         list.push(0);
@@ -120,9 +126,9 @@ export! {
     }
 
     fn GCGetNumPortURLs(module: Handle, count: *mut u32) {
-        answers::port(number(module))?;
+        let urls = answers::port(number(module))?.urls();
         // SAFETY: see the top of this file.
-        unsafe { put("the count", count, 1) }
+        unsafe { put("the count", count, urls) }
     }
 
     fn GCGetPortURLInfo(
@@ -130,8 +136,11 @@ export! {
         data_type: *mut i32, buffer: *mut c_void, size: *mut usize,
     ) {
         let module = answers::port(number(module))?;
-        if index != 0 {
-            return Err(Fault::new(status::INVALID_INDEX, "a port has one description file"));
+        if index >= module.urls() {
+            return Err(Fault::new(
+                status::INVALID_INDEX,
+                format!("there is no description file {index}; the port has {}", module.urls()),
+            ));
         }
         // SAFETY: see the top of this file.
         unsafe { put_answer(&module.url_info(command)?, data_type, buffer, size) }
@@ -141,7 +150,8 @@ export! {
         // SAFETY: see the top of this file.
         unsafe {
             stacked(entries, count, |entry| {
-                read_port(number(module), entry.address, entry.buffer, entry.size)
+                let (address, buffer, size) = (entry.address, entry.buffer, entry.size);
+                read_port(number(module), address, buffer, size).map(|read| read == size)
             })
         }
     }
@@ -150,7 +160,7 @@ export! {
         // SAFETY: see the top of this file.
         unsafe {
             stacked(entries, count, |entry| {
-                write_port(number(module), entry.address, entry.buffer, entry.size)
+                write_port(number(module), entry.address, entry.buffer, entry.size).map(|()| true)
             })
         }
     }
@@ -164,7 +174,13 @@ unsafe fn readable(size: *mut usize) -> Result<usize> {
     Ok(unsafe { size.read_unaligned() })
 }
 
-unsafe fn read_port(module: usize, address: u64, buffer: *mut c_void, count: usize) -> Result<()> {
+/// Reads from a port; tells how many bytes came.
+unsafe fn read_port(
+    module: usize,
+    address: u64,
+    buffer: *mut c_void,
+    count: usize,
+) -> Result<usize> {
     let module = answers::port(module)?;
     if buffer.is_null() {
         return Err(Fault::null("the buffer"));
@@ -175,10 +191,10 @@ unsafe fn read_port(module: usize, address: u64, buffer: *mut c_void, count: usi
         return Err(Fault::new(status::INVALID_ADDRESS, format!("{count} bytes from a port")));
     }
     let mut bytes = vec![0; count];
-    port::read(module.registers(), address, &mut bytes)?;
-    // SAFETY: `count` bytes may be written by the caller's promise.
-    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), count) };
-    Ok(())
+    let read = module.read(address, &mut bytes)?;
+    // SAFETY: `count` bytes may be written by the caller's promise, and `read` is not more.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), read) };
+    Ok(read)
 }
 
 unsafe fn write_port(
@@ -191,17 +207,16 @@ unsafe fn write_port(
     if buffer.is_null() {
         return Err(Fault::null("the buffer"));
     }
-    module.check_writable()?;
     // SAFETY: `count` bytes may be read by the caller's promise.
     let bytes = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), count) };
-    port::write(module.registers(), address, bytes)
+    module.write(address, bytes)
 }
 
-/// Runs through a stack until an entry fails; `count` then tells how many went well.
+/// Runs through a stack until an entry fails or comes short; `count` then tells how many went well.
 unsafe fn stacked(
     entries: *mut PortRegisterStackEntry,
     count: *mut usize,
-    access: impl Fn(PortRegisterStackEntry) -> Result<()>,
+    access: impl Fn(PortRegisterStackEntry) -> Result<bool>,
 ) -> Result<()> {
     // SAFETY: `*count` entries may be read by the caller's promise.
     unsafe {
@@ -210,9 +225,10 @@ unsafe fn stacked(
             return Err(Fault::null("the stack"));
         }
         for index in 0..total {
-            if let Err(fault) = access(entries.add(index).read_unaligned()) {
+            let answer = access(entries.add(index).read_unaligned());
+            if !matches!(answer, Ok(true)) {
                 count.write_unaligned(index);
-                return Err(fault);
+                return answer.and(Err(Fault::new(status::IO, "an entry came short")));
             }
         }
     }
@@ -253,12 +269,21 @@ export! {
         let is_same =
             |other: &Object| matches!(other, Object::Event(event) if event.event_type == kind);
         let number = library::open(module, "event", is_same, || {
-            Object::Event(Arc::new(match object {
+            let registered = Arc::new(match &object {
                 Object::Stream(stream) if kind == event_type::NEW_BUFFER => {
-                    Event::new_buffer(stream)
+                    Event::new_buffer(stream.clone())
                 }
-                _ => Event::quiet(kind),
-            }))
+                _ => Event::messages(kind),
+            });
+            match &object {
+                Object::Interface(interface) => interface.listen(&registered),
+                Object::Device(device) => device.camera.listeners.add(&registered),
+                Object::Stream(stream) if kind == event_type::ERROR => {
+                    stream.camera.listeners.add(&registered);
+                }
+                _ => {}
+            }
+            Object::Event(registered)
         })?;
         // SAFETY: see the top of this file.
         unsafe { put("the event", event, handle(number)) }
@@ -290,14 +315,18 @@ export! {
                     format!("{room} bytes for event data of {}", event.data_size()),
                 ));
             }
-            let (taken, user) = event.take(timeout_ms)?;
-            let data = NewBufferData { buffer: handle(taken), user: user as *mut c_void };
-            size.write_unaligned(size_of::<NewBufferData>());
-            if !buffer.is_null() {
-                buffer.cast::<NewBufferData>().write_unaligned(data);
+            match event.take(timeout_ms)? {
+                Taken::Buffer(taken, user) => {
+                    let data = NewBufferData { buffer: handle(taken), user: user as *mut c_void };
+                    size.write_unaligned(size_of::<NewBufferData>());
+                    if !buffer.is_null() {
+                        buffer.cast::<NewBufferData>().write_unaligned(data);
+                    }
+                    Ok(())
+                }
+                Taken::Message(message) => put_bytes(buffer, size, &message.encode()),
             }
         }
-        Ok(())
     }
 
     fn EventGetDataInfo(
@@ -308,17 +337,24 @@ export! {
         if data.is_null() {
             return Err(Fault::null("the event data"));
         }
-        if event.event_type != event_type::NEW_BUFFER || data_size < size_of::<NewBufferData>() {
-            return Err(Fault::new(status::INVALID_PARAMETER, "this is no data of this event"));
-        }
         // SAFETY: see the top of this file.
         unsafe {
-            let data = data.cast::<NewBufferData>().read_unaligned();
-            let answer = match command {
-                event_data_info::ID => Answer::Pointer(data.buffer as usize),
-                event_data_info::VALUE => Answer::Pointer(data.user as usize),
-                event_data_info::NUMID => return crate::info::not_available("a numeric id"),
-                _ => return unknown(command),
+            let answer = if event.event_type == event_type::NEW_BUFFER {
+                if data_size < size_of::<NewBufferData>() {
+                    return Err(no_event_data());
+                }
+                let data = data.cast::<NewBufferData>().read_unaligned();
+                match command {
+                    event_data_info::ID => Answer::Pointer(data.buffer as usize),
+                    event_data_info::VALUE => Answer::Pointer(data.user as usize),
+                    event_data_info::NUMID => return crate::info::not_available("a numeric id"),
+                    _ => return unknown(command),
+                }
+            } else {
+                let bytes = data.cast::<u8>();
+                let bytes = std::slice::from_raw_parts(bytes, data_size.min(Message::SIZE_MAX));
+                let message = Message::decode(bytes).ok_or_else(no_event_data)?;
+                answers::event_data(event.event_type, message, command)?
             };
             put_answer(&answer, data_type, buffer, size)
         }
@@ -348,6 +384,10 @@ export! {
         library::event(number(event))?.kill();
         Ok(())
     }
+}
+
+fn no_event_data() -> Fault {
+    Fault::new(status::INVALID_PARAMETER, "this is no data of this event")
 }
 
 // The system.
@@ -381,16 +421,15 @@ export! {
     fn TLGetNumInterfaces(system: Handle, count: *mut u32) {
         let system = library::system(number(system))?;
         // SAFETY: see the top of this file.
-        unsafe { put("the count", count, system.interfaces() as u32) }
+        unsafe { put("the count", count, system.interfaces().len() as u32) }
     }
 
     fn TLGetInterfaceID(system: Handle, index: u32, id: *mut c_char, size: *mut usize) {
-        let system = library::system(number(system))?;
-        if index as usize >= system.interfaces() {
-            return Err(bad_index("interface", index));
-        }
+        let interfaces = library::system(number(system))?.interfaces();
+        let found =
+            interfaces.get(index as usize).ok_or_else(|| bad_index("interface", index))?;
         // SAFETY: see the top of this file.
-        unsafe { put_bytes(id.cast(), size, &terminated(modules::INTERFACE_ID)) }
+        unsafe { put_bytes(id.cast(), size, &terminated(found)) }
     }
 
     fn TLGetInterfaceInfo(
@@ -400,22 +439,24 @@ export! {
         library::system(number(system))?;
         // SAFETY: see the top of this file.
         unsafe {
-            check_interface_id(id)?;
-            put_answer(&answers::interface(command)?, data_type, buffer, size)
+            let id = known_interface(id)?;
+            put_answer(&answers::interface(&id, command)?, data_type, buffer, size)
         }
     }
 
     fn TLOpenInterface(system: Handle, id: *const c_char, interface: *mut Handle) {
         library::system(number(system))?;
         // SAFETY: see the top of this file.
-        unsafe { check_interface_id(id)? };
+        let id = unsafe { known_interface(id)? };
         if interface.is_null() {
             return Err(Fault::null("the interface"));
         }
-        let cameras = library::cameras()?;
-        let is_same = |other: &Object| matches!(other, Object::Interface(_));
+        let mut cameras = library::cameras()?;
+        cameras.retain(|camera| camera.interface == id);
+        let is_same =
+            |other: &Object| matches!(other, Object::Interface(other) if other.id == id);
         let number = library::open(number(system), "interface", is_same, || {
-            Object::Interface(Arc::new(Interface::new(cameras)))
+            Object::Interface(Arc::new(Interface::new(id.clone(), cameras)))
         })?;
         // SAFETY: see the top of this file.
         unsafe { put("the interface", interface, handle(number)) }
@@ -431,10 +472,11 @@ export! {
     }
 }
 
-unsafe fn check_interface_id(id: *const c_char) -> Result<()> {
+/// The id of an interface that there is.
+unsafe fn known_interface(id: *const c_char) -> Result<String> {
     // SAFETY: by the caller's promise.
     let id = unsafe { string("the interface id", id)? };
-    if id == modules::INTERFACE_ID { Ok(()) } else { Err(bad_id("interface", &id)) }
+    if modules::interface_ids()?.contains(&id) { Ok(id) } else { Err(bad_id("interface", &id)) }
 }
 
 // The interface.
@@ -448,9 +490,9 @@ export! {
     fn IFGetInfo(
         interface: Handle, command: i32, data_type: *mut i32, buffer: *mut c_void, size: *mut usize,
     ) {
-        library::interface(number(interface))?;
+        let interface = library::interface(number(interface))?;
         // SAFETY: see the top of this file.
-        unsafe { put_answer(&answers::interface(command)?, data_type, buffer, size) }
+        unsafe { put_answer(&answers::interface(&interface.id, command)?, data_type, buffer, size) }
     }
 
     fn IFGetNumDevices(interface: Handle, count: *mut u32) {
@@ -461,8 +503,8 @@ export! {
 
     fn IFGetDeviceID(interface: Handle, index: u32, id: *mut c_char, size: *mut usize) {
         let interface = library::interface(number(interface))?;
-        let camera =
-            interface.devices().get(index as usize).ok_or_else(|| bad_index("device", index))?;
+        let devices = interface.devices();
+        let camera = devices.get(index as usize).ok_or_else(|| bad_index("device", index))?;
         // SAFETY: see the top of this file.
         unsafe { put_bytes(id.cast(), size, &terminated(&camera.id)) }
     }
@@ -485,7 +527,8 @@ export! {
         unsafe {
             let id = string("the device id", id)?;
             let camera = interface.camera(&id).ok_or_else(|| bad_id("device", &id))?;
-            put_answer(&answers::device(camera, command)?, data_type, buffer, size)
+            let answer = answers::device(&camera, camera.access_status(), command)?;
+            put_answer(&answer, data_type, buffer, size)
         }
     }
 
@@ -493,7 +536,16 @@ export! {
         let opened = library::interface(number(interface))?;
         // SAFETY: see the top of this file.
         let id = unsafe { string("the device id", id)? };
-        let camera = opened.camera(&id).ok_or_else(|| bad_id("device", &id))?.clone();
+        let camera = opened.camera(&id).ok_or_else(|| bad_id("device", &id))?;
+        if !camera.link.is_plugged() {
+            return Err(Fault::new(status::INVALID_ID, format!("{id}: the device is unplugged")));
+        }
+        if camera.holds(FaultKind::DeviceBusy).is_some() {
+            return Err(Fault::new(
+                status::ACCESS_DENIED,
+                format!("{id}: the device is open in another process"),
+            ));
+        }
         if !matches!(access, access_flag::READONLY | access_flag::CONTROL | access_flag::EXCLUSIVE) {
             return Err(Fault::new(
                 status::INVALID_PARAMETER,
@@ -533,7 +585,10 @@ export! {
     ) {
         let device = library::device(number(device))?;
         // SAFETY: see the top of this file.
-        unsafe { put_answer(&answers::device(&device.camera, command)?, data_type, buffer, size) }
+        unsafe {
+            let answer = answers::device(&device.camera, device.access_status(), command)?;
+            put_answer(&answer, data_type, buffer, size)
+        }
     }
 
     fn DevGetPort(device: Handle, port: *mut Handle) {
@@ -567,6 +622,7 @@ export! {
 
     fn DevOpenDataStream(device: Handle, id: *const c_char, stream: *mut Handle) {
         let module = library::device(number(device))?;
+        module.check_alive()?;
         // SAFETY: see the top of this file.
         let id = unsafe { string("the stream id", id)? };
         if id != modules::STREAM_ID {
@@ -746,9 +802,8 @@ export! {
                     format!("room for {room} chunks, there are {}", present.len()),
                 ));
             }
-            for (index, (id, offset)) in present.into_iter().enumerate() {
-                let chunk = SingleChunkData { id, offset: offset as isize, length: 8 };
-                chunks.add(index).write_unaligned(chunk);
+            for (index, ChunkContent { id, offset, length }) in present.into_iter().enumerate() {
+                chunks.add(index).write_unaligned(SingleChunkData { id, offset, length });
             }
         }
         Ok(())
@@ -771,28 +826,49 @@ unsafe fn announce(
     unsafe { put("the buffer", buffer, handle(announced)) }
 }
 
-// What this camera's buffers do not have: parts, flows, segments.
+// The parts of a multi-part payload.
 export! {
-    fn DSGetNumBufferParts(stream: Handle, buffer: Handle, _count: *mut u32) {
-        library::stream(number(stream))?.view(number(buffer))?;
-        no_parts()
+    fn DSGetNumBufferParts(stream: Handle, buffer: Handle, count: *mut u32) {
+        let view = library::stream(number(stream))?.view(number(buffer))?;
+        let parts = answers::parts(&view)?.len() as u32;
+        // SAFETY: see the top of this file.
+        unsafe { put("the count", count, parts) }
     }
 
     fn DSGetBufferPartInfo(
-        stream: Handle, buffer: Handle, _part: u32, _command: i32,
-        _data_type: *mut i32, _into: *mut c_void, _size: *mut usize,
+        stream: Handle, buffer: Handle, part: u32, command: i32,
+        data_type: *mut i32, into: *mut c_void, size: *mut usize,
     ) {
-        library::stream(number(stream))?.view(number(buffer))?;
-        no_parts()
+        let view = library::stream(number(stream))?.view(number(buffer))?;
+        // SAFETY: see the top of this file.
+        unsafe { put_answer(&answers::part(&view, part, command)?, data_type, into, size) }
     }
 
     fn DSGetBufferPartInfoStacked(
-        stream: Handle, buffer: Handle, _entries: *mut BufferPartInfoStacked, _count: usize,
+        stream: Handle, buffer: Handle, entries: *mut BufferPartInfoStacked, count: usize,
     ) {
-        library::stream(number(stream))?.view(number(buffer))?;
-        no_parts()
+        let view = library::stream(number(stream))?.view(number(buffer))?;
+        answers::parts(&view)?;
+        if entries.is_null() {
+            return Err(Fault::null("the stack"));
+        }
+        for index in 0..count {
+            // SAFETY: see the top of this file; the entries are packed, so no reference is made.
+            unsafe {
+                let entry = entries.add(index);
+                let (data_type, size) = (&raw mut (*entry).data_type, &raw mut (*entry).size);
+                let answered = answers::part(&view, (*entry).part, (*entry).command)
+                    .and_then(|answer| put_answer(&answer, data_type, (*entry).buffer, size));
+                let result = answered.map_or_else(|fault| fault.code, |()| status::SUCCESS);
+                (&raw mut (*entry).result).write_unaligned(result);
+            }
+        }
+        Ok(())
     }
+}
 
+// What this camera's buffers do not have: flows and segments.
+export! {
     fn DSGetNumFlows(stream: Handle, _count: *mut u32) {
         library::stream(number(stream))?;
         not_implemented("flows")
@@ -818,8 +894,4 @@ export! {
         library::stream(number(stream))?.view(number(buffer))?;
         not_implemented("segments")
     }
-}
-
-fn no_parts() -> Result<()> {
-    Err(Fault::new(status::NO_DATA, "the buffer holds a plain image, not parts"))
 }

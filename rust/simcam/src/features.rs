@@ -1,17 +1,22 @@
 //! What the remote device's registers read and do.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::abi::status;
-use crate::camera::{Camera, Line0Pulse, State};
+use crate::camera::{Camera, Line0Pulse, State, USER_SETS};
 use crate::clock;
+use crate::description;
 use crate::error::{Fault, Result};
+use crate::faults::{self, FaultKind, Rule};
+use crate::formats::PixelFormat;
 use crate::library::lock;
-use crate::pictures::{PixelFormat, TestPattern};
-use crate::port::{Port, Register, Value};
+use crate::pictures::{Component, TestPattern};
+use crate::port::{Access, Port, Register, Value};
 use crate::registers::*;
 use crate::settings::{self, AcquisitionMode, Delivery, SENSOR_SIDE, Settings, TriggerSource};
+use crate::tone::LUT_ENTRIES;
 
 /// Numbers of `LineSelector`: Line0 is the input, Line2 the output.
 const LINE0: u32 = 0;
@@ -28,12 +33,17 @@ impl Port for RemoteDevice {
         REGISTERS
     }
 
-    fn xml(&self) -> &'static [u8] {
-        include_bytes!("../xml/remote_device.xml")
+    fn xml(&self) -> Cow<'static, [u8]> {
+        description::bytes(&self.0)
     }
 
     fn get(&self, register: &Register) -> Result<Value> {
         let camera = &self.0;
+        if register.address == PAYLOAD_SIZE
+            && let Some(absurd) = camera.holds(FaultKind::AbsurdPayloadSize)
+        {
+            return Ok(Value::U64(absurd as u64));
+        }
         let state = lock(&camera.state);
         let settings = &state.settings;
         Ok(match register.address {
@@ -57,18 +67,42 @@ impl Port for RemoteDevice {
             ACQUISITION_FRAME_RATE => Value::F64(settings.frame_rate_hz),
             EXPOSURE_TIME => Value::F64(settings.exposure_us),
             SIM_READOUT_TIME => Value::F64(settings.readout_us),
-            // FrameStart, RisingEdge and UserOutput0 are the only ones of their kinds.
-            TRIGGER_SELECTOR | TRIGGER_ACTIVATION | USER_OUTPUT_SELECTOR => Value::U32(0),
+            // FrameStart, RisingEdge and Luminance are the only ones of their kinds.
+            TRIGGER_SELECTOR | TRIGGER_ACTIVATION | LUT_SELECTOR => Value::U32(0),
+            COMPONENT_SELECTOR => Value::U32(state.component_selector),
+            COMPONENT_ENABLE => {
+                Value::U32(settings.components[state.component_selector as usize].into())
+            }
+            COMPONENT_ID_VALUE => {
+                Value::U32(Component::ALL[state.component_selector as usize].purpose() as u32)
+            }
+            EXPOSURE_AUTO => Value::U32(settings.exposure_auto.into()),
+            GAIN_SELECTOR => Value::U32(state.gain_selector),
+            GAIN_AUTO => Value::U32(settings.gain_auto.into()),
+            LUT_ENABLE => Value::U32(settings.analog.lut_enabled.into()),
+            LUT_INDEX => Value::U32(state.lut_index),
+            LUT_VALUE => Value::U32(settings.analog.lut[state.lut_index as usize].into()),
+            LUT_VALUE_ALL => Value::Bytes(settings.analog.lut.to_vec()),
+            EVENT_SELECTOR => Value::U32(state.event_selector),
+            EVENT_NOTIFICATION => {
+                Value::U32(settings.notified[state.event_selector as usize].into())
+            }
+            USER_SET_SELECTOR => Value::U32(state.user_set_selector),
+            USER_SET_DEFAULT => Value::U32(state.user_set_default),
+            USER_OUTPUT_SELECTOR => Value::U32(state.user_output_selector),
             TRIGGER_MODE => Value::U32(settings.triggered.into()),
             TRIGGER_SOURCE => Value::U32(settings.trigger_source as u32),
-            GAIN => Value::F64(settings.gain_db),
-            BLACK_LEVEL => Value::F64(settings.black_level),
+            GAIN => Value::F64(settings.analog.gain_db[state.gain_selector as usize]),
+            BLACK_LEVEL => Value::F64(settings.analog.black_level),
             LINE_SELECTOR => Value::U32(state.line_selector),
             LINE_MODE => Value::U32((state.line_selector == LINE2).into()),
             // An edge on Line0 has no length; Line2 follows its source.
             LINE_STATUS => Value::U32((state.line_selector == LINE2 && state.line2()).into()),
-            LINE_SOURCE => Value::U32((state.line_selector == LINE2 && state.line2_follows).into()),
-            USER_OUTPUT_VALUE => Value::U32(state.user_output.into()),
+            LINE_SOURCE if state.line_selector == LINE2 => Value::U32(state.line2_source),
+            LINE_SOURCE => Value::U32(0),
+            USER_OUTPUT_VALUE => {
+                Value::U32(state.user_output[state.user_output_selector as usize].into())
+            }
             CHUNK_MODE_ACTIVE => Value::U32(settings.chunk_mode.into()),
             CHUNK_SELECTOR => Value::U32(state.chunk_selector),
             CHUNK_ENABLE => Value::U32(settings.chunk_enabled[chunk_index(&state)?].into()),
@@ -82,7 +116,25 @@ impl Port for RemoteDevice {
             SIM_LINE2_EDGES => Value::U64(state.line2_edges),
             SIM_DELIVERY => Value::U32(settings.delivery as u32),
             SIM_IMAGE_COUNT => Value::U32(settings.image_files.len() as u32),
-            _ => return Err(unhandled(register)),
+            SIM_FAULT_SELECTOR => Value::U32(state.fault_selector),
+            SIM_FAULT_SEED => Value::U64(state.faults.seed),
+            SIM_FAULT_COUNT => Value::U64(state.faults.struck(state.fault())),
+            address => {
+                let rule = state.faults.rule(state.fault());
+                match address {
+                    SIM_FAULT_ENABLE => Value::U32(rule.enabled.into()),
+                    SIM_FAULT_FIRST => Value::U64(rule.first),
+                    SIM_FAULT_LAST => Value::U64(rule.last),
+                    SIM_FAULT_EVERY => Value::U64(rule.every),
+                    SIM_FAULT_PROBABILITY => Value::F64(rule.probability),
+                    SIM_FAULT_FROM => Value::F64(rule.from_s),
+                    SIM_FAULT_UNTIL => Value::F64(rule.until_s),
+                    SIM_FAULT_TIMES => Value::U64(rule.times),
+                    SIM_FAULT_DURATION => Value::F64(rule.duration_s),
+                    SIM_FAULT_VALUE => Value::F64(rule.value),
+                    _ => return Err(unhandled(register)),
+                }
+            }
         })
     }
 
@@ -102,6 +154,15 @@ impl Port for RemoteDevice {
                 camera.pulse_line0(parse_pulse(bytes)?);
                 return Ok(());
             }
+            (DEVICE_RESET, _) => {
+                camera.reset();
+                return Ok(());
+            }
+            (SIM_FAULT_STRIKE, _) => {
+                strike(camera);
+                return Ok(());
+            }
+            (USER_SET_LOAD, _) => return self.load_user_set(),
             _ => {}
         }
         let mut state = lock(&camera.state);
@@ -114,10 +175,50 @@ impl Port for RemoteDevice {
     }
 }
 
+impl RemoteDevice {
+    /// Loads the selected user set, and tells of every feature that it changed.
+    fn load_user_set(&self) -> Result<()> {
+        let camera = &self.0;
+        let values = || -> Vec<Option<Value>> {
+            let readable = REGISTERS.iter().map(|register| {
+                if register.access == Access::WriteOnly { None } else { self.get(register).ok() }
+            });
+            readable.collect()
+        };
+        let before = values();
+        {
+            let mut state = lock(&camera.state);
+            if state.tl_params_locked || state.is_acquiring() {
+                return Err(locked("UserSetLoad"));
+            }
+            let settings = state.user_sets[state.user_set_selector as usize].clone();
+            state.load(settings);
+        }
+        camera.reschedule();
+        let changed = before.into_iter().zip(values()).zip(REGISTERS);
+        let changed = changed.filter(|((before, after), _)| before != after);
+        camera.tell_invalid(changed.map(|(_, register)| register.name));
+        Ok(())
+    }
+}
+
+/// Strikes with the selected fault: the next frame or access, or what its duration says.
+fn strike(camera: &Camera) {
+    let mut state = lock(&camera.state);
+    let kind = state.fault();
+    if kind == FaultKind::DeviceLost {
+        state.faults.count_loss();
+        let duration_s = state.faults.rule(kind).duration_s;
+        drop(state);
+        camera.lose(duration_s);
+    } else {
+        state.faults.command(kind, clock::now_ns());
+    }
+}
+
 impl State {
-    /// The level of Line2.
-    fn line2(&self) -> bool {
-        self.line2_follows && self.user_output
+    fn fault(&self) -> FaultKind {
+        FaultKind::ALL[self.fault_selector as usize]
     }
 
     /// Changes something that Line2 may show, and counts its rising edge.
@@ -126,6 +227,13 @@ impl State {
         change(self);
         self.line2_edges += u64::from(!before && self.line2());
     }
+}
+
+fn locked(feature: &str) -> Fault {
+    Fault::new(
+        status::ACCESS_DENIED,
+        format!("{feature}: locked while acquiring; stop and set TLParamsLocked to 0"),
+    )
 }
 
 /// One write.
@@ -154,17 +262,20 @@ impl Set<'_> {
                 | SIM_SHADING
                 | SIM_SEED
                 | SIM_DELIVERY
+                | COMPONENT_ENABLE
         );
         if is_lockable && (state.tl_params_locked || state.is_acquiring()) {
-            return Err(Fault::new(
-                status::ACCESS_DENIED,
-                format!(
-                    "{}: locked while acquiring; stop and set TLParamsLocked to 0",
-                    self.register.name
-                ),
-            ));
+            return Err(locked(self.register.name));
         }
-        Ok(())
+        let auto = match self.register.address {
+            EXPOSURE_TIME if state.settings.exposure_auto => "ExposureAuto",
+            GAIN if state.settings.gain_auto => "GainAuto",
+            _ => return Ok(()),
+        };
+        Err(Fault::new(
+            status::ACCESS_DENIED,
+            format!("{}: locked while {auto} is Continuous", self.register.name),
+        ))
     }
 
     fn apply(&self, state: &mut State, camera: &Camera) -> Result<()> {
@@ -179,7 +290,12 @@ impl Set<'_> {
             }
             WIDTH => {
                 let most = settings.sensor.0 - settings.region.x;
-                settings.region.width = self.even(*SENSOR_SIDE.start()..=most)?;
+                let width = self.even(*SENSOR_SIDE.start()..=most)?;
+                let step = settings.pixel_format.width_step();
+                if !width.is_multiple_of(step) {
+                    return Err(self.refuse(&format!("a multiple of {step} in this PixelFormat")));
+                }
+                settings.region.width = width;
             }
             HEIGHT => {
                 let most = settings.sensor.1 - settings.region.y;
@@ -193,7 +309,13 @@ impl Set<'_> {
             }
             PIXEL_FORMAT => {
                 let format = PixelFormat::from_pfnc(self.integer()?);
+                let before = settings.pixel_format;
                 settings.pixel_format = format.ok_or_else(|| self.refuse("a format in the XML"))?;
+                if let Err(fault) = settings.check_width() {
+                    settings.pixel_format = before;
+                    return Err(fault);
+                }
+                state.update_tone();
             }
             TEST_PATTERN => {
                 let pattern = TestPattern::from_register(self.integer()?);
@@ -214,8 +336,53 @@ impl Set<'_> {
             }
             EXPOSURE_TIME => settings.exposure_us = self.real(settings::EXPOSURE_US)?,
             SIM_READOUT_TIME => settings.readout_us = self.real(settings::READOUT_US)?,
-            TRIGGER_SELECTOR | TRIGGER_ACTIVATION | USER_OUTPUT_SELECTOR => {
+            TRIGGER_SELECTOR | TRIGGER_ACTIVATION | LUT_SELECTOR => {
                 self.within(0..=0)?;
+            }
+            COMPONENT_SELECTOR => state.component_selector = self.below(Component::ALL.len())?,
+            COMPONENT_ENABLE => {
+                let enabled = self.flag()?;
+                if !enabled && state.component_selector == Component::Intensity as u32 {
+                    return Err(self.refuse("1 for Intensity, which every frame has"));
+                }
+                settings.components[state.component_selector as usize] = enabled;
+            }
+            EXPOSURE_AUTO => settings.exposure_auto = self.flag()?,
+            GAIN_AUTO => settings.gain_auto = self.flag()?,
+            GAIN_SELECTOR => {
+                state.gain_selector = self.below(settings.analog.gain_db.len())?;
+            }
+            LUT_INDEX => state.lut_index = self.below(LUT_ENTRIES)?,
+            LUT_ENABLE => {
+                settings.analog.lut_enabled = self.flag()?;
+                state.update_tone();
+            }
+            LUT_VALUE => {
+                settings.analog.lut[state.lut_index as usize] = self.within(0..=255)? as u8;
+                state.update_tone();
+            }
+            LUT_VALUE_ALL => {
+                let Value::Bytes(bytes) = &self.value else { return Err(unhandled(self.register)) };
+                settings.analog.lut.copy_from_slice(bytes);
+                state.update_tone();
+            }
+            EVENT_SELECTOR => state.event_selector = self.below(REMOTE_EVENTS.len())?,
+            EVENT_NOTIFICATION => {
+                settings.notified[state.event_selector as usize] = self.flag()?;
+            }
+            USER_SET_SELECTOR => state.user_set_selector = self.below(USER_SETS)?,
+            USER_SET_DEFAULT => state.user_set_default = self.below(USER_SETS)?,
+            USER_SET_SAVE => {
+                if state.user_set_selector == 0 {
+                    return Err(Fault::new(
+                        status::ACCESS_DENIED,
+                        "UserSetSave: the set Default is what the configuration says",
+                    ));
+                }
+                state.user_sets[state.user_set_selector as usize] = settings.clone();
+            }
+            USER_OUTPUT_SELECTOR => {
+                state.user_output_selector = self.below(state.user_output.len())?;
             }
             TRIGGER_MODE => settings.triggered = self.flag()?,
             TRIGGER_SOURCE => {
@@ -223,11 +390,12 @@ impl Set<'_> {
                     self.one_of([TriggerSource::Software, TriggerSource::Line0])?;
             }
             GAIN => {
-                settings.gain_db = self.real(settings::GAIN_DB)?;
+                settings.analog.gain_db[state.gain_selector as usize] =
+                    self.real(settings::GAIN_DB)?;
                 state.update_tone();
             }
             BLACK_LEVEL => {
-                settings.black_level = self.real(settings::BLACK_LEVEL)?;
+                settings.analog.black_level = self.real(settings::BLACK_LEVEL)?;
                 state.update_tone();
             }
             LINE_SELECTOR => match self.integer()? {
@@ -236,15 +404,16 @@ impl Set<'_> {
             },
             USER_OUTPUT_VALUE => {
                 let on = self.flag()?;
-                state.set_line2(|state| state.user_output = on);
+                state
+                    .set_line2(|state| state.user_output[state.user_output_selector as usize] = on);
             }
             LINE_SOURCE => {
-                let follows = self.flag()?;
-                if state.line_selector != LINE2 && follows {
+                let source = self.below(state.user_output.len() + 1)?;
+                if state.line_selector != LINE2 && source != 0 {
                     return Err(self.refuse("0 (Off) for an input"));
                 }
                 if state.line_selector == LINE2 {
-                    state.set_line2(|state| state.line2_follows = follows);
+                    state.set_line2(|state| state.line2_source = source);
                 }
             }
             CHUNK_MODE_ACTIVE => settings.chunk_mode = self.flag()?,
@@ -270,9 +439,47 @@ impl Set<'_> {
                 settings.seed = seed;
             }
             SIM_DELIVERY => settings.delivery = self.one_of([Delivery::Copy, Delivery::Flip])?,
-            _ => return Err(unhandled(self.register)),
+            SIM_FAULT_SELECTOR => state.fault_selector = self.below(faults::FAULTS)?,
+            SIM_FAULT_SEED => state.faults.seed = self.count(0)?,
+            SIM_FAULT_CLEAR => state.faults.clear(),
+            _ => self.set_rule(state)?,
         }
         Ok(())
+    }
+
+    /// Changes the rule of the selected fault.
+    fn set_rule(&self, state: &mut State) -> Result<()> {
+        let kind = state.fault();
+        let rule = state.faults.rule(kind).clone();
+        let rule = match self.register.address {
+            SIM_FAULT_ENABLE => Rule { enabled: self.flag()?, ..rule },
+            SIM_FAULT_FIRST => Rule { first: self.count(0)?, ..rule },
+            SIM_FAULT_LAST => Rule { last: self.count(0)?, ..rule },
+            SIM_FAULT_EVERY => Rule { every: self.count(1)?, ..rule },
+            SIM_FAULT_TIMES => Rule { times: self.count(0)?, ..rule },
+            SIM_FAULT_PROBABILITY => Rule { probability: self.real(0.0..=1.0)?, ..rule },
+            SIM_FAULT_FROM => Rule { from_s: self.real(faults::SECONDS)?, ..rule },
+            SIM_FAULT_UNTIL => Rule { until_s: self.real(faults::SECONDS)?, ..rule },
+            SIM_FAULT_DURATION => Rule { duration_s: self.real(faults::SECONDS)?, ..rule },
+            SIM_FAULT_VALUE => Rule { value: self.real(kind.range())?, ..rule },
+            _ => return Err(unhandled(self.register)),
+        };
+        state.faults.set(kind, rule);
+        Ok(())
+    }
+
+    /// A number that GenApi's signed integers hold.
+    fn count(&self, least: u64) -> Result<u64> {
+        match self.value {
+            Value::U64(count) if (least..=faults::COUNT_MAX).contains(&count) => Ok(count),
+            Value::U64(_) => Err(self.refuse(&format!("{least} to {}", faults::COUNT_MAX))),
+            _ => Err(unhandled(self.register)),
+        }
+    }
+
+    /// One of so many, numbered from 0.
+    fn below(&self, count: usize) -> Result<u32> {
+        self.within(0..=count as u32 - 1)
     }
 
     fn integer(&self) -> Result<u32> {

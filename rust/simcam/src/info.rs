@@ -16,6 +16,7 @@ pub(crate) enum Answer {
     Size(usize),
     Pointer(usize),
     Bool(bool),
+    Bytes(Vec<u8>),
 }
 
 impl Answer {
@@ -32,6 +33,7 @@ impl Answer {
             Self::Size(_) => data_type::SIZET,
             Self::Pointer(_) => data_type::PTR,
             Self::Bool(_) => data_type::BOOL8,
+            Self::Bytes(_) => data_type::BUFFER,
         }
     }
 
@@ -43,6 +45,7 @@ impl Answer {
             Self::U64(value) => value.to_ne_bytes().to_vec(),
             Self::Size(value) | Self::Pointer(value) => value.to_ne_bytes().to_vec(),
             Self::Bool(value) => vec![u8::from(*value)],
+            Self::Bytes(bytes) => bytes.clone(),
         }
     }
 }

@@ -11,9 +11,11 @@
 //! - `camera` is the simulated device: `config` and `settings` say how it comes up, `registers`
 //!   where its features lie and what the belt's wire is, `features` what they do.
 //! - `sensor` decides when a frame is exposed and ready, stepped by the camera's pacing thread;
-//!   `pictures` is what it sees (`decode` reads the files), `frame` how that gets into a buffer.
-//!
-//! Every frame passes `Camera::deliver`: a fault on demand is a wrapper there.
+//!   `pictures` is what it sees (`decode` reads the files) in one of the `formats`, `tone` what gain
+//!   and look-up table make of that, `frame` how it gets into a buffer and what is told of it.
+//! - `faults` decides what goes wrong and when: frames are struck where `camera` sends them on their
+//!   way and where `frame` tells of them, register accesses in `answers`, description files in
+//!   `description`; `link` is the cable that can be pulled. `docs/simcam.md` has them all.
 
 mod abi;
 mod answers;
@@ -21,13 +23,17 @@ mod camera;
 mod clock;
 mod config;
 mod decode;
+mod description;
 mod error;
 mod event;
 mod exports;
+mod faults;
 mod features;
+mod formats;
 mod frame;
 mod info;
 mod library;
+mod link;
 mod memory;
 mod modules;
 mod pictures;
@@ -36,6 +42,7 @@ mod registers;
 mod sensor;
 mod settings;
 mod stream;
+mod tone;
 
 #[cfg(test)]
 mod tests;

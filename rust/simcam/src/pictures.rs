@@ -1,4 +1,4 @@
-//! What the sensor sees: photographs or a pattern, as finished images in the camera's pixel format.
+//! What the sensor sees: photographs or a pattern, as finished frames in the camera's pixel format.
 //!
 //! All of them are made when the acquisition starts, so that a frame costs a copy and nothing else.
 //! With noise each picture is kept in up to [`NOISE_VARIANTS`] versions, which the frames take in
@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::abi::status;
 use crate::decode::{self, Raster};
 use crate::error::{Fault, Result};
+use crate::faults::mix;
+use crate::formats::{PixelFormat, Samples};
 use crate::library::lock;
 
 /// Versions of each picture that differ in their noise.
@@ -19,51 +21,85 @@ const NOISE_VARIANTS: usize = 4;
 const PATTERN_PICTURES: usize = 8;
 /// Pixels by which the moving pattern shifts from picture to picture.
 const PATTERN_STEP: usize = 32;
-/// Fractional bits that shading and noise are computed with.
-const FRACTION_BITS: u32 = 4;
+/// Fractional bits of a grey level from 0 to 255, which is what samples are before they are packed.
+const FRACTION_BITS: u32 = 8;
+/// White.
+const SAMPLE_MAX: u32 = 255 << FRACTION_BITS;
 
-/// What a pixel is made of; the discriminants are the PFNC's.
+/// What a frame may consist of, numbered as `ComponentSelector` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum PixelFormat {
-    Mono8 = 0x0108_0001,
-    BayerGR8 = 0x0108_0008,
-    BayerRG8 = 0x0108_0009,
-    BayerGB8 = 0x0108_000A,
-    BayerBG8 = 0x0108_000B,
-    RGB8 = 0x0218_0014,
-    BGR8 = 0x0218_0015,
+pub(crate) enum Component {
+    /// The image, in the camera's pixel format.
+    Intensity = 0,
+    /// 255 where the grey level is at least [`CONFIDENT`], else 0.
+    Confidence = 1,
+    /// A tilted plane: column + 2 x row + 64 x picture.
+    Range = 2,
 }
 
-impl PixelFormat {
-    pub(crate) const ALL: [(Self, &'static str); 7] = [
-        (Self::Mono8, "Mono8"),
-        (Self::BayerGR8, "BayerGR8"),
-        (Self::BayerRG8, "BayerRG8"),
-        (Self::BayerGB8, "BayerGB8"),
-        (Self::BayerBG8, "BayerBG8"),
-        (Self::RGB8, "RGB8"),
-        (Self::BGR8, "BGR8"),
-    ];
+impl Component {
+    pub(crate) const ALL: [Self; 3] = [Self::Intensity, Self::Confidence, Self::Range];
 
-    pub(crate) fn from_pfnc(value: u32) -> Option<Self> {
-        Self::ALL.iter().find(|(format, _)| *format as u32 == value).map(|(format, _)| *format)
-    }
-
-    pub(crate) fn bytes_per_pixel(self) -> usize {
-        (self as usize >> 19) & 0x1F
-    }
-
-    /// The colour channel (0 red, 1 green, 2 blue) under each pixel of the 2 x 2 mosaic, by rows.
-    fn mosaic(self) -> Option<[usize; 4]> {
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::BayerRG8 => Some([0, 1, 1, 2]),
-            Self::BayerGR8 => Some([1, 0, 2, 1]),
-            Self::BayerGB8 => Some([1, 2, 0, 1]),
-            Self::BayerBG8 => Some([2, 1, 1, 0]),
-            Self::Mono8 | Self::RGB8 | Self::BGR8 => None,
+            Self::Intensity => "Intensity",
+            Self::Confidence => "Confidence",
+            Self::Range => "Range",
         }
     }
+
+    /// The number that the SFNC gives such a component.
+    pub(crate) fn purpose(self) -> u64 {
+        match self {
+            Self::Intensity => 1,
+            Self::Range => 4,
+            Self::Confidence => 6,
+        }
+    }
+}
+
+/// The least grey level of which the camera is confident.
+const CONFIDENT: u16 = 32;
+/// PFNC `Confidence8`.
+const CONFIDENCE_8: u32 = 0x0108_00C6;
+/// PFNC `Coord3D_C16`.
+const COORD_3D_C16: u32 = 0x0110_00B8;
+
+/// Where one component lies in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) component: Component,
+    /// From the first byte of the frame.
+    pub(crate) offset: usize,
+    pub(crate) size: usize,
+    /// By the PFNC.
+    pub(crate) format: u32,
+}
+
+/// The components of a frame, each from a multiple of 8 bytes on.
+pub(crate) fn parts(
+    format: PixelFormat,
+    region: Region,
+    enabled: [bool; Component::ALL.len()],
+) -> Vec<Part> {
+    let (width, height) = (region.width as usize, region.height as usize);
+    let mut parts: Vec<Part> = Vec::with_capacity(Component::ALL.len());
+    for (component, _) in Component::ALL.into_iter().zip(enabled).filter(|(_, enabled)| *enabled) {
+        let (row, format) = match component {
+            Component::Intensity => (format.row_bytes(width), format as u32),
+            Component::Confidence => (width, CONFIDENCE_8),
+            Component::Range => (2 * width, COORD_3D_C16),
+        };
+        let end = parts.last().map_or(0, |part| part.offset + part.size);
+        let offset = end.next_multiple_of(8);
+        parts.push(Part { component, offset, size: row * height, format });
+    }
+    parts
+}
+
+/// Bytes of a frame of these parts.
+pub(crate) fn frame_bytes(parts: &[Part]) -> usize {
+    parts.last().map_or(0, |part| part.offset + part.size)
 }
 
 /// A picture that the camera makes up, numbered as `TestPattern` is.
@@ -112,6 +148,7 @@ pub(crate) struct Scene {
     pub(crate) sensor: (u32, u32),
     pub(crate) region: Region,
     pub(crate) format: PixelFormat,
+    pub(crate) components: [bool; Component::ALL.len()],
     /// Standard deviation of the noise, in grey levels.
     pub(crate) noise: f64,
     /// Share of the light that is missing in the corners.
@@ -154,9 +191,15 @@ impl Pictures {
                 }
                 let images: Result<Vec<Vec<u8>>> = scene.picture(index).map(|picture| {
                     let clean = scene.expose(&picture, shade.as_deref());
+                    let others = scene.other_parts(&picture, index, shade.as_deref());
                     (0..variants)
                         .map(|variant| {
-                            develop(&clean, noise.as_deref(), scene.seed, index, variant)
+                            let noise = noise.as_deref();
+                            let samples =
+                                develop(&clean, noise, scene.format, scene.seed, index, variant);
+                            let mut frame = scene.format.pack(&samples);
+                            frame.extend_from_slice(&others);
+                            frame
                         })
                         .collect()
                 });
@@ -188,7 +231,8 @@ enum Picture {
 
 impl Picture {
     /// Grey and colour at a sensor coordinate; black where a photograph does not reach.
-    fn at(&self, x: usize, y: usize) -> (u8, [u8; 3]) {
+    fn at(&self, x: usize, y: usize) -> (u16, [u16; 3]) {
+        let whole = |level: u8| u16::from(level) << FRACTION_BITS;
         match self {
             Self::Photograph { raster, left, top } => {
                 let (x, y) = (x as isize + left, y as isize + top);
@@ -197,21 +241,26 @@ impl Picture {
                 }
                 let at = (y as usize * raster.width + x as usize) * raster.channels;
                 if raster.channels == 1 {
-                    let grey = raster.pixels[at];
+                    let grey = whole(raster.pixels[at]);
                     (grey, [grey; 3])
                 } else {
                     let [red, green, blue] =
                         [raster.pixels[at], raster.pixels[at + 1], raster.pixels[at + 2]];
                     // The weights of ITU-R BT.601, in 256ths.
                     let luma = 77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue);
-                    (((luma + 128) >> 8) as u8, [red, green, blue])
+                    (luma as u16, [red, green, blue].map(whole))
                 }
             }
             Self::Pattern { pattern, shift, sensor_width } => {
                 let grey = match pattern {
                     TestPattern::Off => {
+                        // Below half a grey level, so that formats of 8 bits show the ramp alone.
+                        let fine = (37 * x + 11 * y) as u16 & 0x7F;
                         let ramp = (x + y + shift) as u8;
-                        return (ramp, [ramp, x as u8, y as u8]);
+                        return (
+                            whole(ramp) | fine,
+                            [ramp, x as u8, y as u8].map(|level| whole(level) | fine),
+                        );
                     }
                     TestPattern::Black => 0,
                     TestPattern::White => 255,
@@ -222,19 +271,23 @@ impl Picture {
                         let bar = 7 - (x * 8 / sensor_width).min(7);
                         let [red, green, blue] =
                             [bar & 2, bar & 4, bar & 1].map(|bit| if bit == 0 { 0 } else { 255 });
-                        return ((bar * 36) as u8, [red, green, blue]);
+                        return (whole((bar * 36) as u8), [red, green, blue].map(whole));
                     }
                 };
-                (grey, [grey; 3])
+                (whole(grey), [whole(grey); 3])
             }
         }
     }
 }
 
 impl Scene {
-    /// Bytes of one finished image.
+    fn parts(&self) -> Vec<Part> {
+        parts(self.format, self.region, self.components)
+    }
+
+    /// Bytes of one finished frame.
     pub(crate) fn image_bytes(&self) -> usize {
-        self.region.width as usize * self.region.height as usize * self.format.bytes_per_pixel()
+        frame_bytes(&self.parts())
     }
 
     /// Number of pictures, noise apart.
@@ -301,7 +354,7 @@ impl Scene {
     }
 
     /// Draws from a normal distribution, with [`FRACTION_BITS`].
-    fn noise_table(&self) -> Option<Vec<i16>> {
+    fn noise_table(&self) -> Option<Vec<i32>> {
         if self.noise == 0.0 {
             return None;
         }
@@ -312,7 +365,7 @@ impl Scene {
             // Box and Muller's transform: two uniform numbers give one normal one.
             let radius = (-2.0 * random.unit().ln()).sqrt();
             let angle = std::f64::consts::TAU * random.unit();
-            table.push((scale * radius * angle.cos()).round() as i16);
+            table.push((scale * radius * angle.cos()).round() as i32);
         }
         Some(table)
     }
@@ -320,43 +373,100 @@ impl Scene {
     /// The samples of an image without noise, with [`FRACTION_BITS`].
     fn expose(&self, picture: &Picture, shade: Option<&[u32]>) -> Vec<u16> {
         let Region { x, y, width, height } = self.region;
-        let mosaic = self.format.mosaic();
-        let mut samples = Vec::with_capacity(self.image_bytes());
+        let kind = self.format.samples();
+        let pixels = width as usize * height as usize;
+        let mut samples = Vec::with_capacity(pixels * self.format.samples_per_pixel());
         let mut pixel = 0;
+        // The colours of the left pixel of a pair that shares its chroma.
+        let mut left = [0i32; 3];
         for row in y as usize..(y + height) as usize {
             for column in x as usize..(x + width) as usize {
                 let light = shade.map_or(65536, |shade| shade[pixel]);
                 pixel += 1;
-                let attenuate =
-                    |value: u8| ((u32::from(value) * light) >> (16 - FRACTION_BITS)) as u16;
+                let attenuate = |value: u16| ((u64::from(value) * u64::from(light)) >> 16) as u16;
                 let (grey, colour) = picture.at(column, row);
-                match (self.format, mosaic) {
-                    (_, Some(mosaic)) => {
-                        let channel = mosaic[(row & 1) * 2 + (column & 1)];
+                match kind {
+                    Samples::Mono => samples.push(attenuate(grey)),
+                    Samples::Mosaic(cell) => {
+                        let channel = cell[(row & 1) * 2 + (column & 1)];
                         samples.push(attenuate(colour[channel]));
                     }
-                    (PixelFormat::RGB8, _) => samples.extend(colour.map(attenuate)),
-                    (PixelFormat::BGR8, _) => {
-                        samples.extend([colour[2], colour[1], colour[0]].map(attenuate));
+                    Samples::Colours(colours) => samples.extend(colours.iter().map(|&channel| {
+                        colour.get(channel).map_or(SAMPLE_MAX as u16, |value| attenuate(*value))
+                    })),
+                    Samples::Yuv422 { luma_first } => {
+                        let now = colour.map(|value| i32::from(attenuate(value)));
+                        if pixel % 2 == 1 {
+                            left = now;
+                        } else {
+                            samples.extend(yuv_pair(left, now, luma_first));
+                        }
                     }
-                    _ => samples.push(attenuate(grey)),
                 }
             }
         }
         samples
     }
+
+    /// The bytes that follow the image: the other components, and what lies between them.
+    fn other_parts(&self, picture: &Picture, index: usize, shade: Option<&[u32]>) -> Vec<u8> {
+        let parts = self.parts();
+        let first = parts.first().map_or(0, |part| part.size);
+        let mut bytes = vec![0; frame_bytes(&parts) - first];
+        let Region { x, y, width, height } = self.region;
+        for part in &parts[1..] {
+            let into = &mut bytes[part.offset - first..][..part.size];
+            for row in 0..height as usize {
+                for column in 0..width as usize {
+                    let pixel = row * width as usize + column;
+                    let (column, row) = (x as usize + column, y as usize + row);
+                    if part.component == Component::Range {
+                        let range = (column + 2 * row + 64 * index) as u16;
+                        into[2 * pixel..][..2].copy_from_slice(&range.to_le_bytes());
+                    } else {
+                        let light = shade.map_or(65536, |shade| shade[pixel]);
+                        let (grey, _) = picture.at(column, row);
+                        let grey = (u64::from(grey) * u64::from(light)) >> 16;
+                        let is_bright = grey >= u64::from(CONFIDENT) << FRACTION_BITS;
+                        into[pixel] = if is_bright { 255 } else { 0 };
+                    }
+                }
+            }
+        }
+        bytes
+    }
 }
 
-/// Adds one version of the noise and rounds to bytes.
+/// Two pixels that share their chroma, as ITU-R BT.601 weighs them, over the full range.
+fn yuv_pair(left: [i32; 3], right: [i32; 3], luma_first: bool) -> [u16; 4] {
+    let weigh = |[red, green, blue]: [i32; 3], weights: [i32; 3], half: i32| {
+        let sum = red * weights[0] + green * weights[1] + blue * weights[2];
+        (((sum + 500) / 1000) + half).clamp(0, SAMPLE_MAX as i32) as u16
+    };
+    let luma = |colour| weigh(colour, [299, 587, 114], 0);
+    let mean: [i32; 3] = std::array::from_fn(|channel| (left[channel] + right[channel]) / 2);
+    let half = 128 << FRACTION_BITS;
+    let blue = weigh(mean, [-169, -331, 500], half);
+    let red = weigh(mean, [500, -419, -81], half);
+    let (left, right) = (luma(left), luma(right));
+    if luma_first { [left, blue, right, red] } else { [blue, left, red, right] }
+}
+
+/// Adds one version of the noise and rounds to the levels of the format.
 fn develop(
     clean: &[u16],
-    noise: Option<&[i16]>,
+    noise: Option<&[i32]>,
+    format: PixelFormat,
     seed: u64,
     picture: usize,
     variant: usize,
-) -> Vec<u8> {
-    const HALF: i32 = 1 << (FRACTION_BITS - 1);
-    let round = |value: i32| ((value + HALF) >> FRACTION_BITS).clamp(0, 255) as u8;
+) -> Vec<u16> {
+    let (bits, _) = format.packing();
+    let most = (1u64 << bits) - 1;
+    let round = |value: i32| {
+        let sample = u64::from(value.clamp(0, SAMPLE_MAX as i32).unsigned_abs());
+        ((sample * most + u64::from(SAMPLE_MAX) / 2) / u64::from(SAMPLE_MAX)) as u16
+    };
     let Some(noise) = noise else {
         return clean.iter().map(|&sample| round(i32::from(sample))).collect();
     };
@@ -365,25 +475,11 @@ fn develop(
     for four in clean.chunks(4) {
         let mut draw = random.next();
         for &sample in four {
-            image.push(round(i32::from(sample) + i32::from(noise[draw as u16 as usize])));
+            image.push(round(i32::from(sample) + noise[draw as u16 as usize]));
             draw >>= 16;
         }
     }
     image
-}
-
-/// The grey levels that gain and black level make of the prepared ones; `None` leaves them as they are.
-pub(crate) fn tone_table(gain_db: f64, black_level: f64) -> Option<[u8; 256]> {
-    if gain_db == 0.0 && black_level == 0.0 {
-        return None;
-    }
-    let factor = 10f64.powf(gain_db / 20.0);
-    let mut table = [0; 256];
-    for (level, out) in table.iter_mut().enumerate() {
-        // A float to integer cast saturates.
-        *out = (level as f64 * factor + black_level).round() as u8;
-    }
-    Some(table)
 }
 
 /// SplitMix64, a small generator whose stream is the same on every machine.
@@ -391,11 +487,9 @@ struct SplitMix(u64);
 
 impl SplitMix {
     fn next(&mut self) -> u64 {
+        let mixed = mix(self.0);
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        mixed
     }
 
     /// In (0, 1], so that its logarithm is finite.
@@ -415,6 +509,7 @@ mod tests {
             sensor: (16, 8),
             region: Region { x: 0, y: 0, width: 16, height: 8 },
             format,
+            components: [true, false, false],
             noise: 0.0,
             shading: 0.0,
             seed: 1,
@@ -524,9 +619,49 @@ mod tests {
     }
 
     #[test]
-    fn gain_of_six_decibels_doubles_and_saturates() {
-        assert!(tone_table(0.0, 0.0).is_none());
-        let table = tone_table(6.0206, 0.0).unwrap();
-        assert_eq!([table[0], table[10], table[100], table[200]], [0, 20, 200, 255]);
+    fn deep_formats_show_the_ramp_with_finer_steps() {
+        let pictures = Pictures::prepare(&scene(PixelFormat::Mono12)).unwrap();
+        for (at, bytes) in pictures.image(1, 0).chunks(2).enumerate() {
+            let (x, y) = (at % 16, at / 16);
+            let level = (x + y + 32) as f64 + ((37 * x + 11 * y) & 0x7F) as f64 / 256.0;
+            let wanted = (level * 4095.0 / 255.0).round() as u16;
+            assert_eq!(u16::from_le_bytes([bytes[0], bytes[1]]), wanted);
+        }
+        let packed = Pictures::prepare(&scene(PixelFormat::Mono12p)).unwrap();
+        let samples = PixelFormat::Mono12p.unpack(packed.image(1, 0));
+        assert_eq!(PixelFormat::Mono12.pack(&samples), pictures.image(1, 0));
+    }
+
+    #[test]
+    fn grey_has_no_chroma_and_colour_has() {
+        let mut bars = scene(PixelFormat::YUV422_8);
+        bars.pattern = TestPattern::ColorBar;
+        let pictures = Pictures::prepare(&bars).unwrap();
+        // White and yellow, two columns each: luma, blue difference, luma, red difference.
+        assert_eq!(pictures.image(0, 0)[..8], [255, 128, 255, 128, 226, 1, 226, 149]);
+        bars.format = PixelFormat::YUV422_8_UYVY;
+        let turned = Pictures::prepare(&bars).unwrap();
+        assert_eq!(turned.image(0, 0)[..8], [128, 255, 128, 255, 1, 226, 149, 226]);
+    }
+
+    #[test]
+    fn components_follow_the_image_from_multiples_of_eight_on() {
+        let mut three = scene(PixelFormat::Mono8);
+        three.region = Region { x: 2, y: 4, width: 10, height: 2 };
+        three.components = [true; 3];
+        let pictures = Pictures::prepare(&three).unwrap();
+        let offsets: Vec<_> = three.parts().iter().map(|part| (part.offset, part.size)).collect();
+        assert_eq!(offsets, [(0, 20), (24, 20), (48, 40)]);
+        for (index, confidence) in [(0, 0), (1, 255)] {
+            let frame = pictures.image(index as u32, 0);
+            assert_eq!(frame.len(), 88);
+            for pixel in 0..20 {
+                let (x, y) = (2 + pixel % 10, 4 + pixel / 10);
+                assert_eq!(frame[pixel], (x + y + 32 * index) as u8);
+                assert_eq!(frame[24 + pixel], confidence);
+                let range = u16::from_le_bytes([frame[48 + 2 * pixel], frame[49 + 2 * pixel]]);
+                assert_eq!(range, (x + 2 * y + 64 * index) as u16);
+            }
+        }
     }
 }

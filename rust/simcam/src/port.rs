@@ -1,5 +1,7 @@
 //! Ports: a byte-addressed space of little-endian registers, and the description file behind it.
 
+use std::borrow::Cow;
+
 use crate::abi::status;
 use crate::error::{Fault, Result};
 
@@ -118,7 +120,7 @@ pub(crate) trait Port {
     /// The registers, by ascending address.
     fn registers(&self) -> &'static [Register];
     /// The description file.
-    fn xml(&self) -> &'static [u8];
+    fn xml(&self) -> Cow<'static, [u8]>;
     /// What a readable register holds now.
     fn get(&self, register: &Register) -> Result<Value>;
     /// Acts on a write to a writable register.
@@ -130,7 +132,7 @@ impl<P: Port> Port for std::sync::Arc<P> {
         (**self).registers()
     }
 
-    fn xml(&self) -> &'static [u8] {
+    fn xml(&self) -> Cow<'static, [u8]> {
         (**self).xml()
     }
 
@@ -145,11 +147,11 @@ impl<P: Port> Port for std::sync::Arc<P> {
 
 /// Reads bytes that may span registers; every one of them must be readable.
 pub(crate) fn read(port: &dyn Port, address: u64, into: &mut [u8]) -> Result<()> {
-    let xml = port.xml();
     let mut at = address;
     let mut into = into;
     while !into.is_empty() {
         let copied = if let Some(offset) = at.checked_sub(XML_ADDRESS) {
+            let xml = port.xml();
             // Register accesses of some consumers are rounded up to 4 bytes: the file ends in zeros.
             let size = xml.len().next_multiple_of(4) as u64;
             if offset >= size {

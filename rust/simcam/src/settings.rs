@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::abi::status;
 use crate::decode;
 use crate::error::{Fault, Result};
-use crate::pictures::{PixelFormat, Region, Scene, TestPattern};
-use crate::registers::CHUNKS;
+use crate::formats::PixelFormat;
+use crate::pictures::{self, Component, Part, Region, Scene, TestPattern};
+use crate::registers::{CHUNKS, REMOTE_EVENTS};
 use crate::sensor::Timing;
+use crate::tone::Analog;
 
 pub(crate) const FRAME_RATE_HZ: RangeInclusive<f64> = 0.1..=100_000.0;
 pub(crate) const EXPOSURE_US: RangeInclusive<f64> = 1.0..=10_000_000.0;
@@ -59,8 +61,15 @@ pub(crate) struct Settings {
     pub(crate) readout_us: f64,
     pub(crate) triggered: bool,
     pub(crate) trigger_source: TriggerSource,
-    pub(crate) gain_db: f64,
-    pub(crate) black_level: f64,
+    pub(crate) analog: Analog,
+    /// Locks `ExposureTime`; what it would choose is what it finds.
+    pub(crate) exposure_auto: bool,
+    /// Locks `Gain`, likewise.
+    pub(crate) gain_auto: bool,
+    /// Which components a frame has; the image always.
+    pub(crate) components: [bool; Component::ALL.len()],
+    /// Which remote events are sent.
+    pub(crate) notified: [bool; REMOTE_EVENTS.len()],
     pub(crate) chunk_mode: bool,
     pub(crate) chunk_enabled: [bool; CHUNKS.len()],
     pub(crate) image_folder: String,
@@ -87,8 +96,11 @@ impl Settings {
             readout_us: 500.0,
             triggered: false,
             trigger_source: TriggerSource::Software,
-            gain_db: 0.0,
-            black_level: 0.0,
+            analog: Analog::default(),
+            exposure_auto: false,
+            gain_auto: false,
+            components: [true, false, false],
+            notified: [false; REMOTE_EVENTS.len()],
             chunk_mode: false,
             chunk_enabled: [true; CHUNKS.len()],
             image_folder: String::new(),
@@ -144,6 +156,7 @@ impl Settings {
             sensor: self.sensor,
             region: self.region,
             format: self.pixel_format,
+            components: self.components,
             noise: self.noise,
             shading: self.shading,
             seed: self.seed,
@@ -151,9 +164,28 @@ impl Settings {
         }
     }
 
-    pub(crate) fn image_bytes(&self) -> usize {
-        let Region { width, height, .. } = self.region;
-        width as usize * height as usize * self.pixel_format.bytes_per_pixel()
+    /// Where the components of a frame lie.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        pictures::parts(self.pixel_format, self.region, self.components)
+    }
+
+    /// Refuses a width whose rows do not end with a byte.
+    pub(crate) fn check_width(&self) -> Result<()> {
+        let (width, step) = (self.region.width, self.pixel_format.width_step());
+        if width.is_multiple_of(step) {
+            return Ok(());
+        }
+        Err(Fault::new(
+            status::INVALID_VALUE,
+            format!(
+                "Width = {width}: must be a multiple of {step} for {}",
+                self.pixel_format.name()
+            ),
+        ))
+    }
+
+    fn image_bytes(&self) -> usize {
+        pictures::frame_bytes(&self.parts())
     }
 
     /// What one frame writes: the image and, if they are active, the chunks.

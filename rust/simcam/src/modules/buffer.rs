@@ -1,5 +1,6 @@
 //! The port of a buffer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{register, unhandled};
@@ -24,8 +25,8 @@ impl Port for BufferPort {
         REGISTERS
     }
 
-    fn xml(&self) -> &'static [u8] {
-        include_bytes!("../../xml/buffer.xml")
+    fn xml(&self) -> Cow<'static, [u8]> {
+        Cow::Borrowed(include_bytes!("../../xml/buffer.xml"))
     }
 
     fn get(&self, register: &Register) -> Result<Value> {

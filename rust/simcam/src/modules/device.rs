@@ -1,9 +1,10 @@
 //! The local device module: one camera, open.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{STREAM_ID, register, select, unhandled};
-use crate::abi::access_flag;
+use crate::abi::{access_flag, access_status};
 use crate::camera::Camera;
 use crate::error::Result;
 use crate::port::Access::{ReadOnly as Ro, ReadWrite as Rw};
@@ -34,16 +35,32 @@ const REGISTERS: &[Register] = &[
 pub(crate) struct Device {
     pub(crate) camera: Arc<Camera>,
     pub(crate) access: i32,
+    /// How often the camera had been lost before.
+    losses: u64,
 }
 
 impl Device {
     pub(crate) fn new(camera: Arc<Camera>, access: i32) -> Self {
         camera.set_access(access);
-        Self { camera, access }
+        let losses = camera.link.losses();
+        Self { camera, access, losses }
     }
 
     pub(crate) fn is_read_only(&self) -> bool {
         self.access == access_flag::READONLY
+    }
+
+    /// Fails once the device was lost after it had been opened.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        self.camera.check_alive(self.losses)
+    }
+
+    /// How the device can be had through this handle.
+    pub(crate) fn access_status(&self) -> i32 {
+        match self.check_alive() {
+            Ok(()) => self.camera.access_status(),
+            Err(_) => access_status::NO_ACCESS,
+        }
     }
 
     pub(crate) fn close(&self) {
@@ -56,8 +73,8 @@ impl Port for Device {
         REGISTERS
     }
 
-    fn xml(&self) -> &'static [u8] {
-        include_bytes!("../../xml/device.xml")
+    fn xml(&self) -> Cow<'static, [u8]> {
+        Cow::Borrowed(include_bytes!("../../xml/device.xml"))
     }
 
     fn get(&self, register: &Register) -> Result<Value> {

@@ -1,10 +1,13 @@
-//! The interface module: all simulated cameras hang on one.
+//! The interface module: the simulated cameras that hang on it.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
-use super::{INTERFACE_ID, register, select, unhandled};
+use super::{register, select, unhandled};
+use crate::abi::{event_type, status};
 use crate::camera::Camera;
-use crate::error::Result;
+use crate::error::{Fault, Result};
+use crate::event::Event;
 use crate::library::lock;
 use crate::port::Access::{ReadOnly as Ro, ReadWrite as Rw, WriteOnly as Wo};
 use crate::port::Kind::{Text, U32};
@@ -21,6 +24,8 @@ const UPDATE_LIST: u64 = 0x204;
 const SELECTOR: u64 = 0x208;
 const SELECTOR_MAX: u64 = 0x20C;
 const ACCESS_STATUS: u64 = 0x210;
+/// Writing 0 pulls the selected device's cable, 1 plugs it in: what a lost device cannot be told.
+const SIM_DEVICE_CONNECTED: u64 = 0x214;
 
 const REGISTERS: &[Register] = &[
     register(INTERFACE_ID_AT, "InterfaceID", Text(64), Ro),
@@ -34,39 +39,61 @@ const REGISTERS: &[Register] = &[
     register(SELECTOR, "DeviceSelector", U32, Rw),
     register(SELECTOR_MAX, "DeviceSelectorMax", U32, Ro),
     register(ACCESS_STATUS, "DeviceAccessStatus", U32, Ro),
+    register(SIM_DEVICE_CONNECTED, "SimDeviceConnected", U32, Rw),
 ];
 
-/// The open interface.
+/// An open interface.
 pub(crate) struct Interface {
+    pub(crate) id: String,
     cameras: Vec<Arc<Camera>>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Whether the list of devices has been updated: before, it is empty.
-    is_listed: bool,
+    /// The devices that the last update saw, as numbers of `cameras`.
+    listed: Vec<usize>,
     selected: u32,
 }
 
 impl Interface {
-    pub(crate) fn new(cameras: Vec<Arc<Camera>>) -> Self {
-        Self { cameras, state: Mutex::default() }
+    pub(crate) fn new(id: String, cameras: Vec<Arc<Camera>>) -> Self {
+        Self { id, cameras, state: Mutex::default() }
     }
 
     /// Updates the list of devices; tells whether it changed.
     pub(crate) fn update(&self) -> bool {
-        !std::mem::replace(&mut lock(&self.state).is_listed, true)
+        let plugged = |(_, camera): &(usize, &Arc<Camera>)| camera.link.is_plugged();
+        let seen: Vec<usize> =
+            self.cameras.iter().enumerate().filter(plugged).map(|(at, _)| at).collect();
+        for camera in &self.cameras {
+            camera.tell_return();
+        }
+        let mut state = lock(&self.state);
+        let has_changed = state.listed != seen;
+        state.listed = seen;
+        has_changed
     }
 
     /// The devices that the last update saw.
-    pub(crate) fn devices(&self) -> &[Arc<Camera>] {
-        if lock(&self.state).is_listed { &self.cameras } else { &[] }
+    pub(crate) fn devices(&self) -> Vec<Arc<Camera>> {
+        lock(&self.state).listed.iter().map(|at| self.cameras[*at].clone()).collect()
     }
 
-    /// A camera by its id, listed or not.
-    pub(crate) fn camera(&self, id: &str) -> Option<&Arc<Camera>> {
-        self.cameras.iter().find(|camera| camera.id == id)
+    /// A camera by its id, if it is plugged in or was when the list was last updated.
+    pub(crate) fn camera(&self, id: &str) -> Option<Arc<Camera>> {
+        let at = self.cameras.iter().position(|camera| camera.id == id)?;
+        let is_known = lock(&self.state).listed.contains(&at) || self.cameras[at].link.is_plugged();
+        is_known.then(|| self.cameras[at].clone())
+    }
+
+    /// Sends the news of the list of devices to an event.
+    pub(crate) fn listen(&self, event: &Arc<Event>) {
+        if event.event_type == event_type::MODULE {
+            for camera in &self.cameras {
+                camera.list_listeners.add(event);
+            }
+        }
     }
 }
 
@@ -75,15 +102,15 @@ impl Port for Interface {
         REGISTERS
     }
 
-    fn xml(&self) -> &'static [u8] {
-        include_bytes!("../../xml/interface.xml")
+    fn xml(&self) -> Cow<'static, [u8]> {
+        Cow::Borrowed(include_bytes!("../../xml/interface.xml"))
     }
 
     fn get(&self, register: &Register) -> Result<Value> {
         let selected = lock(&self.state).selected;
         let camera = &self.cameras[selected as usize];
         Ok(match register.address {
-            INTERFACE_ID_AT => Value::Text(INTERFACE_ID.to_owned()),
+            INTERFACE_ID_AT => Value::Text(self.id.clone()),
             DEVICE_ID => Value::Text(camera.id.clone()),
             DEVICE_VENDOR_NAME => Value::Text(camera.vendor.clone()),
             DEVICE_MODEL_NAME => Value::Text(camera.model.clone()),
@@ -93,6 +120,7 @@ impl Port for Interface {
             SELECTOR => Value::U32(selected),
             SELECTOR_MAX => Value::U32(self.cameras.len() as u32 - 1),
             ACCESS_STATUS => Value::U32(camera.access_status() as u32),
+            SIM_DEVICE_CONNECTED => Value::U32(camera.link.is_plugged().into()),
             _ => return Err(unhandled(register)),
         })
     }
@@ -104,6 +132,17 @@ impl Port for Interface {
             }
             SELECTOR => {
                 lock(&self.state).selected = select(register, &value, self.cameras.len())?;
+            }
+            SIM_DEVICE_CONNECTED => {
+                let camera = &self.cameras[lock(&self.state).selected as usize];
+                match value {
+                    Value::U32(0) => camera.lose(0.0),
+                    Value::U32(1) => camera.plug(),
+                    _ => {
+                        let text = format!("{}: must be 0 or 1", register.name);
+                        return Err(Fault::new(status::INVALID_VALUE, text));
+                    }
+                }
             }
             _ => return Err(unhandled(register)),
         }

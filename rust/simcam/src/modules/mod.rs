@@ -14,6 +14,7 @@ pub(crate) use system::{System, library_path};
 
 use crate::abi::status;
 use crate::error::{Fault, Result};
+use crate::library;
 use crate::port::{Access, Kind, Register, Value};
 
 pub(crate) const VENDOR: &str = "smartqc";
@@ -25,6 +26,17 @@ pub(crate) const SYSTEM_ID: &str = "smartqc-simcam";
 pub(crate) const INTERFACE_ID: &str = "SimCamInterface";
 pub(crate) const INTERFACE_NAME: &str = "Simulated cameras";
 pub(crate) const STREAM_ID: &str = "Stream0";
+
+/// The interfaces that the configuration names, in its order.
+pub(crate) fn interface_ids() -> Result<Vec<String>> {
+    let mut ids: Vec<String> = Vec::new();
+    for camera in library::cameras()? {
+        if !ids.contains(&camera.interface) {
+            ids.push(camera.interface.clone());
+        }
+    }
+    Ok(ids)
+}
 
 const fn register(address: u64, name: &'static str, kind: Kind, access: Access) -> Register {
     Register { address, name, kind, access }

@@ -1,5 +1,6 @@
 //! The port of the data stream.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{STREAM_ID, register, select, unhandled};
@@ -43,8 +44,8 @@ impl Port for StreamPort {
         REGISTERS
     }
 
-    fn xml(&self) -> &'static [u8] {
-        include_bytes!("../../xml/stream.xml")
+    fn xml(&self) -> Cow<'static, [u8]> {
+        Cow::Borrowed(include_bytes!("../../xml/stream.xml"))
     }
 
     fn get(&self, register: &Register) -> Result<Value> {

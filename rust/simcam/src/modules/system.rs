@@ -1,10 +1,11 @@
 //! The system module.
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::sync::Mutex;
 
-use super::{INTERFACE_ID, MODEL, SYSTEM_ID, VENDOR, VERSION, register, select, unhandled};
+use super::{MODEL, SYSTEM_ID, VENDOR, VERSION, interface_ids, register, select, unhandled};
 use crate::error::Result;
 use crate::library::lock;
 use crate::port::Access::{ReadOnly as Ro, ReadWrite as Rw, WriteOnly as Wo};
@@ -42,18 +43,26 @@ const REGISTERS: &[Register] = &[
 /// The open system.
 #[derive(Default)]
 pub(crate) struct System {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// Whether the list of interfaces has been updated: before, it is empty.
-    is_listed: Mutex<bool>,
+    is_listed: bool,
+    selected: u32,
 }
 
 impl System {
     /// Updates the list of interfaces; tells whether it changed.
     pub(crate) fn update(&self) -> bool {
-        !std::mem::replace(&mut *lock(&self.is_listed), true)
+        !std::mem::replace(&mut lock(&self.state).is_listed, true)
     }
 
-    pub(crate) fn interfaces(&self) -> usize {
-        usize::from(*lock(&self.is_listed))
+    /// The interfaces that the last update saw.
+    pub(crate) fn interfaces(&self) -> Vec<String> {
+        // They come and go with the library, which this module does not outlive.
+        if lock(&self.state).is_listed { interface_ids().unwrap_or_default() } else { Vec::new() }
     }
 }
 
@@ -62,8 +71,8 @@ impl Port for System {
         REGISTERS
     }
 
-    fn xml(&self) -> &'static [u8] {
-        include_bytes!("../../xml/system.xml")
+    fn xml(&self) -> Cow<'static, [u8]> {
+        Cow::Borrowed(include_bytes!("../../xml/system.xml"))
     }
 
     fn get(&self, register: &Register) -> Result<Value> {
@@ -72,9 +81,14 @@ impl Port for System {
             TL_MODEL_NAME => Value::Text(MODEL.to_owned()),
             TL_ID => Value::Text(SYSTEM_ID.to_owned()),
             TL_VERSION => Value::Text(VERSION.to_owned()),
-            INTERFACE_ID_AT => Value::Text(INTERFACE_ID.to_owned()),
+            INTERFACE_ID_AT => {
+                let selected = lock(&self.state).selected as usize;
+                Value::Text(interface_ids()?.get(selected).cloned().unwrap_or_default())
+            }
+            SELECTOR => Value::U32(lock(&self.state).selected),
+            SELECTOR_MAX => Value::U32(interface_ids()?.len() as u32 - 1),
             TL_PATH => Value::Text(library_path()),
-            TL_TYPE_AT | SELECTOR | SELECTOR_MAX => Value::U32(0),
+            TL_TYPE_AT => Value::U32(0),
             VERSION_MAJOR => Value::U32(1),
             VERSION_MINOR => Value::U32(6),
             _ => return Err(unhandled(register)),
@@ -87,7 +101,8 @@ impl Port for System {
                 self.update();
             }
             SELECTOR => {
-                select(register, &value, 1)?;
+                let selected = select(register, &value, interface_ids()?.len())?;
+                lock(&self.state).selected = selected;
             }
             _ => return Err(unhandled(register)),
         }

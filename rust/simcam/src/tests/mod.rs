@@ -3,6 +3,8 @@
 
 mod buffers;
 mod events;
+mod faults;
+mod features;
 mod life;
 mod ports;
 mod streaming;

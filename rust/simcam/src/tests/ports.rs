@@ -188,7 +188,7 @@ fn a_value_out_of_range_is_refused_and_leaves_the_old_one() {
         (WIDTH, 6),
         (WIDTH, 9),
         (OFFSET_X, 2),
-        (PIXEL_FORMAT, 0x0110_0003),
+        (PIXEL_FORMAT, 0x0110_0001),
         (TRIGGER_MODE, 2),
         (TRIGGER_SOURCE, 7),
         (TRIGGER_SELECTOR, 1),
