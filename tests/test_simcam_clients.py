@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -188,6 +189,93 @@ def test_pictures_are_set_up_through_features_alone(cti, tmp_path):
     assert seen["noise_differs"]
     assert seen["corner_light"] == pytest.approx(0.5, abs=0.1)
     assert seen["pattern_size"] == [640, 480]
+
+
+ONE_LIST = """schema = 1
+[[device]]
+id = "left"
+serial = "L1"
+interface = "A"
+width = 64
+height = 48
+trigger = "software"
+exposure_us = 10.0
+readout_us = 0.0
+[[device]]
+id = "right"
+serial = "R1"
+interface = "B"
+width = 32
+height = 24
+frame_rate = 100.0
+description = "zip"
+"""
+
+
+def prepare_client(client: str, folder: Path) -> dict[str, str]:
+    """What the client's process needs in its environment; skips where the client is not at hand."""
+    if client == "rc_genicam":
+        if "SMARTQC_RC_CLIENT" not in os.environ:
+            pytest.skip("needs SMARTQC_RC_CLIENT: see tests/simcam_clients/build_rc_genicam.py")
+        return {}
+    spec = importlib.util.find_spec(client)
+    if spec is None:
+        pytest.skip(f"needs {client}, which pip did not bring")
+    if client == "vmbpy":
+        # VmbC opens foreign producers only where the settings beside its library allow it.
+        package = folder / "packages" / "vmbpy"
+        shutil.copytree(Path(spec.origin).parent, package)
+        settings = package / "c_binding" / "lib" / "VmbC.xml"
+        text = settings.read_text()
+        assert '<TlRule rule="deny"/>' in text
+        settings.write_text(text.replace('<TlRule rule="deny"/>', '<TlRule rule="allow"/>'))
+        return {"PYTHONPATH": str(package.parent)}
+    return {}
+
+
+@pytest.mark.parametrize("client", ["harvesters", "vmbpy", "rc_genicam"])
+def test_a_foreign_client_passes_the_one_list(cti, tmp_path, client):
+    env = {**os.environ, **prepare_client(client, tmp_path)}
+    config = tmp_path / "simcam.toml"
+    config.write_text(ONE_LIST)
+    env["SMARTQC_SIMCAM"] = str(config)
+    # Some clients take all producers of a folder: this one lies alone in its own.
+    alone = tmp_path / "producer" / "simcam.cti"
+    alone.parent.mkdir()
+    shutil.copyfile(cti, alone)
+    command = [sys.executable, str(SCRIPTS / "one_list.py"), client, str(alone)]
+    done = subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    frames = [[0, False, True], [1, True, True], [2, False, True], [4, False, True]]
+    frames.append([5, False, True])
+    chunks = "cannot" if client == "rc_genicam" else [[0, 0, 0], [1, 0, 1], [2, 0, 2]]
+    if client == "harvesters":
+        # It swallows incomplete frames, so that one looks like any that was lost.
+        del frames[1]
+    assert seen == {
+        "finds_the_cameras": [["left", "SimCam", "L1"], ["right", "SimCam", "R1"]],
+        "reads_and_writes_features": [64, "Mono8", 1234.5, "top", [0.0, 6.0]],
+        "is_refused_what_is_not_allowed": [True] * 5,
+        "streams_right_frames": [0, True, True],
+        "triggers_one_frame_each_and_starts_again": [[at, True] for at in range(5)] * 2,
+        "locks_the_size_while_streaming": [True, True],
+        "gets_packed_bytes_as_they_are": True,
+        "reads_chunks_by_the_cameras_description": chunks,
+        "survives_incomplete_and_dropped_frames": frames,
+        "runs_two_cameras_and_stops_one": [[0, 0], True],
+    }
+
+
+def test_a_copy_of_the_producer_in_the_same_process_is_a_library_of_its_own(cti, tmp_path):
+    copies = [tmp_path / "one.cti", tmp_path / "two.cti"]
+    for copy in copies:
+        shutil.copyfile(cti, copy)
+    command = [sys.executable, str(SCRIPTS / "two_copies.py"), *map(str, copies)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_bad_configuration_is_told_in_words(cti, tmp_path):
