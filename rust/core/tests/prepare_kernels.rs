@@ -196,19 +196,54 @@ proptest! {
     }
 }
 
+/// Formats that kernels read in ways of their own.
+const FORMATS_OF_KERNELS: [PixelFormat; 7] = [
+    PixelFormat::MONO8,
+    PixelFormat::BAYER_RG8,
+    PixelFormat::BAYER_GR8,
+    PixelFormat::MONO12P,
+    PixelFormat::RGB8,
+    PixelFormat::BGR8,
+    PixelFormat::RGBA8,
+];
+
 /// The cases that kernels are made for, at their ratios and around the widths of vectors.
 #[test]
 fn kernels_equal_scalar_code_at_every_width() {
     let shrinking = [(1, 1), (10, 3), (7, 2), (11, 1), (45, 4), (12, 1), (13, 1), (31, 1)];
-    for format in [PixelFormat::MONO8, PixelFormat::BAYER_RG8, PixelFormat::BAYER_GR8] {
+    for format in FORMATS_OF_KERNELS {
         for resize in [Resize::Area, Resize::Linear, Resize::Antialias] {
-            for width in 15..=70 {
+            for width in (15..=70).step_by(if format == PixelFormat::BAYER_RG8 { 1 } else { 3 }) {
                 for (over, under) in shrinking {
                     let size = [(width * under / over).max(1), (width * under / over).max(1)];
-                    let spec = Spec { dtype: Dtype::Uint8, ..Spec::new(resize, size) };
+                    let spec = Spec {
+                        dtype: Dtype::Uint8,
+                        depth: Some(Depth::Eight),
+                        ..Spec::new(resize, size)
+                    };
                     let (height, seed) = (width + 5, u64::from(width));
                     Job { format, width, height, gap: 0, spec, seed }.check();
                 }
+            }
+        }
+    }
+}
+
+/// Rows as long as real ones, of which a kernel sees several vectors at once.
+#[test]
+fn kernels_equal_scalar_code_on_long_rows() {
+    for format in FORMATS_OF_KERNELS {
+        for resize in [Resize::Area, Resize::Linear, Resize::Antialias, Resize::AntialiasCubic] {
+            for (width, out_width) in
+                [(1280, 640), (2448, 640), (2448, 224), (1936, 160), (1000, 63), (1001, 1000)]
+            {
+                let spec = Spec {
+                    dtype: Dtype::Uint8,
+                    depth: Some(Depth::Eight),
+                    ..Spec::new(resize, [out_width, 4])
+                };
+                let (height, seed) = (4 * width / out_width + 3, u64::from(width));
+                Job { format, width, height, gap: 3, spec, seed }.check();
             }
         }
     }

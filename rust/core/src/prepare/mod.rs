@@ -91,7 +91,7 @@ struct Scalar<L: Level> {
 #[derive(Clone, Debug)]
 enum Resizer<L: Level> {
     Nearest(Nearest),
-    Linear(Linear<L>),
+    Linear(Box<Linear<L>>),
     Area(Area<L>),
     AreaMosaic(AreaMosaic<L>),
     Antialias(Antialias<L>),
@@ -284,9 +284,9 @@ impl<L: Level> Resizer<L> {
         kernels: Kernels,
     ) -> Self {
         let Geometry { x, y, .. } = geometry;
-        let linear = |taps| Self::Linear(Linear::new(geometry, taps, reader, gain, kernels));
-        let antialias =
-            |filter| Self::Antialias(Antialias::new(geometry, filter, reader.channels(), kernels));
+        let linear =
+            |taps| Self::Linear(Box::new(Linear::new(geometry, taps, reader, gain, kernels)));
+        let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, reader, kernels));
         if (x.source, y.source) == (x.resized, y.resized) && gain == 1 {
             return Self::Nearest(Nearest::new(geometry, Rule::Corner));
         }
@@ -321,7 +321,7 @@ impl<L: Level> Resizer<L> {
     fn wants_samples(&self) -> bool {
         match self {
             Self::AreaMosaic(_) => true,
-            Self::Linear(linear) => linear.is_fused(),
+            Self::Linear(linear) => linear.wants_samples(),
             Self::Nearest(_) | Self::Area(_) | Self::Antialias(_) => false,
         }
     }

@@ -128,9 +128,20 @@ impl<L: Level> Reader<L> {
         self
     }
 
-    /// Whether the only channel of a pixel is its byte in the picture.
-    pub(super) fn is_one_plane(&self) -> bool {
-        self.source.content == Content::Mono
+    /// Bytes of a pixel, if its channels are bytes of the picture that nobody has to touch.
+    pub(super) fn pixel_bytes(&self) -> Option<usize> {
+        self.source.pixel_bytes()
+    }
+
+    /// Bytes of a pixel, and which of them each plane holds: of such a picture, and of one channel.
+    pub(super) fn pixel_order(&self) -> Option<(usize, &'static [usize])> {
+        match self.source.content {
+            Content::Mono => Some((1, &[0])),
+            Content::Bytes { each, rgb } if self.source.pixel_bytes().is_some() => {
+                Some((each, if rgb[0] == 0 { &[0, 1, 2] } else { &[2, 1, 0] }))
+            }
+            _ => None,
+        }
     }
 
     /// Width and height of the turned picture.
@@ -174,6 +185,18 @@ impl<L: Level> Source<L> {
     fn channels(&self) -> usize {
         if self.gray || self.content == Content::Mono { 1 } else { 3 }
     }
+
+    fn pixel_bytes(&self) -> Option<usize> {
+        let Orientation { transposed, mirror_x, mirror_y, .. } = self.orientation;
+        if transposed || mirror_x || mirror_y || L::borrowed(&[]).is_none() {
+            return None;
+        }
+        match self.content {
+            Content::Mono => self.unpack.is_plain().then_some(1),
+            Content::Bytes { each, .. } if !self.gray && self.curves.is_none() => Some(each),
+            _ => None,
+        }
+    }
 }
 
 /// The pixel formats that can be prepared.
@@ -203,8 +226,9 @@ impl Columns {
         }
     }
 
+    /// The one with that index.
     #[inline]
-    fn at(&self, index: usize) -> usize {
+    pub(super) fn at(&self, index: usize) -> usize {
         match self {
             Self::Range { first, .. } => first + index,
             Self::Picked(columns) => columns[index] as usize,
@@ -238,10 +262,10 @@ impl<'a> Bytes<'a> {
         &self.bytes[y * self.stride..][..self.row_bytes]
     }
 
-    /// The row after that one, if there is one.
-    fn following(&self, y: usize) -> &'a [u8] {
-        let next = self.bytes.get((y + 1) * self.stride..).unwrap_or_default();
-        next.get(..self.row_bytes).unwrap_or_default()
+    /// That row, if there is one.
+    fn get(&self, y: usize) -> &'a [u8] {
+        let line = self.bytes.get(y * self.stride..).unwrap_or_default();
+        line.get(..self.row_bytes).unwrap_or_default()
     }
 }
 
@@ -275,11 +299,31 @@ impl<'a, L: Level> Picture<'a, L> {
     /// The picture's bytes and how far apart its rows lie in them, if they are the levels of its
     /// only channel and nothing is turned.
     pub(super) fn plain(&self) -> Option<(&'a [u8], usize)> {
-        let Source { content, unpack, orientation, .. } = self.camera.source;
-        let Orientation { transposed, mirror_x, mirror_y, .. } = *orientation;
-        let turned = transposed || mirror_x || mirror_y;
         let Bytes { bytes, stride, .. } = self.camera.lines;
-        (*content == Content::Mono && unpack.is_plain() && !turned).then_some((bytes, stride))
+        (self.camera.source.pixel_bytes() == Some(1)).then_some((bytes, stride))
+    }
+
+    /// Whether [`Reader::pixel_bytes`] are some.
+    pub(super) fn has_pixels(&self) -> bool {
+        self.camera.source.pixel_bytes().is_some()
+    }
+
+    /// From the first to the last of those columns of row `y`, where the picture has pixels; nothing
+    /// where it has none or no such row.
+    pub(super) fn pixels(&self, y: usize, columns: &Columns) -> &'a [u8] {
+        let each = self.camera.source.pixel_bytes().unwrap_or_default();
+        let (first, last) = (columns.at(0), columns.at(columns.count() - 1));
+        let line = self.camera.lines.get(y);
+        line.get(first * each..(last + 1) * each).unwrap_or_default()
+    }
+
+    /// Such pixels to planes, red first.
+    pub(super) fn planes_of(&self, pixels: &[u8], out: &mut [L]) {
+        let Source { content, kernels, .. } = self.camera.source;
+        let Content::Bytes { each, rgb } = *content else {
+            return out.copy_from_slice(L::borrowed(pixels).unwrap_or_default());
+        };
+        kernels.split_pixels(pixels, &[], each, rgb[0] == 0, out);
     }
 
     /// Writes those columns of row `y` to `out`: `Reader::channels` planes as long as there are
@@ -341,8 +385,8 @@ impl<L: Level> Camera<'_, L> {
                 if matches!(columns, Columns::Range { .. })
                     && !(mirrored || self.source.unpack.is_plain()) =>
             {
-                self.source.kernels.prefetch(self.lines.following(y));
-                self.source.unpack.row(y, self.lines.line(y), left, out);
+                let lines = [self.lines.line(y), self.lines.get(y + 1)];
+                self.source.unpack.row(y, lines, left, out);
             }
             Content::Mono => {
                 self.hold(y, left, right);
@@ -383,13 +427,9 @@ impl<L: Level> Camera<'_, L> {
                 {
                     let pixels = &line[left * each..right * each];
                     // Of the next row, so that memory has time while this one is resized.
-                    let ahead = self.lines.following(y).get(left * each..).unwrap_or_default();
-                    let [a, b, c] = planes(out, count);
-                    let planes = if rgb[0] == 0 { [a, b, c] } else { [c, b, a] };
-                    return match each {
-                        3 => self.source.kernels.split::<L, 3>(pixels, ahead, planes),
-                        _ => self.source.kernels.split::<L, 4>(pixels, ahead, planes),
-                    };
+                    let ahead = self.lines.get(y + 1).get(left * each..).unwrap_or_default();
+                    let kernels = self.source.kernels;
+                    return kernels.split_pixels(pixels, ahead, each, rgb[0] == 0, out);
                 }
                 self.convert(at, out, |x| self.curved(rgb.map(|channel| line[x * each + channel])));
             }
@@ -415,7 +455,8 @@ impl<L: Level> Camera<'_, L> {
             return;
         }
         self.rows.held[slot] = Some((y, first, end));
-        unpack.row(y, self.lines.line(y), first, &mut self.rows.rows[slot][first..end]);
+        let lines = [self.lines.line(y), self.lines.get(y + 1)];
+        unpack.row(y, lines, first, &mut self.rows.rows[slot][first..end]);
     }
 
     /// Row `y`, whose columns that anybody looks at are held.
@@ -449,7 +490,7 @@ impl<L: Level> Camera<'_, L> {
 }
 
 /// Three planes of `count` levels each.
-fn planes<L>(row: &mut [L], count: usize) -> [&mut [L]; 3] {
+pub(super) fn planes<L>(row: &mut [L], count: usize) -> [&mut [L]; 3] {
     let (reds, rest) = row.split_at_mut(count);
     let (greens, blues) = rest.split_at_mut(count);
     [reds, greens, blues]

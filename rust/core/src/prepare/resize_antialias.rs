@@ -10,7 +10,7 @@ use super::geometry::{Axis, Geometry};
 use super::kernels::Kernels;
 use super::kernels::filter;
 use super::level::{FILTER_BITS, Level};
-use super::picture::{Columns, Picture};
+use super::picture::{Columns, Picture, Reader};
 
 const HALF: i32 = 1 << (FILTER_BITS - 1);
 
@@ -96,32 +96,42 @@ pub(super) struct Antialias<L: Level> {
     top: usize,
     sums: Vec<L::Sum>,
     kernel: Option<filter::Filter>,
+    /// Where the kernel takes a picture's own bytes: an output row of such pixels.
+    pixels: Option<Vec<L>>,
 }
 
 impl<L: Level> Antialias<L> {
     pub(super) fn new(
         geometry: &Geometry,
         filter: Filter,
-        channels: usize,
+        reader: &Reader<L>,
         kernels: Kernels,
     ) -> Self {
         let Geometry { x, y, .. } = geometry;
         let order = Order::of(geometry);
         let (across, down) = (windows(x, filter), windows(y, filter));
-        let wide = x.source as usize * channels;
+        let of_windows: Vec<_> = (0..across.windows.len()).map(|at| across.of(at)).collect();
+        let source = x.source as usize;
+        let of_pixels = reader.pixel_bytes().and_then(|each| {
+            Some((filter::Filter::of_pixels(kernels, &of_windows, source, each)?, each))
+        });
+        let channels = of_pixels.as_ref().map_or(reader.channels(), |(_, each)| *each);
+        let (wide, narrow) = (source * channels, x.shown as usize * channels);
+        let pixels = of_pixels.is_some().then(|| vec![L::default(); narrow]);
         let held = match order {
-            Order::AcrossFirst => x.shown as usize * channels,
+            Order::AcrossFirst => narrow,
             Order::DownFirst => wide,
         };
-        // Kernels know bytes only.
-        let kernel = L::bytes(&[]).and_then(|_| {
-            let windows: Vec<_> = (0..across.windows.len()).map(|at| across.of(at)).collect();
-            filter::Filter::new(kernels, &windows, x.source as usize)
-        });
+        let kernel = match of_pixels {
+            Some((kernel, _)) => Some(kernel),
+            // Kernels know bytes only.
+            None => L::bytes(&[]).and_then(|_| filter::Filter::new(kernels, &of_windows, source)),
+        };
         Self {
             order,
             kernel,
-            columns: Columns::Range { first: x.first as usize, count: x.source as usize },
+            pixels,
+            columns: Columns::Range { first: x.first as usize, count: source },
             wide: vec![L::default(); wide],
             ring: vec![L::default(); held * down.longest()],
             count: down.longest(),
@@ -144,12 +154,24 @@ impl<L: Level> Antialias<L> {
 
     /// Output row `y`; rows must come in order.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
+        match self.pixels.take() {
+            Some(mut pixels) => {
+                self.resized(y, true, picture, &mut pixels);
+                picture.planes_of(L::bytes(&pixels).unwrap_or_default(), out);
+                self.pixels = Some(pixels);
+            }
+            None => self.resized(y, false, picture, out),
+        }
+    }
+
+    /// The same, of planes or of a picture's own pixels.
+    fn resized(&mut self, y: usize, of_pixels: bool, picture: &mut Picture<'_, L>, out: &mut [L]) {
         let Self { order, columns, wide, ring, count, next, top, sums, kernel, .. } = self;
-        let across = |wide: &[L], out: &mut [L]| {
+        let across = |wide: &[L], ahead: &[u8], out: &mut [L]| {
             if let (Some(kernel), Some(wide)) = (&kernel, L::bytes(wide))
                 && let Some(out) = L::bytes_mut(out)
             {
-                return kernel.across(wide, out);
+                return kernel.across(wide, ahead, out);
             }
             across(&self.across, wide, columns.count(), out);
         };
@@ -158,14 +180,22 @@ impl<L: Level> Antialias<L> {
         *next = first.max(*next);
         while *next < first + weights.len() {
             let (source, row) = (*top + *next, &mut ring[*next % *count * held..][..held]);
+            *next += 1;
+            if of_pixels && let Some(line) = L::borrowed(picture.pixels(source, columns)) {
+                let ahead = picture.pixels(source + 1, columns);
+                match order {
+                    Order::AcrossFirst => across(line, ahead, row),
+                    Order::DownFirst => row.copy_from_slice(line),
+                }
+                continue;
+            }
             match order {
                 Order::AcrossFirst => {
                     picture.read(source, columns, wide);
-                    across(wide, row);
+                    across(wide, &[], row);
                 }
                 Order::DownFirst => picture.read(source, columns, row),
             }
-            *next += 1;
         }
         let mut down = |out: &mut [L]| {
             if let (Some(kernel), Some(ring)) = (&kernel, L::bytes(ring))
@@ -186,7 +216,7 @@ impl<L: Level> Antialias<L> {
             Order::AcrossFirst => down(out),
             Order::DownFirst => {
                 down(wide);
-                across(wide, out);
+                across(wide, &[], out);
             }
         }
     }

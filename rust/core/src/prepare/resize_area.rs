@@ -74,10 +74,7 @@ impl<L: Level> Area<L> {
         let columns = Columns::Range { first: x.first as usize, count: x.source as usize };
         let row = x.source as usize * channels;
         let halved = x.source == 2 * x.resized && y.source == 2 * y.resized;
-        let fused = reader.is_one_plane().then(|| {
-            let rounding = if halved { Rounding::Up } else { Rounding::ToEven };
-            Fused::mono(kernels, geometry, &weights(x), reader.size().0 as usize, rounding)
-        });
+        let rounding = if halved { Rounding::Up } else { Rounding::ToEven };
         Self {
             across: spans(x, 0),
             down: spans(y, y.first),
@@ -86,7 +83,7 @@ impl<L: Level> Area<L> {
             held: None,
             sums: vec![0; row],
             ties: if halved { Ties::Up } else { Ties::ToEven },
-            fused: fused.flatten(),
+            fused: Fused::planes(kernels, geometry, &weights(x), channels, rounding),
         }
     }
 
@@ -182,9 +179,9 @@ pub(super) fn spans(axis: &Axis, first: u32) -> Spans {
     Spans { spans, whole, total }
 }
 
-/// For each pixel shown the first column of the picture that it covers, and the weights.
+/// For each pixel shown the first column of the crop that it covers, and the weights.
 fn weights(axis: &Axis) -> Vec<(u32, Vec<[u32; 1]>)> {
-    let Spans { spans, whole, .. } = spans(axis, axis.first);
+    let Spans { spans, whole, .. } = spans(axis, 0);
     let weights =
         |span: &Span| (span.first..=span.last).map(|source| [span.weight(source, whole)]).collect();
     spans.iter().map(|span| (span.first, weights(span))).collect()

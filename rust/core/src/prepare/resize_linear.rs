@@ -7,6 +7,7 @@
 use super::geometry::{Axis, Geometry};
 use super::kernels::Kernels;
 use super::kernels::linear::Mosaic;
+use super::kernels::linear_pixels::Pixels;
 use super::level::Level;
 use super::picture::{Columns, Picture, Reader};
 
@@ -41,6 +42,7 @@ pub(super) struct Linear<L: Level> {
     rows: [Vec<L::Sum>; 2],
     held: [Option<u32>; 2],
     mosaic: Option<Mosaic<L>>,
+    of_pixels: Option<Pixels<L>>,
 }
 
 impl<L: Level> Linear<L> {
@@ -56,10 +58,11 @@ impl<L: Level> Linear<L> {
         let mut across = table(&geometry.x, taps, L::LINEAR_ONE);
         across.iter_mut().for_each(|tap| tap.weight = tap.weight.map(|weight| weight * gain));
         let down = table(&geometry.y, taps, L::LINEAR_ONE);
-        let mosaic = reader.mosaic().and_then(|phase| {
-            let across: Vec<_> = across.iter().map(|tap| (tap.at, tap.weight)).collect();
-            Mosaic::new(kernels, &across, reader.size(), phase)
-        });
+        let plain: Vec<_> = across.iter().map(|tap| (tap.at, tap.weight)).collect();
+        let mosaic = reader
+            .mosaic()
+            .and_then(|phase| Mosaic::new(kernels, &plain, &geometry.y, reader.size(), phase));
+        let of_pixels = Pixels::new(kernels, &plain, reader);
         let (first, count) = (geometry.x.first, geometry.x.source as usize);
         let mut picked: Vec<u32> = across.iter().flat_map(|tap| tap.at).collect();
         picked.sort_unstable();
@@ -79,7 +82,8 @@ impl<L: Level> Linear<L> {
         };
         let pixels = vec![L::default(); columns.count() * channels];
         let row = vec![L::Sum::default(); across.len() * channels];
-        Self { across, down, columns, pixels, rows: [row.clone(), row], held: [None; 2], mosaic }
+        let rows = [row.clone(), row];
+        Self { across, down, columns, pixels, rows, held: [None; 2], mosaic, of_pixels }
     }
 
     pub(super) fn restart(&mut self) {
@@ -87,10 +91,18 @@ impl<L: Level> Linear<L> {
         if let Some(mosaic) = &mut self.mosaic {
             mosaic.restart();
         }
+        if let Some(pixels) = &mut self.of_pixels {
+            pixels.restart();
+        }
     }
 
-    /// Whether a kernel does it, which wants a mosaic's samples.
+    /// Whether a kernel does it.
     pub(super) fn is_fused(&self) -> bool {
+        self.mosaic.is_some() || self.of_pixels.is_some()
+    }
+
+    /// Whether a mosaic's samples are wanted.
+    pub(super) fn wants_samples(&self) -> bool {
         self.mosaic.is_some()
     }
 
@@ -102,9 +114,12 @@ impl<L: Level> Linear<L> {
     /// Output row `y`.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         let Tap { at: [upper, lower], weight } = self.down[y];
+        let next = self.down.get(y + 1).map_or(upper, |tap| tap.at[0]);
         if let Some(mosaic) = &mut self.mosaic {
-            let next = self.down.get(y + 1).map_or(upper, |tap| tap.at[0]);
             return mosaic.row(([upper, lower], weight), next, picture, out);
+        }
+        if let Some(pixels) = &mut self.of_pixels {
+            return pixels.row(([upper, lower], weight), next, picture, out);
         }
         if self.held[1] == Some(upper) {
             self.rows.swap(0, 1);

@@ -40,13 +40,15 @@ impl<L: Level> Unpack<L> {
         bytes && self.packing == Packing::Byte && matches!(self.map, Map::Shift(0))
     }
 
-    /// Levels of `out.len()` columns from `first` on, of row `y`, whose bytes are `line`.
-    pub(super) fn row(&self, y: usize, line: &[u8], first: usize, out: &mut [L]) {
+    /// Levels of `out.len()` columns from `first` on, of row `y`, whose bytes are `line`. A row that
+    /// lies `ahead` is wanted next.
+    pub(super) fn row(&self, y: usize, [line, ahead]: [&[u8]; 2], first: usize, out: &mut [L]) {
         let (first, out) = match &self.high {
             // Here a sample begins with a byte.
             Some(high) if first.is_multiple_of(8) => {
                 let begin = first / 8 * self.bytes_of_8();
-                let done = high.run(&line[begin..], out);
+                let ahead = ahead.get(begin..).unwrap_or_default();
+                let done = high.run(&line[begin..], ahead, out);
                 (first + done, &mut out[done..])
             }
             _ => (first, out),
@@ -116,7 +118,7 @@ mod tests {
     fn unpacked(packing: Packing, bits: u32, line: &[u8], first: usize, count: usize) -> Vec<u16> {
         let unpack = Unpack { packing, bits, map: Map::Shift(0), high: None };
         let mut out = vec![0; count];
-        unpack.row(0, line, first, &mut out);
+        unpack.row(0, [line, &[]], first, &mut out);
         out
     }
 
@@ -152,9 +154,9 @@ mod tests {
         let unpack =
             Unpack::<u8> { packing: Packing::Byte, bits: 8, map: Map::Tables(tables), high: None };
         let mut out = [0; 3];
-        unpack.row(4, &[9; 5], 1, &mut out);
+        unpack.row(4, [&[9; 5], &[]], 1, &mut out);
         assert_eq!(out, [2, 1, 2]);
-        unpack.row(1, &[9; 5], 2, &mut out);
+        unpack.row(1, [&[9; 5], &[]], 2, &mut out);
         assert_eq!(out, [3, 4, 3]);
     }
 }

@@ -14,8 +14,9 @@
 //!
 //! where `b'`, `f'` is the next edge. So the kernels only add rows up, with small whole factors that
 //! fit 16 bits, into sums of 32 bits: one, *inside*, from `b` on, and one of the row of the next
-//! *edge*. The last step, once for each output pixel, is done in float64, where all these numbers
-//! are whole and below 2^53, so exact; then comes a multiplication with the reciprocal of the weights'
+//! *edge*. The formula is computed where the sums are, if what it gives fits 32 bits ([`Mix`]): what
+//! runs over on the way comes back. The last step, once for each output pixel, is done in float64, with
+//! the formula where it did not fit; all these numbers are whole and below 2^53, so exact. Then comes a multiplication with the reciprocal of the weights'
 //! total, whose error is far smaller than the distance of any quotient from a half that it is not
 //! (see [`Rounding`]).
 //!
@@ -123,6 +124,14 @@ pub(super) struct Share {
     pub(super) neighbour: i16,
 }
 
+/// How an output row comes of its sums, in whole numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mix {
+    pub(super) whole: i32,
+    /// Of the edge before and of this one.
+    pub(super) shares: [i32; 2],
+}
+
 /// How quotients are rounded, whose error is below 2^-43.
 ///
 /// A sum divided by a `total` below 2^34 that does not lie just between two grey levels lies at
@@ -145,8 +154,10 @@ const NUDGE: f64 = 1.0 / (1_u64 << 41) as f64;
 /// From sums to grey levels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Finish {
-    whole: f64,
+    whole: u32,
     reciprocal: f64,
+    /// Whether what an output row comes to always fits 32 bits.
+    fits: bool,
     /// What is added to a quotient.
     bias: [f64; 3],
     rounding: Rounding,
@@ -156,18 +167,30 @@ impl Finish {
     fn new(whole: u32, total: u64, bias: [u32; 3], rounding: Rounding) -> Self {
         let nudge = if rounding == Rounding::Up { NUDGE } else { 0.0 };
         Self {
-            whole: whole.into(),
+            whole,
+            fits: 255 * total <= i32::MAX as u64,
             reciprocal: 1.0 / total as f64,
             bias: bias.map(|bias| f64::from(bias) / 32.0 + nudge),
             rounding,
         }
     }
 
-    /// The grey level of a sum: exact as long as everything here is below 2^53.
+    /// What the kernels are to do with their sums.
+    fn mix(&self, shares: [f64; 2]) -> Option<Mix> {
+        let shares = shares.map(|share| share as i32);
+        self.fits.then_some(Mix { whole: self.whole as i32, shares })
+    }
+
+    /// The sum of an output pixel: exact as long as everything here is below 2^53.
     #[inline(always)]
-    fn level(self, channel: usize, inside: i32, [edge, before]: [i32; 2], shares: [f64; 2]) -> u8 {
+    fn sum(self, inside: i32, [edge, before]: [i32; 2], shares: [f64; 2]) -> f64 {
         let edges = shares[1] * f64::from(edge) - shares[0] * f64::from(before);
-        let sum = self.whole * f64::from(inside) + edges;
+        f64::from(self.whole) * f64::from(inside) + edges
+    }
+
+    /// The grey level of a sum.
+    #[inline(always)]
+    fn level(self, channel: usize, sum: f64) -> u8 {
         let mut quotient = sum * self.reciprocal + self.bias[channel];
         if self.rounding == Rounding::ToEven {
             quotient = (quotient + TO_36_BITS) - TO_36_BITS;
@@ -181,21 +204,36 @@ impl Finish {
         let shown = out.len() / 3;
         let (reds, rest) = out.split_at_mut(shown);
         let (greens, blues) = rest.split_at_mut(shown);
-        let (inside, edge, before) =
-            (&sums.inside[..shown], &sums.edge[..shown], &sums.before[..shown]);
+        let inside = &sums.inside[..shown];
+        if self.fits {
+            for at in 0..shown {
+                let [red, green, blue, _] = inside[at].map(f64::from);
+                reds[at] = self.level(0, red);
+                greens[at] = self.level(1, green);
+                blues[at] = self.level(2, blue);
+            }
+            return;
+        }
+        let (edge, before) = (&sums.edge[..shown], &sums.before[..shown]);
         for at in 0..shown {
             let (inside, edge, before) = (inside[at], edge[at], before[at]);
-            reds[at] = self.level(0, inside[0], [edge[0], before[0]], shares);
-            greens[at] = self.level(1, inside[1], [edge[1], before[1]], shares);
-            blues[at] = self.level(2, inside[2], [edge[2], before[2]], shares);
+            reds[at] = self.level(0, self.sum(inside[0], [edge[0], before[0]], shares));
+            greens[at] = self.level(1, self.sum(inside[1], [edge[1], before[1]], shares));
+            blues[at] = self.level(2, self.sum(inside[2], [edge[2], before[2]], shares));
         }
     }
 
     /// The same for one plane, where `inside` holds both sums.
     #[inline(always)]
     pub(super) fn plane(self, sums: &Sums, shares: [f64; 2], out: &mut [u8]) {
+        if self.fits {
+            for (out, sum) in out.iter_mut().zip(&sums.inside) {
+                *out = self.level(0, f64::from(sum[0]));
+            }
+            return;
+        }
         for ((out, now), before) in out.iter_mut().zip(&sums.inside).zip(&sums.before) {
-            *out = self.level(0, now[0], [now[1], before[1]], shares);
+            *out = self.level(0, self.sum(now[0], [now[1], before[1]], shares));
         }
     }
 }
@@ -208,12 +246,20 @@ pub(super) struct Sums {
     pub(super) edge: Vec<[i32; 4]>,
     /// The edge before.
     before: Vec<[i32; 4]>,
+    /// The edge before, where kernels do all of it: of each group of pieces the lanes of each channel.
+    pub(super) lanes: Vec<[[i32; 16]; 3]>,
 }
 
 impl Sums {
-    fn new(pieces: usize) -> Self {
+    fn new(pieces: usize, groups: usize) -> Self {
         let zeros = vec![[0; 4]; pieces];
-        Self { inside: zeros.clone(), edge: zeros.clone(), before: zeros }
+        let lanes = vec![[[0; 16]; 3]; groups];
+        Self { inside: zeros.clone(), edge: zeros.clone(), before: zeros, lanes }
+    }
+
+    fn restart(&mut self) {
+        self.before.fill([0; 4]);
+        self.lanes.fill([[0; 16]; 3]);
     }
 
     /// Adds the pieces of each window up, `each` at a time.
@@ -243,7 +289,8 @@ pub(in super::super) struct Fused<L> {
     /// Pieces of an output pixel, and output pixels.
     each: usize,
     shown: usize,
-    sums: Sums,
+    /// Of a mosaic one, else one for each plane.
+    sums: Vec<Sums>,
     finish: Finish,
     held: Held<L>,
     starts: Vec<usize>,
@@ -316,17 +363,19 @@ impl<L: Level> Fused<L> {
         let rows = spans.iter().map(Span::rows).max()?;
         let most = 4 * 255 * rows as u64 * u64::from(edges(&geometry.x).total);
         let finish = |whole| Finish::new(whole, total, BIAS, Rounding::Up);
-        Self::new(kernels, Across::Mosaic(pieces), geometry, spans, most, finish)
+        let columns = Columns::Range { first: 0, count: size.0 as usize };
+        Self::new(kernels, Across::Mosaic(pieces), (columns, 1), geometry, spans, most, finish)
     }
 
-    /// For one channel, one byte each.
-    pub(in super::super) fn mono(
+    /// For planes of bytes.
+    pub(in super::super) fn planes(
         kernels: Kernels,
         geometry: &Geometry,
         across: &[(u32, Vec<[u32; 1]>)],
-        width: usize,
+        planes: usize,
         rounding: Rounding,
     ) -> Option<Self> {
+        let (first, width) = (geometry.x.first as usize, geometry.x.source as usize);
         let pieces = Pieces::new(across, None, width)?;
         let spans = spans_of(&geometry.y, |rows, edge| Span::Mono { rows, edge });
         let (x, y) = (edges(&geometry.x), edges(&geometry.y));
@@ -334,13 +383,15 @@ impl<L: Level> Fused<L> {
         let rows = spans.iter().map(Span::rows).max()?;
         let most = 255 * rows as u64 * u64::from(x.total);
         let finish = |whole| Finish::new(whole, total, [0; 3], rounding);
-        Self::new(kernels, Across::Mono(pieces), geometry, spans, most, finish)
+        let columns = Columns::Range { first, count: width };
+        Self::new(kernels, Across::Mono(pieces), (columns, planes), geometry, spans, most, finish)
     }
 
-    /// `most` is the greatest sum that may come together.
+    /// For so many planes of those columns. `most` is the greatest sum that may come together.
     fn new(
         kernels: Kernels,
         across: Across,
+        (columns, planes): (Columns, usize),
         geometry: &Geometry,
         spans: Vec<Span>,
         most: u64,
@@ -352,9 +403,9 @@ impl<L: Level> Fused<L> {
             return None;
         }
         let shown = geometry.x.shown as usize;
-        let (each, width) = match &across {
-            Across::Mono(pieces) => (pieces.each, pieces.width),
-            Across::Mosaic(pieces) => (pieces.each, pieces.width),
+        let each = match &across {
+            Across::Mono(pieces) => pieces.each,
+            Across::Mosaic(pieces) => pieces.each,
         };
         let engine: Engine = match kernels.0 {
             Instructions::Scalar => return None,
@@ -365,6 +416,7 @@ impl<L: Level> Fused<L> {
         };
         let edges = edges(&geometry.y);
         let rows = spans.iter().map(|span| span.range().len()).max()?;
+        let sums = Sums::new((each * shown).next_multiple_of(8), engine.groups());
         Some(Self {
             engine,
             spans,
@@ -373,19 +425,19 @@ impl<L: Level> Fused<L> {
             each,
             shown,
             // Vectors of pieces may reach beyond the last.
-            sums: Sums::new((each * shown).next_multiple_of(8)),
-            held: Held::new(rows, width),
+            sums: vec![sums; planes],
+            held: Held::new(rows, columns, planes),
             starts: Vec::with_capacity(rows),
             ahead: Vec::with_capacity(rows),
         })
     }
 
-    /// Output row `y` of a picture of one channel; rows come in order.
+    /// Output row `y`; rows come in order.
     pub(in super::super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         let Some(out) = L::bytes_mut(out) else { return };
         if y == 0 {
-            self.held.restart();
-            self.sums.before.fill([0; 4]);
+            self.held.next = 0;
+            self.sums.iter_mut().for_each(Sums::restart);
             if self.shares[0] != 0.0 {
                 self.add_up(0, picture);
                 self.next_edge();
@@ -393,43 +445,55 @@ impl<L: Level> Fused<L> {
         }
         self.add_up(y + 1, picture);
         let shares = [self.shares[y], self.shares[y + 1]];
-        match self.engine {
-            #[cfg(target_arch = "x86_64")]
-            Engine::Avx2(ref area) => area.finish(self.finish, &self.sums, shares, out),
-            #[cfg(target_arch = "x86_64")]
-            Engine::Avx512(ref area) => area.finish(self.finish, &self.sums, shares, out),
+        let planes = self.sums.len();
+        for (sums, out) in self.sums.iter().zip(out.chunks_exact_mut(out.len() / planes)) {
+            match self.engine {
+                #[cfg(target_arch = "x86_64")]
+                Engine::Avx2(ref area) => area.finish(self.finish, sums, shares, out),
+                #[cfg(target_arch = "x86_64")]
+                Engine::Avx512(ref area) => area.finish(self.finish, sums, shares, out),
+            }
         }
         self.next_edge();
     }
 
     fn next_edge(&mut self) {
-        let Sums { inside, edge, before } = &mut self.sums;
-        std::mem::swap(if self.engine.is_mono() { inside } else { edge }, before);
+        for Sums { inside, edge, before, .. } in &mut self.sums {
+            std::mem::swap(if self.engine.is_mono() { inside } else { edge }, before);
+        }
     }
 
     fn add_up(&mut self, index: usize, picture: &mut Picture<'_, L>) {
         let Self { engine, spans, sums, held, starts, ahead, .. } = self;
         let span = &spans[index];
+        // The span before the first edge has none before.
+        let before = index.checked_sub(1).map_or(0.0, |before| self.shares[before]);
+        let mix = self.finish.mix([before, self.shares[index]]);
         ahead.clear();
+        let width = held.width;
         let bytes = match picture.plain() {
             Some((bytes, stride)) => {
+                let start = |y: u32| y as usize * stride + held.first;
                 starts.clear();
-                starts.extend(span.range().map(|y| y as usize * stride));
+                starts.extend(span.range().map(start));
                 // Rows that the next span has and this one has not.
                 let next = spans.get(index + 1).map_or(0..0, Span::range);
-                ahead.extend((span.range().end..next.end).map(|y| y as usize * stride));
+                ahead.extend((span.range().end..next.end).map(start));
                 bytes
             }
             None => L::bytes(held.rows(span.range(), picture, starts)).unwrap_or_default(),
         };
-        let rows = Rows { bytes, starts, ahead };
-        match span {
-            Span::Mono { edge, .. } => engine.mono(rows, *edge, sums),
-            Span::Plain { red, .. } => engine.mosaic(rows, *red, sums),
-            Span::Odd(tasks) => engine.odd_mosaic(rows, tasks, sums),
-        }
-        if self.each > 1 {
-            sums.join(self.each, self.shown);
+        for (plane, sums) in sums.iter_mut().enumerate() {
+            // A row has all its planes side by side.
+            let rows = Rows { bytes: &bytes[plane * width..], starts, ahead };
+            match span {
+                Span::Mono { edge, .. } => engine.mono(rows, *edge, mix, sums),
+                Span::Plain { red, .. } => engine.mosaic(rows, *red, mix, sums),
+                Span::Odd(tasks) => engine.odd_mosaic(rows, tasks, mix, sums),
+            }
+            if self.each > 1 {
+                sums.join(self.each, self.shown);
+            }
         }
     }
 }
@@ -439,23 +503,20 @@ impl<L: Level> Fused<L> {
 struct Held<L> {
     levels: Vec<L>,
     columns: Columns,
+    /// The first of these columns, and how many there are.
+    first: usize,
+    width: usize,
+    planes: usize,
     count: usize,
     /// Rows from this one on have not been read.
     next: u32,
 }
 
 impl<L: Level> Held<L> {
-    fn new(rows: usize, width: usize) -> Self {
-        Self {
-            levels: vec![L::default(); rows * width],
-            columns: Columns::Range { first: 0, count: width },
-            count: rows,
-            next: 0,
-        }
-    }
-
-    fn restart(&mut self) {
-        self.next = 0;
+    fn new(rows: usize, columns: Columns, planes: usize) -> Self {
+        let (first, width) = (columns.at(0), columns.count());
+        let levels = vec![L::default(); rows * width * planes];
+        Self { levels, columns, first, width, planes, count: rows, next: 0 }
     }
 
     /// Reads what is missing of those rows, which are at most `count` and lie no further up than the
@@ -466,10 +527,10 @@ impl<L: Level> Held<L> {
         picture: &mut Picture<'_, L>,
         starts: &mut Vec<usize>,
     ) -> &[L] {
-        let (count, width) = (self.count, self.columns.count());
-        let start = |y: u32| y as usize % count * width;
+        let row = self.width * self.planes;
+        let start = |y: u32| y as usize % self.count * row;
         for y in self.next.max(rows.start)..rows.end {
-            let line = &mut self.levels[start(y)..][..width];
+            let line = &mut self.levels[start(y)..][..row];
             picture.read(y as usize, &self.columns, line);
         }
         self.next = self.next.max(rows.end);
@@ -490,30 +551,39 @@ impl Engine {
         }
     }
 
-    fn mono(&self, rows: Rows<'_>, edge: bool, sums: &mut Sums) {
+    fn groups(&self) -> usize {
         match *self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(ref area) => area.mono(rows, edge, sums),
+            Self::Avx2(ref area) => area.groups(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(ref area) => area.mono(rows, edge, sums),
+            Self::Avx512(ref area) => area.groups(),
         }
     }
 
-    fn mosaic(&self, rows: Rows<'_>, red: bool, sums: &mut Sums) {
+    fn mono(&self, rows: Rows<'_>, edge: bool, mix: Option<Mix>, sums: &mut Sums) {
         match *self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(ref area) => area.mosaic(rows, red, sums),
+            Self::Avx2(ref area) => area.mono(rows, edge, mix, sums),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(ref area) => area.mosaic(rows, red, sums),
+            Self::Avx512(ref area) => area.mono(rows, edge, mix, sums),
         }
     }
 
-    fn odd_mosaic(&self, rows: Rows<'_>, tasks: &[Task], sums: &mut Sums) {
+    fn mosaic(&self, rows: Rows<'_>, red: bool, mix: Option<Mix>, sums: &mut Sums) {
         match *self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(ref area) => area.odd_mosaic(rows, tasks, sums),
+            Self::Avx2(ref area) => area.mosaic(rows, red, mix, sums),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(ref area) => area.odd_mosaic(rows, tasks, sums),
+            Self::Avx512(ref area) => area.mosaic(rows, red, mix, sums),
+        }
+    }
+
+    fn odd_mosaic(&self, rows: Rows<'_>, tasks: &[Task], mix: Option<Mix>, sums: &mut Sums) {
+        match *self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(ref area) => area.odd_mosaic(rows, tasks, mix, sums),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(ref area) => area.odd_mosaic(rows, tasks, mix, sums),
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Whoever invokes [`area_loops`] has in scope a vector type `V` with `Group`s of windows, and
 //! `load(group, rows, row)`, `ahead(group, rows)`, `even`, `odd` (bytes as 16-bit lanes), `zero`,
-//! `splat` and `mul` (16-bit), `add` (16-bit), `add_sums`, `fourfold` (32-bit), `dot(sums, levels,
-//! weights)`, and `store_rgb`, `store_pair`, which add up the sums of each window.
+//! `splat` and `mul` (16-bit), `add` (16-bit), `add_sums`, `sub_sums`, `mul_sums`, `splat_sums`,
+//! `fourfold`, `lanes`, `keep_lanes` (32-bit), `dot(sums, levels, weights)`, and `store_rgb`,
+//! `store_pair`, which add up the sums of each window.
 
 macro_rules! area_loops {
     ($features:literal) => {
@@ -15,12 +16,59 @@ macro_rules! area_loops {
             if KIND == 0 { (even(row), odd(row)) } else { (odd(row), even(row)) }
         }
 
+        /// What an output row's sums come to, lane by lane: see [`Mix`]. Keeps those of the edge for the
+        /// next row.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn mixed<const N: usize>(
+            mix: Mix,
+            inside: [V; N],
+            edge: [V; N],
+            before: &mut [[i32; 16]; 3],
+        ) -> [V; N] {
+            let whole = splat_sums(mix.whole);
+            let [of_before, of_edge] = [splat_sums(mix.shares[0]), splat_sums(mix.shares[1])];
+            let mut mixed = inside;
+            for channel in 0..N {
+                let edges = sub_sums(
+                    mul_sums(edge[channel], of_edge),
+                    mul_sums(lanes(&before[channel]), of_before),
+                );
+                mixed[channel] = add_sums(mul_sums(inside[channel], whole), edges);
+                keep_lanes(edge[channel], &mut before[channel]);
+            }
+            mixed
+        }
+
+        /// Hands on what a group of a mosaic's windows came to.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn store_mosaic<const NARROW: bool>(
+            mix: Option<Mix>,
+            inside: [V; 3],
+            edge: [V; 3],
+            index: usize,
+            sums: &mut Sums,
+        ) {
+            match mix {
+                Some(mix) => {
+                    let all = mixed(mix, inside, edge, &mut sums.lanes[index]);
+                    store_rgb::<NARROW>(all, index, &mut sums.inside);
+                }
+                None => {
+                    store_rgb::<NARROW>(inside, index, &mut sums.inside);
+                    store_rgb::<NARROW>(edge, index, &mut sums.edge);
+                }
+            }
+        }
+
         /// Windows of a mosaic over at least two rows inside, the first of which has the kind
         /// `SECOND` and the last `LAST`, with the row above, the edge's and the one below that.
         #[target_feature(enable = $features)]
         fn mosaic<const NARROW: bool, const SECOND: usize, const LAST: usize>(
             groups: &[Group<6>],
             rows: Rows<'_>,
+            mix: Option<Mix>,
             sums: &mut Sums,
         ) {
             let first = 1 - SECOND;
@@ -83,8 +131,8 @@ macro_rules! area_loops {
                 let red = add_sums(inside[0], fourfold(fourth[0]));
                 let blue = add_sums(inside[1], fourfold(fourth[1]));
                 let green = add_sums(greens[0], greens[1]);
-                store_rgb::<NARROW>([red, green, blue], index, &mut sums.inside);
-                store_rgb::<NARROW>([edge[0], edge_green, edge[1]], index, &mut sums.edge);
+                let edge = [edge[0], edge_green, edge[1]];
+                store_mosaic::<NARROW>(mix, [red, green, blue], edge, index, sums);
             }
         }
 
@@ -94,6 +142,7 @@ macro_rules! area_loops {
             groups: &[Group<6>],
             rows: Rows<'_>,
             tasks: &[Task],
+            mix: Option<Mix>,
             sums: &mut Sums,
         ) {
             for (index, group) in groups.iter().enumerate() {
@@ -113,8 +162,7 @@ macro_rules! area_loops {
                         sums[1] = dot(sums[1], g, green);
                     }
                 }
-                store_rgb::<NARROW>(inside, index, &mut sums.inside);
-                store_rgb::<NARROW>(edge, index, &mut sums.edge);
+                store_mosaic::<NARROW>(mix, inside, edge, index, sums);
             }
         }
 
@@ -124,6 +172,7 @@ macro_rules! area_loops {
             groups: &[Group<2>],
             rows: Rows<'_>,
             edge: bool,
+            mix: Option<Mix>,
             sums: &mut Sums,
         ) {
             let inside = rows.starts.len() - usize::from(edge);
@@ -140,13 +189,20 @@ macro_rules! area_loops {
                     let row = load(group, rows, inside);
                     edges = dot(dot(edges, even(row), of_even), odd(row), of_odd);
                 }
-                store_pair::<NARROW>(add_sums(evens, odds), edges, index, &mut sums.inside);
+                let all = add_sums(evens, odds);
+                match mix {
+                    Some(mix) => {
+                        let [all] = mixed(mix, [all], [edges], &mut sums.lanes[index]);
+                        store_pair::<NARROW>(all, zero(), index, &mut sums.inside);
+                    }
+                    None => store_pair::<NARROW>(all, edges, index, &mut sums.inside),
+                }
             }
         }
 
         /// The area mean across and down with these instructions.
         #[derive(Clone, Debug)]
-        pub(in super::super) struct Area {
+        pub(in crate::prepare) struct Area {
             token: Token,
             groups: Groups,
             narrow: bool,
@@ -161,7 +217,7 @@ macro_rules! area_loops {
         }
 
         impl Area {
-            pub(super) fn new(token: Token, across: &Across) -> Option<Self> {
+            pub(in crate::prepare::kernels) fn new(token: Token, across: &Across) -> Option<Self> {
                 let (groups, bytes, width) = match across {
                     Across::Mono(all) => (Groups::Mono(groups(all)?), all.bytes, all.width),
                     Across::Mosaic(all) => (Groups::Mosaic(groups(all)?), all.bytes, all.width),
@@ -169,8 +225,16 @@ macro_rules! area_loops {
                 Some(Self { token, groups, narrow: bytes == 8, width })
             }
 
-            pub(super) fn is_mono(&self) -> bool {
+            pub(in crate::prepare::kernels) fn is_mono(&self) -> bool {
                 matches!(self.groups, Groups::Mono(_))
+            }
+
+            /// Groups of windows.
+            pub(in crate::prepare::kernels) fn groups(&self) -> usize {
+                match &self.groups {
+                    Groups::Mono(groups) => groups.len(),
+                    Groups::Mosaic(groups) => groups.len(),
+                }
             }
 
             /// Checks what the loops rely on, so that no load leaves the bytes.
@@ -183,54 +247,72 @@ macro_rules! area_loops {
                 );
             }
 
-            pub(super) fn mono(&self, rows: Rows<'_>, edge: bool, sums: &mut Sums) {
+            pub(in crate::prepare::kernels) fn mono(
+                &self,
+                rows: Rows<'_>,
+                edge: bool,
+                mix: Option<Mix>,
+                sums: &mut Sums,
+            ) {
                 self.check(rows);
                 let Groups::Mono(groups) = &self.groups else { return };
                 // SAFETY: the token proves the features.
                 unsafe {
                     if self.narrow {
-                        mono::<true>(groups, rows, edge, sums);
+                        mono::<true>(groups, rows, edge, mix, sums);
                     } else {
-                        mono::<false>(groups, rows, edge, sums);
+                        mono::<false>(groups, rows, edge, mix, sums);
                     }
                 }
             }
 
             /// The first of `rows`, which is above those inside, holds red or blue.
-            pub(super) fn mosaic(&self, rows: Rows<'_>, red: bool, sums: &mut Sums) {
+            pub(in crate::prepare::kernels) fn mosaic(
+                &self,
+                rows: Rows<'_>,
+                red: bool,
+                mix: Option<Mix>,
+                sums: &mut Sums,
+            ) {
                 self.check(rows);
                 let Groups::Mosaic(groups) = &self.groups else { return };
                 let last_is_red = red == (rows.starts.len() % 2 == 1);
                 // SAFETY: the token proves the features.
                 unsafe {
                     match (self.narrow, red, last_is_red) {
-                        (false, true, true) => mosaic::<false, 1, 0>(groups, rows, sums),
-                        (false, true, false) => mosaic::<false, 1, 1>(groups, rows, sums),
-                        (false, false, true) => mosaic::<false, 0, 0>(groups, rows, sums),
-                        (false, false, false) => mosaic::<false, 0, 1>(groups, rows, sums),
-                        (true, true, true) => mosaic::<true, 1, 0>(groups, rows, sums),
-                        (true, true, false) => mosaic::<true, 1, 1>(groups, rows, sums),
-                        (true, false, true) => mosaic::<true, 0, 0>(groups, rows, sums),
-                        (true, false, false) => mosaic::<true, 0, 1>(groups, rows, sums),
+                        (false, true, true) => mosaic::<false, 1, 0>(groups, rows, mix, sums),
+                        (false, true, false) => mosaic::<false, 1, 1>(groups, rows, mix, sums),
+                        (false, false, true) => mosaic::<false, 0, 0>(groups, rows, mix, sums),
+                        (false, false, false) => mosaic::<false, 0, 1>(groups, rows, mix, sums),
+                        (true, true, true) => mosaic::<true, 1, 0>(groups, rows, mix, sums),
+                        (true, true, false) => mosaic::<true, 1, 1>(groups, rows, mix, sums),
+                        (true, false, true) => mosaic::<true, 0, 0>(groups, rows, mix, sums),
+                        (true, false, false) => mosaic::<true, 0, 1>(groups, rows, mix, sums),
                     }
                 }
             }
 
-            pub(super) fn odd_mosaic(&self, rows: Rows<'_>, tasks: &[Task], sums: &mut Sums) {
+            pub(in crate::prepare::kernels) fn odd_mosaic(
+                &self,
+                rows: Rows<'_>,
+                tasks: &[Task],
+                mix: Option<Mix>,
+                sums: &mut Sums,
+            ) {
                 self.check(rows);
                 let Groups::Mosaic(groups) = &self.groups else { return };
                 // SAFETY: the token proves the features.
                 unsafe {
                     if self.narrow {
-                        odd_mosaic::<true>(groups, rows, tasks, sums);
+                        odd_mosaic::<true>(groups, rows, tasks, mix, sums);
                     } else {
-                        odd_mosaic::<false>(groups, rows, tasks, sums);
+                        odd_mosaic::<false>(groups, rows, tasks, mix, sums);
                     }
                 }
             }
 
             /// Grey levels of the sums.
-            pub(super) fn finish(
+            pub(in crate::prepare::kernels) fn finish(
                 &self,
                 how: Finish,
                 sums: &Sums,

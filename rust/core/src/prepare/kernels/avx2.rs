@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::level::FILTER_BITS;
 use super::Portable;
-use super::area::{Across, Finish, Pieces, Rows, Sums, Task};
+use super::area::{Across, Finish, Mix, Pieces, Rows, Sums, Task};
 use super::area_body::area_loops;
 use super::unpack::Pattern;
 
@@ -167,6 +167,38 @@ fn add(a: V, b: V) -> V {
 #[target_feature(enable = "avx2")]
 fn add_sums(a: V, b: V) -> V {
     _mm256_add_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sub_sums(a: V, b: V) -> V {
+    _mm256_sub_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mul_sums(a: V, b: V) -> V {
+    _mm256_mullo_epi32(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn splat_sums(value: i32) -> V {
+    _mm256_set1_epi32(value)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lanes(of: &[i32; 16]) -> V {
+    // SAFETY: 32 bytes of a reference are read, which has 64.
+    unsafe { _mm256_loadu_si256(of.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn keep_lanes(sums: V, of: &mut [i32; 16]) {
+    // SAFETY: 32 bytes of a reference are written, which has 64.
+    unsafe { _mm256_storeu_si256(of.as_mut_ptr().cast(), sums) }
 }
 
 #[inline]

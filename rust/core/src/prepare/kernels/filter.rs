@@ -19,7 +19,7 @@ const HALF: i32 = 1 << (FILTER_BITS - 1);
 const COLUMNS: usize = 64;
 const ROWS: usize = 4;
 
-/// What these kernels do of one picture size and spec.
+/// What these kernels do of one picture size and spec, to planes or to pixels of several bytes.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Filter {
     kernels: Kernels,
@@ -32,15 +32,20 @@ enum Engine {
     Avx2(avx2::Filter),
     #[cfg(target_arch = "x86_64")]
     Avx512(avx512::Filter),
+    #[cfg(target_arch = "x86_64")]
+    Ramps(avx512::Ramps),
 }
 
 impl Filter {
-    /// For rows of `width` bytes; none where these kernels cannot do it.
+    /// For planes of `width` pixels; none where these kernels cannot do it.
     pub(in super::super) fn new(
         kernels: Kernels,
         windows: &[Window<'_>],
         width: usize,
     ) -> Option<Self> {
+        if let Some(filter) = Self::of_pixels(kernels, windows, width, 1) {
+            return Some(filter);
+        }
         let engine: Engine = match kernels.0 {
             Instructions::Scalar => return None,
             #[cfg(target_arch = "x86_64")]
@@ -55,14 +60,33 @@ impl Filter {
         Some(Self { kernels, engine })
     }
 
-    /// Resizes one plane or three across.
+    /// For rows of `width` pixels of `channels` bytes each.
+    pub(in super::super) fn of_pixels(
+        kernels: Kernels,
+        windows: &[Window<'_>],
+        width: usize,
+        channels: usize,
+    ) -> Option<Self> {
+        match kernels.0 {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(token) => {
+                let ramps = avx512::Ramps::new(token, windows, width, channels)?;
+                Some(Self { kernels, engine: Engine::Ramps(ramps) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Resizes planes across, or a row of pixels. What lies `ahead` is wanted next.
     // A pattern by place, since on other processors there is no engine to refer to.
-    pub(in super::super) fn across(&self, planes: &[u8], out: &mut [u8]) {
+    pub(in super::super) fn across(&self, planes: &[u8], ahead: &[u8], out: &mut [u8]) {
         match self.engine {
             #[cfg(target_arch = "x86_64")]
             Engine::Avx2(ref filter) => filter.across(planes, out),
             #[cfg(target_arch = "x86_64")]
             Engine::Avx512(ref filter) => filter.across(planes, out),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Ramps(ref ramps) => ramps.across(planes, ahead, out),
         }
     }
 
@@ -74,6 +98,14 @@ impl Filter {
         weights: &[i32],
         out: &mut [u8],
     ) {
+        #[cfg(target_arch = "x86_64")]
+        if let Instructions::Avx512(token) = self.kernels.0 {
+            let (width, count) = (out.len(), ring.len() / out.len());
+            let row = |at: usize| &ring[(first + at) % count * width..][..width];
+            if avx512::down(token, row, weights, out) {
+                return;
+            }
+        }
         self.kernels.run(Down { ring, first, weights, out });
     }
 }

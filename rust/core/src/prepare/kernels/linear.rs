@@ -19,14 +19,15 @@
 #![cfg_attr(not(target_arch = "x86_64"), allow(unused, unreachable_code, dead_code))]
 
 use super::super::demosaic::Phase;
+use super::super::geometry::Axis;
 use super::super::level::Level;
-use super::super::picture::{Columns, Picture};
+use super::super::picture::{Columns, Picture, planes};
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
 use super::{Instructions, Kernels, Portable, prefetch};
 
 /// Lanes come in multiples of this, so that no vector is filled in part.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Two neighbouring columns or rows and their weights, in [`Level::LINEAR_ONE`]s.
 pub(in super::super) type Tap = ([u32; 2], [i32; 2]);
@@ -50,11 +51,20 @@ pub(in super::super) struct Mosaic<L> {
     /// A row, where a picture's bytes are not its levels.
     columns: Columns,
     levels: Vec<L>,
+    #[cfg(target_arch = "x86_64")]
+    taps: Option<(avx512::Taps, Held<L>)>,
+}
+
+/// The latest rows of a picture whose bytes are not its levels: those of row y lie in `levels[y % 4]`.
+#[derive(Clone, Debug)]
+struct Held<L> {
+    levels: [Vec<L>; 4],
+    rows: [Option<usize>; 4],
 }
 
 /// Where the words of a row begin.
 #[derive(Clone, Debug)]
-struct Picks {
+pub(super) struct Picks {
     starts: Vec<u32>,
     #[cfg(target_arch = "x86_64")]
     avx512: Option<avx512::Picks>,
@@ -75,6 +85,7 @@ impl<L: Level> Mosaic<L> {
     pub(in super::super) fn new(
         kernels: Kernels,
         across: &[Tap],
+        down: &Axis,
         (width, height): (u32, u32),
         phase: Phase,
     ) -> Option<Self> {
@@ -85,6 +96,7 @@ impl<L: Level> Mosaic<L> {
         }
         let words = across.len().next_multiple_of(LANES);
         let (mut starts, mut lanes) = (Vec::new(), [Lanes::default(), Lanes::default()]);
+        let mut of_words = Vec::new();
         for index in 0..words {
             let (at, weight) = across[index.min(across.len() - 1)];
             // As everywhere, the outermost columns repeat those inside of them.
@@ -96,6 +108,7 @@ impl<L: Level> Mosaic<L> {
                 (true, true) => (left - 1, [0, both]),
             };
             starts.push(first - 1);
+            of_words.push((first - 1, weight));
             for (parity, lanes) in (0..).zip(&mut lanes) {
                 let green_first = first % 2 != parity;
                 lanes.turned.push(if green_first { u32::MAX } else { 0 });
@@ -103,15 +116,21 @@ impl<L: Level> Mosaic<L> {
                 lanes.green.push(weight[usize::from(!green_first)]);
             }
         }
-        let picks = Picks {
-            #[cfg(target_arch = "x86_64")]
-            avx512: match kernels.0 {
-                Instructions::Avx512(token) => avx512::Picks::new(token, &starts, width as usize),
-                _ => None,
-            },
-            starts,
+        let picks = Picks::new(kernels, starts, width as usize);
+        #[cfg(target_arch = "x86_64")]
+        let taps = match kernels.0 {
+            // Where it enlarges much, rows are better resized across once than once for each output row.
+            Instructions::Avx512(token) if down.resized <= down.source => {
+                avx512::Taps::new(token, &of_words[..across.len()], width as usize).map(|taps| {
+                    let levels = [0; 4].map(|_| vec![L::default(); width as usize]);
+                    (taps, Held { levels, rows: [None; 4] })
+                })
+            }
+            _ => None,
         };
         Some(Self {
+            #[cfg(target_arch = "x86_64")]
+            taps,
             kernels,
             phase,
             height: height as usize,
@@ -128,6 +147,10 @@ impl<L: Level> Mosaic<L> {
     }
 
     pub(in super::super) fn restart(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some((_, held)) = &mut self.taps {
+            held.rows = [None; 4];
+        }
         self.held_words = [None; 4];
         self.held_sums = [None; 2];
     }
@@ -144,6 +167,38 @@ impl<L: Level> Mosaic<L> {
         let Some(out) = L::bytes_mut(out) else { return };
         // As everywhere, the outermost rows repeat those inside of them.
         let [upper, lower] = [upper, lower].map(|y| (y as usize).clamp(1, self.height - 2));
+        #[cfg(target_arch = "x86_64")]
+        if let Some((taps, held)) = &mut self.taps {
+            let ahead = (next as usize).saturating_sub(upper);
+            let mut of_rows: [[&[u8]; 2]; 4] = [[&[]; 2]; 4];
+            let wanted = [upper - 1, upper, upper + 1, lower + 1];
+            match picture.plain() {
+                Some((bytes, stride)) => {
+                    let width = self.levels.len();
+                    let line = |y: usize| bytes.get(y * stride..)?.get(..width);
+                    for (lines, y) in of_rows.iter_mut().zip(wanted) {
+                        *lines = [y, y + ahead].map(|y| line(y).unwrap_or_default());
+                    }
+                }
+                None => {
+                    held.read(wanted, &self.columns, picture);
+                    for (lines, y) in of_rows.iter_mut().zip(wanted) {
+                        lines[0] = L::bytes(&held.levels[y % 4]).unwrap_or_default();
+                    }
+                }
+            }
+            let planes = planes(out, self.shown);
+            let [red, green, blue] = planes;
+            let is_red = self.phase.is_red_row(upper);
+            return taps.row(avx512::MosaicJob {
+                colored: self.phase.colored(upper),
+                lines: of_rows.map(|[line, _]| line),
+                ahead: of_rows.map(|[_, ahead]| ahead),
+                alone: lower == upper,
+                weights,
+                planes: if is_red { [red, green, blue] } else { [blue, green, red] },
+            });
+        }
         if self.held_sums[1] == Some(upper) {
             self.sums.swap(0, 1);
             self.held_sums.swap(0, 1);
@@ -205,8 +260,34 @@ impl<L: Level> Mosaic<L> {
     }
 }
 
+impl<L: Level> Held<L> {
+    fn read(&mut self, wanted: [usize; 4], columns: &Columns, picture: &mut Picture<'_, L>) {
+        for y in wanted {
+            if self.rows[y % 4] != Some(y) {
+                self.rows[y % 4] = Some(y);
+                picture.read(y, columns, &mut self.levels[y % 4]);
+            }
+        }
+    }
+}
+
 impl Picks {
-    fn pick(&self, line: &[u8], ahead: &[u8], words: &mut [u32]) {
+    /// For rows of `width` bytes.
+    pub(super) fn new(kernels: Kernels, starts: Vec<u32>, width: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let avx512 = match kernels.0 {
+            Instructions::Avx512(token) => avx512::Picks::new(token, &starts, width),
+            _ => None,
+        };
+        Self {
+            starts,
+            #[cfg(target_arch = "x86_64")]
+            avx512,
+        }
+    }
+
+    /// The words of a row. What lies `ahead` is wanted next.
+    pub(super) fn pick(&self, line: &[u8], ahead: &[u8], words: &mut [u32]) {
         #[cfg(target_arch = "x86_64")]
         if let Some(picks) = &self.avx512 {
             return picks.pick(line, ahead, words);
@@ -262,10 +343,10 @@ impl Portable for Across<'_> {
 }
 
 /// Two rows down.
-struct Mixed<'a> {
-    rows: [&'a [i32]; 2],
-    weights: [i32; 2],
-    out: &'a mut [u8],
+pub(super) struct Mixed<'a> {
+    pub(super) rows: [&'a [i32]; 2],
+    pub(super) weights: [i32; 2],
+    pub(super) out: &'a mut [u8],
 }
 
 impl Portable for Mixed<'_> {

@@ -15,6 +15,7 @@ pub(super) mod avx2;
 pub(super) mod avx512;
 pub(super) mod filter;
 pub(super) mod linear;
+pub(super) mod linear_pixels;
 mod planes;
 pub(super) mod unpack;
 
@@ -103,13 +104,6 @@ impl Kernels {
             let names: Vec<_> = all.iter().map(|kernels| kernels.name()).collect();
             format!("{name:?}; this machine has {}", names.join(", "))
         })
-    }
-
-    /// Has bytes that will soon be wanted fetched to the second-level cache.
-    pub(super) fn prefetch(self, bytes: &[u8]) {
-        if !matches!(self.0, Instructions::Scalar) {
-            prefetch(bytes);
-        }
     }
 
     /// Does it with these instructions.

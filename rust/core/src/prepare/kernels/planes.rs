@@ -4,18 +4,31 @@
 #![cfg_attr(not(target_arch = "x86_64"), allow(unused, unreachable_code, dead_code))]
 
 use super::super::level::Level;
+use super::super::picture::planes;
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
 use super::{Instructions, Kernels, Portable, prefetch};
 
 impl Kernels {
-    /// Pixels of `N` bytes to planes of their first three. What lies `ahead` is wanted next.
-    pub(in super::super) fn split<L: Level, const N: usize>(
+    /// Pixels of three or four bytes to planes of their first three, red first. What lies `ahead` is
+    /// wanted next.
+    pub(in super::super) fn split_pixels<L: Level>(
         self,
         pixels: &[u8],
         ahead: &[u8],
-        planes: [&mut [L]; 3],
+        each: usize,
+        red_first: bool,
+        out: &mut [L],
     ) {
+        let [a, b, c] = planes(out, pixels.len() / each);
+        let planes = if red_first { [a, b, c] } else { [c, b, a] };
+        match each {
+            3 => self.split::<L, 3>(pixels, ahead, planes),
+            _ => self.split::<L, 4>(pixels, ahead, planes),
+        }
+    }
+
+    fn split<L: Level, const N: usize>(self, pixels: &[u8], ahead: &[u8], planes: [&mut [L]; 3]) {
         let [mut a, mut b, mut c] = planes;
         let mut done = 0;
         #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,127 @@
+//! Pixels to planes, and samples to bytes.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::super::prefetch;
+use super::super::unpack::Pattern;
+use super::Avx512;
+
+/// Pixels of three bytes to planes, 64 at a time; says how many. What lies `ahead` is wanted next.
+pub(in super::super) fn split_threes(
+    token: Avx512,
+    pixels: &[u8],
+    ahead: &[u8],
+    planes: [&mut [u8]; 3],
+) -> usize {
+    /// Of the bytes of 64 pixels those of a plane: from the first two vectors, then from all.
+    const INDEX: [[[u8; 64]; 2]; 3] = {
+        let mut index = [[[0; 64]; 2]; 3];
+        let mut plane = 0;
+        while plane < 3 {
+            let mut pixel = 0;
+            while pixel < 64 {
+                let from = 3 * pixel + plane;
+                if from < 128 {
+                    index[plane][0][pixel] = from as u8;
+                    index[plane][1][pixel] = pixel as u8;
+                } else {
+                    index[plane][1][pixel] = (from - 64) as u8;
+                }
+                pixel += 1;
+            }
+            plane += 1;
+        }
+        index
+    };
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+    fn split(pixels: &[u8], ahead: &[u8], planes: [&mut [u8]; 3]) -> usize {
+        let (chunks, _) = pixels.as_chunks::<192>();
+        let [a, b, c] = planes;
+        let (a, b, c) = (a.as_chunks_mut().0, b.as_chunks_mut().0, c.as_chunks_mut().0);
+        let mut done = 0;
+        for (pixels, ((a, b), c)) in chunks.iter().zip(a.iter_mut().zip(b).zip(c)) {
+            if let Some(ahead) = ahead.get(3 * done..3 * done + 192) {
+                prefetch(ahead);
+            }
+            for (plane, out) in [a, b, c].into_iter().enumerate() {
+                let out: &mut [u8; 64] = out;
+                let [near, all] = &INDEX[plane];
+                // SAFETY: 192 bytes and twice 64 of references are read, and 64 written.
+                unsafe {
+                    let from = pixels.as_ptr();
+                    let first = _mm512_loadu_si512(from.cast());
+                    let second = _mm512_loadu_si512(from.add(64).cast());
+                    let third = _mm512_loadu_si512(from.add(128).cast());
+                    let near = _mm512_loadu_si512(near.as_ptr().cast());
+                    let all = _mm512_loadu_si512(all.as_ptr().cast());
+                    let two = _mm512_permutex2var_epi8(first, near, second);
+                    let three = _mm512_permutex2var_epi8(two, all, third);
+                    _mm512_storeu_si512(out.as_mut_ptr().cast(), three);
+                }
+            }
+            done += 64;
+        }
+        done
+    }
+    let _proof = token;
+    // SAFETY: the token proves the features.
+    unsafe { split(pixels, ahead, planes) }
+}
+
+/// See [`Pattern`]; 64 samples at once, and what is left in eights. Says how many. What lies `ahead`
+/// is wanted next.
+pub(in super::super) fn unpack(
+    token: Avx512,
+    pattern: &Pattern,
+    line: &[u8],
+    ahead: &[u8],
+    out: &mut [u8],
+) -> usize {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+    fn run(pattern: &Pattern, line: &[u8], ahead: &[u8], out: &mut [u8]) {
+        // SAFETY: 64 bytes of references each are read.
+        let (first, second) = unsafe {
+            (
+                _mm512_loadu_si512(pattern.fours[0].as_ptr().cast()),
+                _mm512_loadu_si512(pattern.fours[1].as_ptr().cast()),
+            )
+        };
+        let shifts = _mm512_set1_epi64(i64::from_le_bytes(pattern.shifts));
+        // The upper four bytes of eight.
+        const UPPER: u64 = 0xF0F0_F0F0_F0F0_F0F0;
+        let whole = 8 * pattern.step;
+        for (at, (bytes, out)) in line.chunks(whole).zip(out.chunks_mut(64)).enumerate() {
+            if let Some(ahead) = ahead.get(at * whole..) {
+                prefetch(&ahead[..ahead.len().min(whole)]);
+            }
+            let near = u64::MAX >> (64 - bytes.len().min(64));
+            let far = match bytes.len().saturating_sub(64) {
+                0 => 0,
+                left => u64::MAX >> (64 - left),
+            };
+            // SAFETY: the masks leave out what lies beyond `bytes`, which have 128 at most; bytes that
+            // are masked out are not accessed.
+            let (near, far) = unsafe {
+                let from = bytes.as_ptr();
+                (
+                    _mm512_maskz_loadu_epi8(near, from.cast()),
+                    _mm512_maskz_loadu_epi8(far, from.wrapping_add(64).cast()),
+                )
+            };
+            let first = _mm512_permutex2var_epi8(near, first, far);
+            let second = _mm512_permutex2var_epi8(near, second, far);
+            let levels = _mm512_multishift_epi64_epi8(shifts, first);
+            let levels = _mm512_mask_multishift_epi64_epi8(levels, UPPER, shifts, second);
+            let mask = u64::MAX >> (64 - out.len());
+            // SAFETY: only as many bytes are written as `out` has.
+            unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, levels) };
+        }
+    }
+    let eights = (line.len() / pattern.step).min(out.len() / 8);
+    let _proof = token;
+    let line = &line[..eights * pattern.step];
+    // SAFETY: the token proves the features.
+    unsafe { run(pattern, line, ahead, &mut out[..8 * eights]) };
+    8 * eights
+}

@@ -1,0 +1,111 @@
+//! AVX-512 with VBMI and VNNI: Ice Lake, Zen 4 and later.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::Portable;
+
+mod area;
+mod bytes;
+mod filter;
+mod linear;
+mod mosaic;
+mod ramps;
+
+pub(super) use area::Area;
+pub(super) use bytes::{split_threes, unpack};
+pub(super) use filter::{Filter, down};
+pub(super) use linear::Picks;
+pub(super) use mosaic::{Job as MosaicJob, Taps};
+pub(super) use ramps::Ramps;
+
+/// The proof that this machine has these instructions.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::prepare) struct Avx512(());
+
+impl Avx512 {
+    pub(super) fn detect() -> Option<Self> {
+        let all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi")
+            && is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        all.then_some(Self(()))
+    }
+}
+
+impl Avx512 {
+    /// See [`Portable`].
+    pub(super) fn run(self, work: impl Portable) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]
+        fn run(work: impl Portable) {
+            work.run();
+        }
+        // SAFETY: the token proves the features.
+        unsafe { run(work) }
+    }
+}
+
+type V = __m512i;
+
+/// A window: up to 256 bytes of a row, of which those that lie in the row are loaded.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    masks: [u64; 4],
+    /// Vectors that hold something wanted: 1 to 4.
+    vectors: usize,
+}
+
+impl Window {
+    /// For `length` bytes of a row of `width`, from `base` on.
+    fn new(base: usize, length: usize, width: usize) -> Option<Self> {
+        let vectors = length.div_ceil(64).max(1);
+        if vectors > 4 {
+            return None;
+        }
+        let left = width.checked_sub(base)?;
+        let mask = |at: usize| match left.saturating_sub(64 * at) {
+            0 => 0,
+            left => u64::MAX >> 64_usize.saturating_sub(left),
+        };
+        Some(Self { masks: [0, 1, 2, 3].map(mask), vectors })
+    }
+}
+
+/// The first `N` vectors of a window.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn window<const N: usize>(window: &Window, line: &[u8], base: usize) -> [V; N] {
+    let mut vectors = [_mm512_setzero_si512(); N];
+    for (at, vector) in vectors.iter_mut().enumerate() {
+        let from = line.as_ptr().wrapping_add(base + 64 * at);
+        // SAFETY: `Window::new` masked out what lies beyond the row, whose length every caller
+        // checks; bytes that are masked out are not accessed.
+        *vector = unsafe { _mm512_maskz_loadu_epi8(window.masks[at], from.cast()) };
+    }
+    vectors
+}
+
+/// Bytes of a window, `index` modulo 128: those of `far` in its second half, and 0 where not `wanted`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn fetch<const N: usize>(window: &[V; N], index: &[u8; 64], far: u64, wanted: u64) -> V {
+    // SAFETY: 64 bytes of a reference are read.
+    let index = unsafe { _mm512_loadu_si512(index.as_ptr().cast()) };
+    // Branches on a const parameter are taken at compile time.
+    if N == 1 {
+        return _mm512_maskz_permutexvar_epi8(wanted, index, window[0]);
+    }
+    let near = _mm512_maskz_permutex2var_epi8(wanted, window[0], index, window[1]);
+    if N == 2 {
+        near
+    } else if N == 3 {
+        _mm512_mask_permutexvar_epi8(near, far, index, window[2])
+    } else {
+        let beyond = _mm512_permutex2var_epi8(window[2], index, window[3]);
+        _mm512_mask_blend_epi8(far, near, beyond)
+    }
+}
