@@ -9,6 +9,7 @@ use crate::abi::{
 };
 use crate::camera::Camera;
 use crate::description;
+use crate::dialect::{Dialect, Timestamp};
 use crate::error::{Fault, Result};
 use crate::event::Message;
 use crate::faults::{self, FaultKind};
@@ -19,7 +20,7 @@ use crate::library::{self, Object};
 use crate::modules::{self, BufferPort, Device, MODEL, StreamPort, TL_TYPE, VENDOR, VERSION};
 use crate::port::{self, Port, XML_ADDRESS};
 use crate::registers::{self, CHUNKS};
-use crate::stream::{BUFFER_ALIGNMENT, BUFFERS_MIN, BufferView, Stream};
+use crate::stream::{BufferView, Stream};
 
 pub(crate) fn system(command: i32) -> Result<Answer> {
     Ok(match command {
@@ -65,13 +66,14 @@ pub(crate) fn device(camera: &Camera, access_status: i32, command: i32) -> Resul
         device_info::USER_DEFINED_NAME => Answer::Text(camera.user_id()),
         device_info::SERIAL_NUMBER => Answer::text(&camera.serial),
         device_info::VERSION => Answer::text(VERSION),
-        device_info::TIMESTAMP_FREQUENCY => Answer::U64(1_000_000_000),
+        device_info::TIMESTAMP_FREQUENCY => Answer::U64(camera.dialect.tick_hz),
         _ => return unknown(command),
     })
 }
 
 pub(crate) fn stream(stream: &Stream, command: i32) -> Result<Answer> {
     let counts = stream.counts();
+    let dialect = &stream.camera.dialect;
     Ok(match command {
         stream_info::ID => Answer::text(modules::STREAM_ID),
         stream_info::NUM_DELIVERED => Answer::U64(counts.delivered),
@@ -80,21 +82,24 @@ pub(crate) fn stream(stream: &Stream, command: i32) -> Result<Answer> {
         stream_info::NUM_QUEUED => Answer::Size(counts.queued),
         stream_info::NUM_AWAIT_DELIVERY => Answer::Size(counts.awaiting),
         stream_info::NUM_STARTED => Answer::U64(counts.started_frames),
+        stream_info::PAYLOAD_SIZE if dialect.defines_payload_size => {
+            Answer::Size(stream.camera.payload_bytes())
+        }
         // The remote device's PayloadSize tells it; the two never disagree if there is only one.
         stream_info::PAYLOAD_SIZE => return not_available("the stream's payload size"),
         stream_info::IS_GRABBING => Answer::Bool(counts.is_grabbing),
-        stream_info::DEFINES_PAYLOADSIZE => Answer::Bool(false),
+        stream_info::DEFINES_PAYLOADSIZE => Answer::Bool(dialect.defines_payload_size),
         stream_info::TLTYPE => Answer::text(TL_TYPE),
         stream_info::NUM_CHUNKS_MAX => Answer::Size(CHUNKS.len()),
-        stream_info::BUF_ANNOUNCE_MIN => Answer::Size(BUFFERS_MIN),
-        stream_info::BUF_ALIGNMENT => Answer::Size(BUFFER_ALIGNMENT),
+        stream_info::BUF_ANNOUNCE_MIN => Answer::Size(dialect.buffers_min),
+        stream_info::BUF_ALIGNMENT => Answer::Size(dialect.buffer_alignment),
         stream_info::FLOW_TABLE => return not_available("a flow table"),
         stream_info::GENDC_PREFETCH_DESCRIPTOR => return not_available("a GenDC descriptor"),
         _ => return unknown(command),
     })
 }
 
-pub(crate) fn buffer(view: &BufferView, command: i32) -> Result<Answer> {
+pub(crate) fn buffer(view: &BufferView, dialect: &Dialect, command: i32) -> Result<Answer> {
     if view.content.as_ref().is_some_and(|content| content.info_fails) {
         return Err(Fault::new(status::ERROR, "a fault on demand: nothing is told of this buffer"));
     }
@@ -130,7 +135,15 @@ pub(crate) fn buffer(view: &BufferView, command: i32) -> Result<Answer> {
         return Err(Fault::new(status::NO_DATA, "the buffer holds parts: ask for each of them"));
     }
     Ok(match command {
-        buffer_info::TIMESTAMP | buffer_info::TIMESTAMP_NS => Answer::U64(content.timestamp_ns),
+        buffer_info::TIMESTAMP if dialect.timestamp != Timestamp::None => {
+            Answer::U64(dialect.ticks(content.timestamp_ns))
+        }
+        buffer_info::TIMESTAMP_NS if dialect.timestamp == Timestamp::Ns => {
+            Answer::U64(content.timestamp_ns)
+        }
+        buffer_info::TIMESTAMP | buffer_info::TIMESTAMP_NS => {
+            return not_available("such a timestamp");
+        }
         buffer_info::IS_INCOMPLETE => Answer::Bool(content.is_incomplete),
         buffer_info::DATA_LARGER_THAN_BUFFER => Answer::Bool(content.is_larger_than_buffer),
         buffer_info::SIZE_FILLED => Answer::Size(content.filled_bytes),
@@ -138,7 +151,8 @@ pub(crate) fn buffer(view: &BufferView, command: i32) -> Result<Answer> {
         buffer_info::HEIGHT => Answer::Size(content.height),
         buffer_info::XOFFSET => Answer::Size(content.x),
         buffer_info::YOFFSET => Answer::Size(content.y),
-        buffer_info::XPADDING | buffer_info::YPADDING => Answer::Size(0),
+        buffer_info::XPADDING => Answer::Size(content.x_padding),
+        buffer_info::YPADDING => Answer::Size(0),
         buffer_info::IMAGEOFFSET => Answer::Size(content.image_offset),
         buffer_info::FRAMEID => Answer::U64(content.frame_id),
         buffer_info::IMAGEPRESENT => Answer::Bool(true),
@@ -179,7 +193,8 @@ pub(crate) fn part(view: &BufferView, index: u32, command: i32) -> Result<Answer
         part_info::HEIGHT => Answer::Size(part.height),
         part_info::XOFFSET => Answer::Size(content.x),
         part_info::YOFFSET => Answer::Size(content.y),
-        part_info::XPADDING => Answer::Size(0),
+        // The image alone has padding, and is the first.
+        part_info::XPADDING => Answer::Size(if index == 0 { content.x_padding } else { 0 }),
         part_info::SOURCE_ID | part_info::REGION_ID => Answer::U64(0),
         part_info::DELIVERED_IMAGEHEIGHT => Answer::Size(part.delivered_height),
         part_info::DATA_PURPOSE_ID => Answer::U64(part.purpose),

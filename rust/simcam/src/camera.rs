@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::abi::{access_flag, access_status, event_type, status};
 use crate::clock;
 use crate::config::DeviceConfig;
+use crate::dialect::Dialect;
 use crate::error::{Fault, Result};
 use crate::event::{Listeners, Message};
 use crate::faults::{self, FaultKind, Faults, Strikes};
@@ -41,6 +42,7 @@ pub(crate) struct Camera {
     pub(crate) pattern_size: (u32, u32),
     /// The interface that it hangs on.
     pub(crate) interface: String,
+    pub(crate) dialect: Dialect,
     /// Whether the description file comes as a ZIP archive.
     pub(crate) zipped: bool,
     memory_limit: usize,
@@ -263,6 +265,7 @@ impl Camera {
             serial: config.serial,
             pattern_size: config.pattern_size,
             interface: config.interface,
+            dialect: config.dialect,
             zipped: config.zipped,
             memory_limit: config.memory_limit,
             born_ns: clock::now_ns(),
@@ -300,7 +303,7 @@ impl Camera {
     }
 
     pub(crate) fn payload_bytes(&self) -> usize {
-        lock(&self.state).settings.payload_bytes()
+        self.dialect.image_offset + lock(&self.state).settings.payload_bytes()
     }
 
     pub(crate) fn attach(&self, stream: Arc<Stream>) {
@@ -562,7 +565,8 @@ impl Camera {
                 if state.notifies(RemoteEvent::ExposureEnd) {
                     let end_ns = exposure.start_ns + exposure.exposure_ns;
                     drop(guard);
-                    self.notify(RemoteEvent::ExposureEnd, end_ns, exposure.frame_id);
+                    let frame_id = self.dialect.frame_id(exposure.frame_id);
+                    self.notify(RemoteEvent::ExposureEnd, end_ns, frame_id);
                     guard = lock(&self.state);
                 }
             } else if let Some(outgoing) = active.take_due(now_ns) {
@@ -576,6 +580,9 @@ impl Camera {
                     delivery: state.settings.delivery,
                     region: state.settings.region,
                     format: state.settings.pixel_format,
+                    line_padding: state.settings.line_padding,
+                    image_offset: self.dialect.image_offset,
+                    frame_id: self.dialect.frame_id(outgoing.exposure.frame_id),
                     parts: state.settings.parts(),
                     chunks: state.chunks(),
                     strikes: outgoing.strikes,

@@ -25,6 +25,15 @@
 //! components = ["Intensity"] # with Confidence or Range too: a multi-part payload
 //! interface = "SimCamInterface" # the interface it hangs on
 //! description = "xml"       # xml | zip
+//! line_padding = 0          # bytes after each row
+//! image_offset = 0          # bytes before the image
+//! buffers_min = 2           # and below: where real producers differ
+//! buffer_alignment = 1
+//! defines_payload_size = false
+//! timestamp = "ns"          # ns | ticks | none
+//! tick_hz = 1000000000
+//! first_frame_id = 0
+//! frame_id_bits = 64        # 64 | 16
 //! memory_mb = 512           # limit for this device's prepared images
 //! [[device.fault]]          # any number, each of another kind; see docs/simcam.md
 //! kind = "Incomplete"
@@ -42,6 +51,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::abi::status;
+use crate::dialect::{Dialect, Timestamp};
 use crate::error::{Fault, Result};
 use crate::faults::{self, FaultKind, Faults, Rule};
 use crate::formats::PixelFormat;
@@ -74,6 +84,7 @@ pub(crate) struct DeviceConfig {
     /// Whether the description file comes as a ZIP archive.
     pub(crate) zipped: bool,
     pub(crate) faults: Faults,
+    pub(crate) dialect: Dialect,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +121,15 @@ struct Entry {
     interface: Option<String>,
     description: Option<Description>,
     memory_mb: Option<u32>,
+    line_padding: Option<u32>,
+    buffers_min: Option<u32>,
+    buffer_alignment: Option<u32>,
+    defines_payload_size: Option<bool>,
+    timestamp: Option<EntryTimestamp>,
+    tick_hz: Option<u64>,
+    first_frame_id: Option<u64>,
+    frame_id_bits: Option<u32>,
+    image_offset: Option<u32>,
     #[serde(default)]
     fault: Vec<FaultEntry>,
 }
@@ -128,6 +148,14 @@ struct FaultEntry {
     times: Option<u64>,
     duration_s: Option<f64>,
     value: Option<f64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EntryTimestamp {
+    Ns,
+    Ticks,
+    None,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -202,6 +230,7 @@ pub(crate) fn parse(text: &str, folder: &Path) -> Result<Vec<DeviceConfig>> {
 
 impl Entry {
     fn resolve(self, index: usize, folder: &Path) -> Result<DeviceConfig> {
+        let dialect = self.dialect()?;
         let mut settings = Settings::new(PATTERN_SIZE);
         let size = match (self.width, self.height) {
             (Some(width), Some(height)) => Some((width, height)),
@@ -270,6 +299,7 @@ impl Entry {
             }
             faults.set(kind, rule);
         }
+        settings.line_padding = at_most("line_padding", self.line_padding, 0, 0..=4096)? as usize;
         let memory_mb = self.memory_mb.unwrap_or(512);
         if memory_mb == 0 {
             return Err(out_of_range("memory_mb", memory_mb, 1..=u32::MAX));
@@ -286,8 +316,54 @@ impl Entry {
             interface: text("interface", self.interface, || INTERFACE_ID.to_owned())?,
             zipped: matches!(self.description, Some(Description::Zip)),
             faults,
+            dialect,
         })
     }
+
+    fn dialect(&self) -> Result<Dialect> {
+        let buffers_min = at_most("buffers_min", self.buffers_min, 2, 1..=64)?;
+        let alignment = at_most("buffer_alignment", self.buffer_alignment, 1, 1..=1 << 21)?;
+        if !alignment.is_power_of_two() {
+            return Err(Fault::new(
+                status::ERROR,
+                format!("buffer_alignment = {alignment}: must be a power of two"),
+            ));
+        }
+        let has_short_frame_ids = match self.frame_id_bits {
+            None | Some(64) => false,
+            Some(16) => true,
+            Some(bits) => {
+                let text = format!("frame_id_bits = {bits}: must be 16 or 64");
+                return Err(Fault::new(status::ERROR, text));
+            }
+        };
+        let (least, most) = if has_short_frame_ids { (1, 0xFFFF) } else { (0, faults::COUNT_MAX) };
+        Ok(Dialect {
+            buffers_min: buffers_min as usize,
+            buffer_alignment: alignment as usize,
+            defines_payload_size: self.defines_payload_size.unwrap_or(false),
+            timestamp: match self.timestamp {
+                None | Some(EntryTimestamp::Ns) => Timestamp::Ns,
+                Some(EntryTimestamp::Ticks) => Timestamp::Ticks,
+                Some(EntryTimestamp::None) => Timestamp::None,
+            },
+            tick_hz: at_most("tick_hz", self.tick_hz, 1_000_000_000, 1..=10_000_000_000)?,
+            first_frame_id: at_most("first_frame_id", self.first_frame_id, least, least..=most)?,
+            has_short_frame_ids,
+            image_offset: at_most("image_offset", self.image_offset, 0, 0..=1 << 20)? as usize,
+        })
+    }
+}
+
+/// The value of a key that has limits.
+fn at_most<T: Copy + Display + PartialOrd>(
+    key: &str,
+    value: Option<T>,
+    default: T,
+    range: RangeInclusive<T>,
+) -> Result<T> {
+    let value = value.unwrap_or(default);
+    if range.contains(&value) { Ok(value) } else { Err(out_of_range(key, value, range)) }
 }
 
 impl FaultEntry {
@@ -414,6 +490,28 @@ mod tests {
     }
 
     #[test]
+    fn every_key_and_every_fault_stands_in_the_documentation() {
+        let page = include_str!("../../../docs/simcam.md");
+        let unknown = parse_text("schema = 1\n[[device]]\nnonsense = 1").unwrap_err();
+        let of_a_fault =
+            parse_text("schema = 1\n[[device]]\n[[device.fault]]\nnonsense = 1").unwrap_err();
+        let mut keys = 0;
+        // The parser lists what it knows: `id`, `vendor`, ...
+        for key in [unknown, of_a_fault].iter().flat_map(|text| {
+            let listed = text.split("expected one of").nth(1).unwrap();
+            listed.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+        }) {
+            keys += 1;
+            assert!(key == "fault" || page.contains(&format!("`{key}`")), "{key}");
+        }
+        assert_eq!(keys, 33 + 11);
+        for kind in FaultKind::ALL {
+            assert!(page.contains(&format!("| `{}` |", kind.name())), "{}", kind.name());
+        }
+        assert!(page.contains(&format!("any of the {} that", PixelFormat::ALL.len())));
+    }
+
+    #[test]
     fn a_mistake_is_named() {
         for (text, word) in [
             ("schema = 2", "schema = 1"),
@@ -426,6 +524,10 @@ mod tests {
             ("schema = 1\n[[device]]\npixel_format = 'Mono9'", "BayerRG8"),
             ("schema = 1\n[[device]]\nimages = 'none'", "/nonexistent/none"),
             ("schema = 1\n[[device]]\ncomponents = ['Depth']", "Confidence"),
+            ("schema = 1\n[[device]]\nframe_id_bits = 32", "16 or 64"),
+            ("schema = 1\n[[device]]\nbuffer_alignment = 3", "power of two"),
+            ("schema = 1\n[[device]]\nbuffers_min = 0", "buffers_min"),
+            ("schema = 1\n[[device]]\ninterface = ''", "interface"),
             ("schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Smoke'", "Incomplete"),
             ("schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Late'\nvalue = -1", "value"),
             ("schema = 1\n[[device]]\n[[device.fault]]\nkind = 'Late'\nevery = 0", "every"),

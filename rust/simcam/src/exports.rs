@@ -685,9 +685,9 @@ export! {
     fn DSAllocAndAnnounceBuffer(
         stream: Handle, size: usize, user: *mut c_void, buffer: *mut Handle,
     ) {
-        library::stream(number(stream))?;
+        let alignment = library::stream(number(stream))?.camera.dialect.buffer_alignment;
         // SAFETY: see the top of this file.
-        unsafe { announce(stream, Memory::allocated(size)?, user, buffer) }
+        unsafe { announce(stream, Memory::allocated(size, alignment)?, user, buffer) }
     }
 
     fn DSAnnounceCompositeBuffer(
@@ -756,15 +756,19 @@ export! {
         stream: Handle, buffer: Handle, command: i32,
         data_type: *mut i32, into: *mut c_void, size: *mut usize,
     ) {
-        let view = library::stream(number(stream))?.view(number(buffer))?;
+        let stream = library::stream(number(stream))?;
+        let view = stream.view(number(buffer))?;
+        let answer = answers::buffer(&view, &stream.camera.dialect, command)?;
         // SAFETY: see the top of this file.
-        unsafe { put_answer(&answers::buffer(&view, command)?, data_type, into, size) }
+        unsafe { put_answer(&answer, data_type, into, size) }
     }
 
     fn DSGetBufferInfoStacked(
         stream: Handle, buffer: Handle, entries: *mut BufferInfoStacked, count: usize,
     ) {
-        let view = library::stream(number(stream))?.view(number(buffer))?;
+        let stream = library::stream(number(stream))?;
+        let view = stream.view(number(buffer))?;
+        let dialect = &stream.camera.dialect;
         if entries.is_null() {
             return Err(Fault::null("the stack"));
         }
@@ -773,7 +777,7 @@ export! {
             unsafe {
                 let entry = entries.add(index);
                 let (data_type, size) = (&raw mut (*entry).data_type, &raw mut (*entry).size);
-                let answered = answers::buffer(&view, (*entry).command)
+                let answered = answers::buffer(&view, dialect, (*entry).command)
                     .and_then(|answer| put_answer(&answer, data_type, (*entry).buffer, size));
                 let result = answered.map_or_else(|fault| fault.code, |()| status::SUCCESS);
                 (&raw mut (*entry).result).write_unaligned(result);

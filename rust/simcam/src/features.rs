@@ -60,7 +60,9 @@ impl Port for RemoteDevice {
             OFFSET_Y => Value::U32(settings.region.y),
             PIXEL_FORMAT => Value::U32(settings.pixel_format as u32),
             TEST_PATTERN => Value::U32(settings.test_pattern as u32),
-            PAYLOAD_SIZE => Value::U64(settings.payload_bytes() as u64),
+            PAYLOAD_SIZE => {
+                Value::U64((camera.dialect.image_offset + settings.payload_bytes()) as u64)
+            }
             ACQUISITION_MODE => Value::U32(settings.acquisition_mode as u32),
             ACQUISITION_FRAME_COUNT => Value::U32(settings.frame_count),
             ACQUISITION_FRAME_RATE_ENABLE => Value::U32(settings.frame_rate_enabled.into()),

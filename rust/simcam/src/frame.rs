@@ -21,6 +21,12 @@ pub(crate) struct Frame<'a> {
     pub(crate) delivery: Delivery,
     pub(crate) region: Region,
     pub(crate) format: PixelFormat,
+    /// Bytes after each row of the image.
+    pub(crate) line_padding: usize,
+    /// Bytes in the buffer before the image.
+    pub(crate) image_offset: usize,
+    /// The id that is told.
+    pub(crate) frame_id: u64,
     /// Where its components lie.
     pub(crate) parts: Vec<Part>,
     /// Which of [`CHUNKS`] follow the image; `None` when chunk mode is off.
@@ -48,6 +54,7 @@ pub(crate) struct Content {
     pub(crate) y: usize,
     pub(crate) pixel_format: u64,
     pub(crate) payload_type: usize,
+    pub(crate) x_padding: usize,
     pub(crate) image_offset: usize,
     /// Added to the address of the buffer.
     pub(crate) base_shift: usize,
@@ -118,7 +125,8 @@ impl Frame<'_> {
         let now = kept.unwrap_or(Shown { look: self.look, picture: self.exposure.picture });
         let image = self.pictures.image(now.picture, self.exposure.frame_id);
         let (width, height) = (self.region.width as usize, self.region.height as usize);
-        let row = self.format.row_bytes(width);
+        let row = self.format.row_bytes(width) + self.line_padding;
+        let start = self.image_offset;
 
         let rows_of = |share: f64| ((height as f64 * share).floor() as usize).min(height);
         let arrived = self.strikes.get(FaultKind::Incomplete).map(rows_of);
@@ -129,11 +137,11 @@ impl Frame<'_> {
         let image_bytes = if is_whole { image.len() } else { rows * row };
         let written = arrived.map_or(image_bytes, |arrived| arrived.min(rows) * row);
         if kept.is_none() || !is_whole {
-            self.write_image(memory, &image[..written], width, row * height);
+            self.write_image(memory, &image[..written], row, row * height);
         }
 
-        let mut data_bytes = image_bytes;
-        let mut filled_bytes = written.min(size);
+        let mut data_bytes = start + image_bytes;
+        let mut filled_bytes = (start + written).min(size);
         let chunks = self.chunks.map(|enabled| {
             data_bytes = data_bytes.next_multiple_of(8);
             let mut chunks = Vec::with_capacity(CHUNKS.len());
@@ -158,9 +166,10 @@ impl Frame<'_> {
             let at = CHUNKS.iter().position(|chunk| chunk.id == told.id);
             at.map_or(layout, |at| layout | 1 << at)
         });
-        let delivered_height = (written.min(size) / row).min(rows);
+        let room = size.saturating_sub(start);
+        let delivered_height = (written.min(room) / row).min(rows);
         let content = Content {
-            frame_id: self.exposure.frame_id,
+            frame_id: self.frame_id,
             timestamp_ns: self.exposure.start_ns as u64,
             width,
             height: rows,
@@ -172,7 +181,8 @@ impl Frame<'_> {
             } else {
                 abi::PAYLOAD_TYPE_IMAGE
             },
-            image_offset: 0,
+            x_padding: self.line_padding,
+            image_offset: start,
             base_shift: 0,
             delivered_height,
             data_bytes,
@@ -189,17 +199,31 @@ impl Frame<'_> {
     }
 
     /// Writes the first bytes of a frame, of which the first `toned` go through the tone.
-    fn write_image(&self, memory: &Memory, frame: &[u8], width: usize, toned: usize) {
+    fn write_image(&self, memory: &Memory, frame: &[u8], row: usize, toned: usize) {
+        let start = self.image_offset;
         let Some(tone) = self.tone else {
-            memory.write(0, frame, None);
+            memory.write(start, frame, None);
             return;
         };
         let (image, others) = frame.split_at(toned.min(frame.len()));
+        let width = self.region.width as usize;
         match tone.byte_table() {
-            Some(table) => memory.write(0, image, Some(table)),
-            None => memory.write(0, &tone.apply(image, width), None),
+            Some(table) => memory.write(start, image, Some(table)),
+            None if self.line_padding == 0 => memory.write(start, &tone.apply(image, width), None),
+            None => {
+                // Two rows at a time, so that a mosaic keeps its phase.
+                let pixels = row - self.line_padding;
+                for (at, two) in image.chunks(2 * row).enumerate() {
+                    let rows: Vec<u8> =
+                        two.chunks(row).flat_map(|row| &row[..pixels]).copied().collect();
+                    let toned = tone.apply(&rows, width);
+                    for (half, toned) in toned.chunks(pixels).enumerate() {
+                        memory.write(start + (2 * at + half) * row, toned, None);
+                    }
+                }
+            }
         }
-        memory.write(image.len(), others, None);
+        memory.write(start + image.len(), others, None);
     }
 
     /// The parts, unless there is only one; of a frame that is not whole only the image came.
@@ -208,7 +232,7 @@ impl Frame<'_> {
             return Vec::new();
         }
         let told = |part: &Part| PartContent {
-            offset: part.offset,
+            offset: self.image_offset + part.offset,
             size: part.size / self.region.height as usize * rows,
             data_type: match part.component {
                 Component::Intensity => abi::part_type::IMAGE_2D,
@@ -279,7 +303,7 @@ impl Frame<'_> {
     fn chunk_values(&self, picture: u32) -> [u64; CHUNKS.len()] {
         let exposure = &self.exposure;
         [
-            exposure.frame_id,
+            self.frame_id,
             exposure.start_ns as u64,
             (exposure.exposure_ns as f64 / 1000.0).to_bits(),
             exposure.cause.line0_count,

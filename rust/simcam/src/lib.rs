@@ -10,6 +10,7 @@
 //!   and description files (`xml/`) are reached.
 //! - `camera` is the simulated device: `config` and `settings` say how it comes up, `registers`
 //!   where its features lie and what the belt's wire is, `features` what they do.
+//!   `dialect` is where it answers as one of several real producers would.
 //! - `sensor` decides when a frame is exposed and ready, stepped by the camera's pacing thread;
 //!   `pictures` is what it sees (`decode` reads the files) in one of the `formats`, `tone` what gain
 //!   and look-up table make of that, `frame` how it gets into a buffer and what is told of it.
@@ -24,6 +25,7 @@ mod clock;
 mod config;
 mod decode;
 mod description;
+mod dialect;
 mod error;
 mod event;
 mod exports;

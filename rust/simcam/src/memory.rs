@@ -29,17 +29,19 @@ impl Memory {
         Ok(Self { base, size, owned: None })
     }
 
-    /// Memory of our own, zeroed.
-    pub(crate) fn allocated(size: usize) -> Result<Self> {
+    /// Memory of our own, zeroed, from a multiple of `alignment` on.
+    pub(crate) fn allocated(size: usize, alignment: usize) -> Result<Self> {
         if size == 0 {
             return Err(Fault::new(status::INVALID_PARAMETER, "a buffer of 0 bytes"));
         }
         let mut memory = Vec::new();
-        memory.try_reserve_exact(size).map_err(|_| {
+        let all = size.saturating_add(alignment - 1);
+        memory.try_reserve_exact(all).map_err(|_| {
             Fault::new(status::OUT_OF_MEMORY, format!("no memory for a buffer of {size} bytes"))
         })?;
-        memory.resize(size, 0);
-        Ok(Self { base: memory.as_mut_ptr() as usize, size, owned: Some(memory) })
+        memory.resize(all, 0);
+        let base = (memory.as_mut_ptr() as usize).next_multiple_of(alignment);
+        Ok(Self { base, size, owned: Some(memory) })
     }
 
     pub(crate) fn base(&self) -> usize {

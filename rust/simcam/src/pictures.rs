@@ -23,6 +23,8 @@ const PATTERN_PICTURES: usize = 8;
 const PATTERN_STEP: usize = 32;
 /// Fractional bits of a grey level from 0 to 255, which is what samples are before they are packed.
 const FRACTION_BITS: u32 = 8;
+/// What lies behind a row.
+const PADDING: u8 = 0xA5;
 /// White.
 const SAMPLE_MAX: u32 = 255 << FRACTION_BITS;
 
@@ -81,12 +83,13 @@ pub(crate) fn parts(
     format: PixelFormat,
     region: Region,
     enabled: [bool; Component::ALL.len()],
+    line_padding: usize,
 ) -> Vec<Part> {
     let (width, height) = (region.width as usize, region.height as usize);
     let mut parts: Vec<Part> = Vec::with_capacity(Component::ALL.len());
     for (component, _) in Component::ALL.into_iter().zip(enabled).filter(|(_, enabled)| *enabled) {
         let (row, format) = match component {
-            Component::Intensity => (format.row_bytes(width), format as u32),
+            Component::Intensity => (format.row_bytes(width) + line_padding, format as u32),
             Component::Confidence => (width, CONFIDENCE_8),
             Component::Range => (2 * width, COORD_3D_C16),
         };
@@ -149,6 +152,8 @@ pub(crate) struct Scene {
     pub(crate) region: Region,
     pub(crate) format: PixelFormat,
     pub(crate) components: [bool; Component::ALL.len()],
+    /// Bytes after each row of the image.
+    pub(crate) line_padding: usize,
     /// Standard deviation of the noise, in grey levels.
     pub(crate) noise: f64,
     /// Share of the light that is missing in the corners.
@@ -197,7 +202,7 @@ impl Pictures {
                             let noise = noise.as_deref();
                             let samples =
                                 develop(&clean, noise, scene.format, scene.seed, index, variant);
-                            let mut frame = scene.format.pack(&samples);
+                            let mut frame = scene.pad(scene.format.pack(&samples));
                             frame.extend_from_slice(&others);
                             frame
                         })
@@ -282,7 +287,7 @@ impl Picture {
 
 impl Scene {
     fn parts(&self) -> Vec<Part> {
-        parts(self.format, self.region, self.components)
+        parts(self.format, self.region, self.components, self.line_padding)
     }
 
     /// Bytes of one finished frame.
@@ -297,6 +302,16 @@ impl Scene {
             TestPattern::Off => self.files.len(),
             _ => 1,
         }
+    }
+
+    /// Puts the padding behind each row.
+    fn pad(&self, image: Vec<u8>) -> Vec<u8> {
+        if self.line_padding == 0 {
+            return image;
+        }
+        let row = self.format.row_bytes(self.region.width as usize);
+        let padding = vec![PADDING; self.line_padding];
+        image.chunks(row).flat_map(|row| [row, &padding].concat()).collect()
     }
 
     fn variants(&self) -> Result<usize> {
@@ -510,6 +525,7 @@ mod tests {
             region: Region { x: 0, y: 0, width: 16, height: 8 },
             format,
             components: [true, false, false],
+            line_padding: 0,
             noise: 0.0,
             shading: 0.0,
             seed: 1,

@@ -68,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) gain_auto: bool,
     /// Which components a frame has; the image always.
     pub(crate) components: [bool; Component::ALL.len()],
+    /// Bytes after each row of the image.
+    pub(crate) line_padding: usize,
     /// Which remote events are sent.
     pub(crate) notified: [bool; REMOTE_EVENTS.len()],
     pub(crate) chunk_mode: bool,
@@ -100,6 +102,7 @@ impl Settings {
             exposure_auto: false,
             gain_auto: false,
             components: [true, false, false],
+            line_padding: 0,
             notified: [false; REMOTE_EVENTS.len()],
             chunk_mode: false,
             chunk_enabled: [true; CHUNKS.len()],
@@ -157,6 +160,7 @@ impl Settings {
             region: self.region,
             format: self.pixel_format,
             components: self.components,
+            line_padding: self.line_padding,
             noise: self.noise,
             shading: self.shading,
             seed: self.seed,
@@ -166,7 +170,7 @@ impl Settings {
 
     /// Where the components of a frame lie.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        pictures::parts(self.pixel_format, self.region, self.components)
+        pictures::parts(self.pixel_format, self.region, self.components, self.line_padding)
     }
 
     /// Refuses a width whose rows do not end with a byte.

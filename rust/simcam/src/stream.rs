@@ -16,11 +16,6 @@ use crate::frame::{Content, Frame, Shown};
 use crate::library::{self, lock};
 use crate::memory::Memory;
 
-/// The least number of buffers that a start wants.
-pub(crate) const BUFFERS_MIN: usize = 2;
-/// Buffers may lie anywhere.
-pub(crate) const BUFFER_ALIGNMENT: usize = 1;
-
 /// The only data stream of a device.
 pub(crate) struct Stream {
     pub(crate) camera: Arc<Camera>,
@@ -132,6 +127,13 @@ impl Stream {
 
     /// Takes a buffer in and tells its handle.
     pub(crate) fn announce(&self, memory: Memory, user: usize) -> Result<usize> {
+        let alignment = self.camera.dialect.buffer_alignment;
+        if !memory.base().is_multiple_of(alignment) {
+            return Err(Fault::new(
+                status::INVALID_BUFFER,
+                format!("0x{:x} is no multiple of {alignment}: see BUF_ALIGNMENT", memory.base()),
+            ));
+        }
         let mut state = lock(&self.state);
         if state.buffers.iter().any(|buffer| buffer.memory.base() == memory.base()) {
             return Err(Fault::new(status::RESOURCE_IN_USE, "this memory is announced already"));
@@ -236,10 +238,11 @@ impl Stream {
         if frames == 0 {
             return Err(Fault::new(status::INVALID_PARAMETER, "0 frames asked for"));
         }
-        if state.buffers.len() < BUFFERS_MIN {
+        let buffers_min = self.camera.dialect.buffers_min;
+        if state.buffers.len() < buffers_min {
             return Err(Fault::new(
                 status::INVALID_BUFFER,
-                format!("{} buffers announced, at least {BUFFERS_MIN} wanted", state.buffers.len()),
+                format!("{} buffers announced, at least {buffers_min} wanted", state.buffers.len()),
             ));
         }
         if let Some(buffer) = state.buffers.iter().find(|buffer| buffer.memory.size() < payload) {

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::port::Access::{ReadOnly as Ro, ReadWrite as Rw};
 use crate::port::Kind::{Text, U32, U64};
 use crate::port::{Port, Register, Value};
-use crate::stream::{BUFFERS_MIN, Stream};
+use crate::stream::Stream;
 
 const STREAM_ID_AT: u64 = 0x000;
 const ANNOUNCED: u64 = 0x040;
@@ -53,7 +53,7 @@ impl Port for StreamPort {
         Ok(match register.address {
             STREAM_ID_AT => Value::Text(STREAM_ID.to_owned()),
             ANNOUNCED => Value::U64(counts.announced as u64),
-            ANNOUNCE_MIN => Value::U64(BUFFERS_MIN as u64),
+            ANNOUNCE_MIN => Value::U64(self.0.camera.dialect.buffers_min as u64),
             DELIVERED => Value::U64(counts.delivered),
             LOST => Value::U64(counts.underruns),
             INPUT => Value::U64(counts.queued as u64),

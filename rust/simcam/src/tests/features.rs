@@ -278,3 +278,75 @@ fn devices_hang_on_the_interfaces_that_the_configuration_names() {
         GCCloseLib();
     }
 }
+
+#[test]
+fn a_producer_may_want_more_and_aligned_buffers_and_tell_the_payload_size() {
+    let dialect = "buffers_min = 3\nbuffer_alignment = 64\ndefines_payload_size = true";
+    let rig = Rig::open(&format!("{SMALL}{dialect}"));
+    assert_eq!(rig.stream_number(crate::abi::stream_info::BUF_ANNOUNCE_MIN), 3);
+    assert_eq!(rig.stream_number(crate::abi::stream_info::BUF_ALIGNMENT), 64);
+    assert_eq!(rig.stream_number(crate::abi::stream_info::PAYLOAD_SIZE), 128);
+    let memory = vec![0u8; 256];
+    let base = (memory.as_ptr() as usize).next_multiple_of(64) + 8;
+    let mut buffer = null_mut();
+    let to = &raw mut buffer;
+    let code = unsafe { DSAnnounceBuffer(rig.stream, base as *mut c_void, 128, null_mut(), to) };
+    assert_eq!(code, status::INVALID_BUFFER);
+    let allocated =
+        || opened(|to| unsafe { DSAllocAndAnnounceBuffer(rig.stream, 128, null_mut(), to) });
+    let buffers = [allocated(), allocated()];
+    assert_eq!(unsafe { DSStartAcquisition(rig.stream, 0, 1) }, status::INVALID_BUFFER);
+    for buffer in buffers {
+        let base: usize = rig.info(buffer, buffer_info::BASE).unwrap();
+        assert_eq!(base % 64, 0);
+    }
+}
+
+#[test]
+fn a_clock_may_tick_and_an_id_may_be_short() {
+    let dialect =
+        "timestamp = 'ticks'\ntick_hz = 1000000\nframe_id_bits = 16\nfirst_frame_id = 65535";
+    let (rig, _) = Rig::running(&format!("{SMALL}{dialect}"), 2);
+    rig.trigger();
+    let buffer = rig.next();
+    assert_eq!(rig.frame_id(buffer), 65_535);
+    assert_eq!(rig.info::<u64>(buffer, buffer_info::TIMESTAMP_NS), Err(status::NOT_AVAILABLE));
+    let ticks: u64 = rig.info(buffer, buffer_info::TIMESTAMP).unwrap();
+    let now_us = crate::clock::now_ns() as u64 / 1000;
+    assert!(ticks <= now_us && now_us < ticks + 60_000_000);
+    rig.trigger();
+    assert_eq!(rig.frame_id(rig.next()), 1);
+    drop(rig);
+    let (rig, _) = Rig::running(&format!("{SMALL}timestamp = 'none'"), 2);
+    rig.trigger();
+    let buffer = rig.next();
+    assert_eq!(rig.info::<u64>(buffer, buffer_info::TIMESTAMP), Err(status::NOT_AVAILABLE));
+}
+
+#[test]
+fn an_image_may_begin_later_and_its_rows_may_be_padded() {
+    let layout = "image_offset = 24\nline_padding = 3\npixel_format = 'BayerRG12p'\nchunks = true";
+    let (rig, _) = Rig::running(&format!("{SMALL}{layout}"), 2);
+    // 8 rows of 24 bytes and 3 more, behind 24, and seven chunks from a multiple of 8 on.
+    assert_eq!(rig.u64(PAYLOAD_SIZE), 24 + 216 + 56);
+    rig.trigger();
+    let buffer = rig.next();
+    assert_eq!(rig.info::<usize>(buffer, buffer_info::IMAGEOFFSET), Ok(24));
+    assert_eq!(rig.info::<usize>(buffer, buffer_info::XPADDING), Ok(3));
+    let plain = rig.bytes(buffer);
+    assert_eq!(plain[..24], [0xEE; 24]);
+    assert!((0..8).all(|row| plain[24 + row * 27 + 24..][..3] == [0xA5; 3]));
+    // Gain acts on the samples, wherever the rows begin.
+    let format = PixelFormat::BayerRG12p;
+    let analog = crate::tone::Analog { gain_db: [24.0, 0.0, 0.0, 0.0], ..Default::default() };
+    let tone = crate::tone::Tone::new(&analog, format).unwrap();
+    drop(rig);
+    let (rig, _) = Rig::running(&format!("{SMALL}{layout}\ngain_db = 24.0"), 2);
+    rig.trigger();
+    let toned = rig.bytes(rig.next());
+    for at in [0, 2, 4] {
+        let two = [&plain[24 + at * 27..][..24], &plain[24 + (at + 1) * 27..][..24]].concat();
+        assert_eq!(tone.apply(&two, 16)[..24], toned[24 + at * 27..][..24]);
+        assert_eq!(tone.apply(&two, 16)[24..], toned[24 + (at + 1) * 27..][..24]);
+    }
+}

@@ -1,6 +1,7 @@
 //! Drives the exported functions as a consumer would, in this process.
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks)] // Each call passes this file's own memory.
 
+mod anything;
 mod buffers;
 mod events;
 mod faults;

@@ -101,6 +101,51 @@ fn every_register_is_in_the_description_where_it_is_on_the_port() {
     }
 }
 
+#[test]
+fn every_module_has_the_features_that_the_standard_demands() {
+    let rig = Rig::open(SMALL);
+    // GenTL 1.6, chapter 7; those of the remote device are the SFNC's.
+    for (port, wanted) in [
+        (
+            rig.system,
+            "TLVendorName TLModelName TLID TLVersion TLPath TLType GenTLVersionMajor \
+             GenTLVersionMinor InterfaceUpdateList InterfaceSelector InterfaceID",
+        ),
+        (
+            rig.interface,
+            "InterfaceID InterfaceType DeviceUpdateList DeviceSelector DeviceID DeviceVendorName \
+             DeviceModelName DeviceAccessStatus",
+        ),
+        (
+            rig.device,
+            "DeviceID DeviceVendorName DeviceModelName DeviceType StreamSelector StreamID",
+        ),
+        (
+            rig.stream,
+            "StreamID StreamAnnouncedBufferCount StreamAcquisitionModeSelector \
+             StreamBufferHandlingMode StreamAnnounceBufferMinimum StreamType",
+        ),
+        (
+            rig.remote,
+            "Width Height PixelFormat PayloadSize AcquisitionMode AcquisitionStart \
+             AcquisitionStop TLParamsLocked",
+        ),
+    ] {
+        let text = xml(port);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let in_categories: Vec<&str> = document
+            .descendants()
+            .filter(|node| node.has_tag_name(child_name("pFeature")))
+            .filter_map(|node| node.text())
+            .collect();
+        for feature in wanted.split_whitespace() {
+            let is_defined =
+                document.descendants().any(|node| node.attribute("Name") == Some(feature));
+            assert!(is_defined && in_categories.contains(&feature), "{feature}");
+        }
+    }
+}
+
 /// Tag names carry GenApi's namespace.
 fn child_name(name: &str) -> (&'static str, &str) {
     ("http://www.genicam.org/GenApi/Version_1_1", name)
