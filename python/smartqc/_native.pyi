@@ -559,6 +559,10 @@ class Line:
         """Wait for the next inspection, without the GIL.
 
         None when nothing came in ``timeout_s`` (without it, when the line has ended).
+
+        Raises:
+            DeviceError: in place of the end when the line thread has panicked. Then the devices
+                are in their safe state and every part has an outcome.
         """
     def __iter__(self) -> Self: ...
     def __next__(self) -> Inspection: ...

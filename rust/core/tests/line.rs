@@ -11,8 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use smartqc_core::decide::{Found, Reader, register};
 use smartqc_core::error::Error;
 use smartqc_core::frame::PixelFormat;
+use smartqc_core::infer::Outputs;
 use smartqc_core::line::config::{Loaded, plant_from_json, product_from_json};
 use smartqc_core::line::product::Product;
 use smartqc_core::line::{Inspection, Line, Next};
@@ -100,7 +102,7 @@ fn try_submit(line: &Line, brightness: u8) -> Result<(), Error> {
 }
 
 fn next(line: &Line) -> Inspection {
-    match line.next(PATIENCE) {
+    match line.next(PATIENCE).unwrap() {
         Next::Inspection(inspection) => *inspection,
         other => panic!("no inspection but {other:?}"),
     }
@@ -110,7 +112,7 @@ fn next(line: &Line) -> Inspection {
 fn rest(line: &Line) -> Vec<Inspection> {
     let mut all = Vec::new();
     loop {
-        match line.next(PATIENCE) {
+        match line.next(PATIENCE).unwrap() {
             Next::Inspection(inspection) => all.push(*inspection),
             Next::Ended => return all,
             Next::Nothing => panic!("the line has not ended"),
@@ -497,4 +499,41 @@ fn u8_nhwc() -> Value {
         "resize": "area", "size": [SIDE, SIDE], "dtype": "uint8", "layout": "nhwc", "scale": 1.0
     });
     json!({ "prepare": prepare, "classes": ["good", "defect"] })
+}
+
+/// A defect, which a bright picture is, makes it panic.
+struct Panics;
+
+impl Reader for Panics {
+    fn read(
+        &mut self,
+        outputs: &Outputs<'_>,
+        row: usize,
+        found: &mut Vec<Found>,
+    ) -> Result<(), String> {
+        let defect = outputs.tensor(0).row_as_f32(row).last().unwrap();
+        assert!(defect < 0.5, "the test wants a panic");
+        found.clear();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_worker_that_panics_is_replaced_and_its_part_is_unjudged() {
+    register(|_, _| Ok(Box::new(Panics)));
+    let product = recipe("dynamic.onnx", json!({ "head": "python:test:Panics" }));
+    let tables = json!({ "verdict": { "budget_s": 1.0 }, "run": { "hang_s": 0.2 } });
+    let Some(line) = started(&product, tables) else { return };
+    submit(&line, BRIGHT);
+    assert_eq!(next(&line).outcome, Outcome::Unjudged(Reason::Late));
+    // The next one is judged by another worker, sooner or later: opening a session takes a while.
+    let judged = (0..100).any(|_| {
+        submit(&line, DARK);
+        next(&line).outcome == Outcome::Pass
+    });
+    assert!(judged);
+    assert!(line.events().iter().any(|event| event.kind == "worker_replaced"));
+    line.stop();
+    rest(&line);
+    assert!(line.stats().counts.reconcile());
 }

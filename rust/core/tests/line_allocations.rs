@@ -78,7 +78,7 @@ fn rounds(line: &Line, rounds: usize) {
             submit(line, if number % 3 == 0 { 255 } else { 0 });
         }
         for number in 0..burst {
-            let Next::Inspection(inspection) = line.next(Duration::from_secs(60)) else {
+            let Ok(Next::Inspection(inspection)) = line.next(Duration::from_secs(60)) else {
                 panic!("no inspection")
             };
             let rejected = matches!(inspection.outcome, Outcome::Reject(_));
@@ -150,7 +150,7 @@ fn boxes_masks_and_maps(library: &Path) {
                 submit(&line, 0);
             }
             for _ in 0..burst {
-                let Next::Inspection(inspection) = line.next(Duration::from_secs(60)) else {
+                let Ok(Next::Inspection(inspection)) = line.next(Duration::from_secs(60)) else {
                     panic!("no inspection")
                 };
                 let view = inspection.views[0].as_ref().unwrap();

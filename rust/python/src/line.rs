@@ -249,7 +249,7 @@ impl PyLine {
     fn next(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<PyInspection>> {
         let timeout = timeout_s.map(|value| seconds("timeout_s", value)).transpose()?;
         py.detach(|| self.0.was_started()).map_err(to_py)?;
-        let next = wait(py, timeout, |slice| match self.0.next(slice) {
+        let next = wait(py, timeout, |slice| match self.0.next(slice)? {
             Next::Inspection(inspection) => Ok(Some(Some(PyInspection(*inspection)))),
             Next::Ended => Ok::<_, Error>(Some(None)),
             Next::Nothing => Ok(None),

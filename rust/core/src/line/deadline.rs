@@ -200,6 +200,8 @@ pub struct Report {
     pub stray_frames: u64,
     /// How the thread is scheduled.
     pub scheduling: Scheduling,
+    /// It ended by a panic; the devices are in their safe state.
+    pub panicked: bool,
     /// From when a command should have been given to when it was.
     pub lateness: Lateness,
 }

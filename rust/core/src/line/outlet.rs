@@ -453,6 +453,7 @@ const CAUSES: &[(Cause, &str)] = &[
     (Cause::ChallengeDue, "challenge_due"),
     (Cause::Overload, "overload"),
     (Cause::Aborted, "aborted"),
+    (Cause::Panicked, "line_panicked"),
 ];
 
 /// The word that records and Python use for a cause.

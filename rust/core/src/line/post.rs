@@ -1,6 +1,7 @@
 //! A worker's place in the line, and the watch over it: a run that takes too long is ended, a worker
-//! that does not come back from it is replaced.
+//! that does not come back from it, or that panicked, is replaced.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -37,6 +38,8 @@ struct State {
     thread: Option<JoinHandle<()>>,
     /// The run that was asked to end.
     ended_ns: i64,
+    /// Its worker ended by a panic.
+    panicked: bool,
 }
 
 impl Post {
@@ -78,6 +81,15 @@ impl Post {
         }
     }
 
+    /// Its worker is gone; the views that it held are unjudged when they are due.
+    fn panicked(&self, number: u64) {
+        tracing::error!("a worker has panicked; this is a bug of smartqc");
+        if self.is_of(number) {
+            self.since_ns.store(0, Ordering::Release);
+            self.lock().panicked = true;
+        }
+    }
+
     /// Starts a worker in this place; one that was there loses it.
     ///
     /// # Errors
@@ -90,7 +102,12 @@ impl Post {
         let (shop, post) = (Arc::clone(shop), Arc::clone(self));
         let thread = std::thread::Builder::new()
             .name("smartqc-worker".into())
-            .spawn(move || worker::work(&shop, tools, &post, number))
+            .spawn(move || {
+                let work = AssertUnwindSafe(|| worker::work(&shop, tools, &post, number));
+                if catch_unwind(work).is_err() {
+                    post.panicked(number);
+                }
+            })
             .map_err(|why| {
                 Error::invalid("threads", format!("a worker cannot be started: {why}"))
             })?;
@@ -134,6 +151,9 @@ impl Post {
     fn trouble(&self, now_ns: i64, hang_ns: i64) -> Option<Trouble> {
         let since_ns = self.since_ns.load(Ordering::Acquire);
         let mut state = self.lock();
+        if std::mem::take(&mut state.panicked) {
+            return Some(Trouble::Gone);
+        }
         let usual_ns = state.pace.as_ref().map_or(0, |pace| pace.of(pace.most()));
         let limit_ns = hang_ns.max(PATIENCE.saturating_mul(usual_ns));
         let taken_ns = now_ns - since_ns;
@@ -144,7 +164,7 @@ impl Post {
             state.ended_ns = since_ns;
             return Some(Trouble::Hangs);
         }
-        (taken_ns > 2 * limit_ns).then_some(Trouble::Stuck)
+        (taken_ns > 2 * limit_ns).then_some(Trouble::Gone)
     }
 
     /// Its worker does not come back: nobody waits for it any more.
@@ -162,8 +182,8 @@ impl Post {
 enum Trouble {
     /// The run takes too long.
     Hangs,
-    /// It was asked to end, and has not.
-    Stuck,
+    /// It was asked to end and has not, or its worker panicked.
+    Gone,
 }
 
 /// The watch over all places, on a thread of its own: looks a few times within `hang_ns`, until
@@ -190,11 +210,11 @@ pub(super) fn watch(
                     // A session that was cut off goes on meanwhile, and is not trusted for long.
                     fresh(&|tools| post.hand_over(tools));
                 }
-                Some(Trouble::Stuck) => {
+                Some(Trouble::Gone) => {
                     post.give_up();
                     shop.workers_replaced.fetch_add(1, Ordering::Relaxed);
                     events.push(Event::alarm("worker_replaced", now_ns));
-                    tracing::error!("a worker does not come back from its run; it is replaced");
+                    tracing::error!("a worker does not come back; it is replaced");
                     fresh(&|tools| {
                         if let Err(why) = post.staff(shop, tools) {
                             tracing::error!("{why}");
@@ -261,11 +281,11 @@ mod tests {
         let trouble = |now_ns| match post.trouble(now_ns, 100) {
             None => "",
             Some(Trouble::Hangs) => "hangs",
-            Some(Trouble::Stuck) => "stuck",
+            Some(Trouble::Gone) => "gone",
         };
         post.begin(0, 1000);
         let said = [1100, 1101, 1102, 1200, 1201].map(trouble);
-        assert_eq!(said, ["", "hangs", "", "", "stuck"]);
+        assert_eq!(said, ["", "hangs", "", "", "gone"]);
         post.give_up();
         assert_eq!(trouble(9000), "");
         post.end(0);

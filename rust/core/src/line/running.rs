@@ -189,7 +189,10 @@ impl Line {
     }
 
     /// Waits at most `timeout` for the next inspection.
-    pub fn next(&self, timeout: Duration) -> Next {
+    ///
+    /// # Errors
+    /// [`Error::Device`] in place of the end when the line thread has panicked.
+    pub fn next(&self, timeout: Duration) -> Result<Next> {
         let until_ns = self.after_ns(timeout);
         loop {
             // A world with a last part ends the line by itself.
@@ -199,9 +202,19 @@ impl Line {
             let left = Duration::from_nanos((until_ns - self.clock.now_ns()).max(0) as u64);
             match self.results.next(left.min(SLICE)) {
                 Next::Nothing if left > SLICE => {}
-                other => return other,
+                Next::Ended if self.panicked() => {
+                    let problem = "the line thread has panicked; its devices are in their safe \
+                         state, and this is a bug of smartqc: please report what stands above";
+                    let uri = self.plant.value.name.clone();
+                    return Err(Error::Device { uri, problem: problem.into() });
+                }
+                other => return Ok(other),
             }
         }
+    }
+
+    fn panicked(&self) -> bool {
+        lock(&self.last_report).as_ref().is_some_and(|report| report.panicked)
     }
 
     /// Begins to end: nothing new is announced, what is on the belt goes its way. Does not wait.

@@ -289,4 +289,6 @@ pub enum Cause {
     Overload,
     /// The line was aborted.
     Aborted,
+    /// The line thread panicked.
+    Panicked,
 }

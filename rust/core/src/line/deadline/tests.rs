@@ -3,7 +3,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use super::*;
-use crate::actuate::Output;
+use crate::actuate::{
+    Actuator, ActuatorEvent, Answer, Capabilities, Command, Health, Output, Ticket,
+};
 use crate::clock::{Clock, SEC, SteppedClock, monotonic_ns};
 use crate::error::Error;
 use crate::frame::{FrameInfo, FreeList, PixelFormat, Slots};
@@ -24,10 +26,13 @@ enum Told {
 struct Teller {
     told: mpsc::Sender<Told>,
     room: usize,
+    /// What is told next panics.
+    trap: Arc<AtomicBool>,
 }
 
 impl Teller {
     fn tell(&self, told: Told) {
+        assert!(!self.trap.swap(false, Ordering::Relaxed), "the test wants a panic");
         self.told.send(told).unwrap();
     }
 }
@@ -74,7 +79,7 @@ type Sides = (LineThread<Teller>, Sender<Message<()>>, mpsc::Receiver<Told>, Fre
 fn line(room: usize) -> Sides {
     let (sender, inbox) = crossbeam_channel::bounded(16);
     let (told, hear) = mpsc::channel();
-    let teller = Teller { told, room };
+    let teller = Teller { told, room, trap: Arc::default() };
     // Long, so that a busy machine changes nothing.
     let setup = Setup { budget_ns: 3600 * SEC, ..Setup::camera_only() };
     let line = LineThread::new(setup, Clock::System, None, None, Vec::new(), inbox, teller);
@@ -147,7 +152,7 @@ fn when_nobody_can_send_any_more_the_line_ends() {
 #[test]
 fn devices_that_do_not_fit_the_setup_are_refused() {
     let (_sender, inbox) = crossbeam_channel::bounded(1);
-    let teller = Teller { told: mpsc::channel().0, room: 0 };
+    let teller = Teller { told: mpsc::channel().0, room: 0, trap: Arc::default() };
     let setup = Setup { announced_by: AnnouncedBy::Sensor, ..Setup::camera_only() };
     let line = LineThread::new(setup, Clock::System, None, None, Vec::new(), inbox, teller);
     assert!(matches!(line, Err(Error::Invalid { .. })));
@@ -185,7 +190,7 @@ fn wired() -> Wired {
     let (told, hear) = mpsc::channel();
     let clock = SteppedClock::new(0);
     let setup = Setup::camera_only();
-    let outlet = Teller { told, room: 9 };
+    let outlet = Teller { told, room: 9, trap: Arc::default() };
     let own = Clock::Stepped(clock.clone());
     let line = LineThread::new(setup, own, None, None, Vec::new(), inbox, outlet).unwrap();
     let wires: [Wire; 3] = Default::default();
@@ -237,6 +242,69 @@ fn a_line_that_is_dropped_asks_for_a_stop() {
     line.step();
     drop(line);
     assert_eq!((wires[0].last(), wires[1].last()), (Some(false), Some(true)));
+}
+
+/// An ejector that only knows whether it was brought to its safe state.
+struct Seen(Arc<AtomicBool>);
+
+impl Actuator for Seen {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { lead_ns: 0, queue: 1, jitter_ns: 0, can_cancel: false, confirms: false }
+    }
+
+    fn arm(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn disarm(&mut self) {}
+
+    fn schedule(&mut self, _: &Command, _: i64) -> Answer {
+        Answer::Disarmed
+    }
+
+    fn cancel(&mut self, _: Ticket, _: i64) -> bool {
+        false
+    }
+
+    fn poll(&mut self, _: i64, _: &mut Vec<ActuatorEvent>) {}
+
+    fn next_due_ns(&self) -> Option<i64> {
+        None
+    }
+
+    fn safe(&mut self, _: &str) {
+        assert!(!self.0.swap(true, Ordering::Relaxed), "once is enough");
+    }
+
+    fn health(&self) -> Health {
+        Health { connected: true, armed: true, problem: None }
+    }
+}
+
+#[test]
+fn a_panic_on_the_line_thread_is_the_safe_state_a_stop_and_an_outcome_for_every_part() {
+    let (mut line, sender, hear, free, slots) = line(9);
+    let (trap, safe) = (Arc::clone(&line.outlet().trap), Arc::new(AtomicBool::new(false)));
+    // The setup knows of no ejector; one is there all the same.
+    line.actuators.push(Box::new(Seen(Arc::clone(&safe))));
+    let wires: [Wire; 3] = Default::default();
+    let [ready, stop, alarm] = wires.clone().map(|wire| Some(Box::new(wire) as Box<dyn Output>));
+    line = line.with_signals(Signals { ready, stop, alarm });
+    sender.send(frame(&free, &slots)).unwrap();
+    sender.send(frame(&free, &slots)).unwrap();
+    line.step();
+    trap.store(true, Ordering::Relaxed);
+    sender.send(verdict(1)).unwrap();
+    line.run();
+    assert!(safe.load(Ordering::Relaxed));
+    assert_eq!(wires.each_ref().map(Wire::last), [Some(false), Some(true), Some(true)]);
+    let told: Vec<Told> = hear.try_iter().collect();
+    assert!(told.contains(&Told::Event(LineEvent::StopRequest(Cause::Panicked))), "{told:?}");
+    // The verdict was known before the panic, and stands; the second part's never came.
+    assert!(told.contains(&Told::Committed(1, Outcome::Pass)), "{told:?}");
+    assert!(told.contains(&Told::Committed(2, Outcome::Unjudged(Reason::Stopped))), "{told:?}");
+    assert!(line.report().panicked && line.report().counts.reconcile());
+    assert_eq!((line.report().counts.in_flight, line.step()), (0, None));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The thread itself: one step does all that is due, `run` waits between steps.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
@@ -33,7 +34,7 @@ pub struct LineThread<O: Outlet> {
     clock: Clock,
     encoder: Option<Box<dyn Encoder>>,
     sensor: Option<Box<dyn PartSensor>>,
-    actuators: Vec<Box<dyn Actuator>>,
+    pub(super) actuators: Vec<Box<dyn Actuator>>,
     inbox: Receiver<Message<O::Detail>>,
     wakes: Receiver<()>,
     /// Without a sender the receiver would always be ready.
@@ -44,12 +45,15 @@ pub struct LineThread<O: Outlet> {
     /// Passed, and not passed.
     challenges: [u64; 2],
     actions: Vec<Action>,
+    /// So many of them are done.
+    acted: usize,
     edges: Vec<Edge>,
     events: Vec<ActuatorEvent>,
     tickets: [Option<(Key, Ticket)>; TICKETS],
     next_ticket: usize,
     lateness: Histogram<u64>,
     scheduling: Scheduling,
+    panicked: bool,
     read_ns: Option<i64>,
     encoder_answers: bool,
     sensor_answers: bool,
@@ -112,6 +116,7 @@ impl<O: Outlet> LineThread<O> {
             shown: Shown::default(),
             challenges: [0; 2],
             actions: Vec::with_capacity(64),
+            acted: 0,
             edges: Vec::with_capacity(64),
             events: Vec::with_capacity(64),
             tickets: [None; TICKETS],
@@ -119,6 +124,7 @@ impl<O: Outlet> LineThread<O> {
             lateness: Histogram::new_with_bounds(1, 10 * SEC as u64, 3)
                 .expect("the bounds and the digits are ones that a histogram can have"),
             scheduling: Scheduling::Stepped,
+            panicked: false,
             read_ns: None,
             encoder_answers: true,
             sensor_answers: true,
@@ -134,7 +140,8 @@ impl<O: Outlet> LineThread<O> {
     }
 
     /// Runs until a stop has drained, an abort, or until nobody can send any more. Call it on a
-    /// thread of its own: it asks for `SCHED_FIFO` for that thread.
+    /// thread of its own: it asks for `SCHED_FIFO` for that thread. A panic ends it as an abort
+    /// does, and the report says so.
     pub fn run(&mut self) {
         fifo::keep_stack();
         self.scheduling = fifo::ask();
@@ -147,8 +154,13 @@ impl<O: Outlet> LineThread<O> {
             let now_ns = self.clock.now_ns();
             self.outlet.event(LineEvent::NotRealtime, now_ns);
         }
-        while let Some(wake) = self.step() {
-            self.wait(wake);
+        let steps = AssertUnwindSafe(|| {
+            while let Some(wake) = self.step() {
+                self.wait(wake);
+            }
+        });
+        if catch_unwind(steps).is_err() {
+            self.give_up();
         }
     }
 
@@ -202,6 +214,7 @@ impl<O: Outlet> LineThread<O> {
             speed_mm_s: self.tracker.speed_mm_s(),
             stray_frames: self.tracker.stray_frames(),
             scheduling: self.scheduling,
+            panicked: self.panicked,
             lateness: Lateness {
                 count: lateness.len(),
                 p50_ns: lateness.value_at_quantile(0.5),
@@ -220,6 +233,27 @@ impl<O: Outlet> LineThread<O> {
     /// What it hands things to.
     pub fn outlet(&mut self) -> &mut O {
         &mut self.outlet
+    }
+
+    /// After a panic: the devices first, then what can still be said of the parts.
+    fn give_up(&mut self) {
+        tracing::error!("the line thread has panicked; this is a bug of smartqc");
+        self.state = State::Ended;
+        self.panicked = true;
+        // What panicked once may do so again, and must not keep the others from being told.
+        for actuator in &mut self.actuators {
+            let _ = catch_unwind(AssertUnwindSafe(|| actuator.safe("a panic")));
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let now_ns = self.clock.now_ns();
+            self.shown = Shown { ready: false, stop: true, alarm: true };
+            self.show(now_ns);
+            self.outlet.event(LineEvent::StopRequest(track::Cause::Panicked), now_ns);
+            // What the tracker still wanted, but for the one action that panicked.
+            self.act(None, now_ns);
+            self.tell(Event::Abort, now_ns);
+            self.outlet.event(LineEvent::Drained, now_ns);
+        }));
     }
 
     fn take(&mut self, message: Message<O::Detail>) {
@@ -297,9 +331,8 @@ impl<O: Outlet> LineThread<O> {
 
     /// Does what the tracker wants done; answers may make it want more.
     fn act(&mut self, mut frame: Option<Frame>, now_ns: i64) {
-        let mut next = 0;
-        while let Some(&action) = self.actions.get(next) {
-            next += 1;
+        while let Some(&action) = self.actions.get(self.acted) {
+            self.acted += 1;
             match action {
                 Action::Announced { part, at_ns } => self.outlet.announced(part, at_ns),
                 Action::Judge(judge) => {
@@ -340,6 +373,7 @@ impl<O: Outlet> LineThread<O> {
             }
         }
         self.actions.clear();
+        self.acted = 0;
         debug_assert!(frame.is_none(), "the tracker says of every frame whose it is");
     }
 
