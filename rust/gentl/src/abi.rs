@@ -100,6 +100,8 @@ functions! {
     // Deprecated, or of a later version than 1.0.
     optional {
         GCGetPortURL: unsafe extern "system" fn(Handle, *mut c_char, *mut usize) -> i32,
+        IFGetInfo: info_fn!(Handle),
+        DevGetInfo: info_fn!(Handle),
         GCGetPortInfo: info_fn!(Handle),
         GCGetNumPortURLs: unsafe extern "system" fn(Handle, *mut u32) -> i32,
         GCGetPortURLInfo: info_fn!(Handle, u32),
@@ -109,6 +111,10 @@ functions! {
             unsafe extern "system" fn(Handle, Handle, *mut crate::Chunk, *mut usize) -> i32,
         DSGetBufferInfoStacked:
             unsafe extern "system" fn(Handle, Handle, *mut BufferQuestion, usize) -> i32,
+        DSGetNumBufferParts: unsafe extern "system" fn(Handle, Handle, *mut u32) -> i32,
+        DSGetBufferPartInfo: info_fn!(Handle, Handle, u32),
+        DSGetBufferPartInfoStacked:
+            unsafe extern "system" fn(Handle, Handle, *mut PartQuestion, usize) -> i32,
     }
 }
 
@@ -138,12 +144,26 @@ pub(crate) struct BufferQuestion {
     pub(crate) result: i32,
 }
 
+/// One question of a stacked query of a buffer's parts; 32 bytes on 64 bit, with the result before
+/// the buffer.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+pub(crate) struct PartQuestion {
+    pub(crate) part: u32,
+    pub(crate) command: i32,
+    pub(crate) data_type: i32,
+    pub(crate) result: i32,
+    pub(crate) buffer: *mut c_void,
+    pub(crate) size: usize,
+}
+
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     assert!(size_of::<NewBuffer>() == 16);
     assert!(size_of::<RegisterEntry>() == 24);
     assert!(size_of::<crate::Chunk>() == 24);
     assert!(size_of::<BufferQuestion>() == 28);
+    assert!(size_of::<PartQuestion>() == 32);
 };
 
 /// A time-out or a number of frames without end.
@@ -166,6 +186,7 @@ pub(crate) mod tl {
 
 /// Information commands of an interface.
 pub(crate) mod interface {
+    pub(crate) const ID: i32 = 0;
     pub(crate) const DISPLAYNAME: i32 = 1;
     pub(crate) const TLTYPE: i32 = 2;
 }
@@ -190,6 +211,7 @@ pub(crate) mod stream {
     pub(crate) const NUM_ANNOUNCED: i32 = 3;
     pub(crate) const NUM_QUEUED: i32 = 4;
     pub(crate) const NUM_AWAIT_DELIVERY: i32 = 5;
+    pub(crate) const NUM_STARTED: i32 = 6;
     pub(crate) const PAYLOAD_SIZE: i32 = 7;
     pub(crate) const IS_GRABBING: i32 = 8;
     pub(crate) const DEFINES_PAYLOADSIZE: i32 = 9;

@@ -1,7 +1,7 @@
 //! What a producer says of a delivered buffer.
 #![allow(unsafe_code)]
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::abi::{BufferQuestion, Handle};
 use crate::error::{Result, Status};
@@ -179,7 +179,7 @@ mod command {
 const COMMANDS: usize = 32;
 
 /// A result that no producer returns: the question was not looked at.
-const NOT_ASKED: i32 = i32::MIN;
+pub(crate) const NOT_ASKED: i32 = i32::MIN;
 
 /// Answers by command number.
 struct Answers([Option<u64>; COMMANDS]);
@@ -226,19 +226,16 @@ impl From<Answers> for BufferInfo {
     }
 }
 
-/// Asks a stream's buffers, and remembers which questions its producer can't answer.
+/// Asks a stream's buffers, and remembers which questions have no answer: those that the producer
+/// does not implement for good, those that are not available until the next start.
 pub(crate) struct Questions {
-    /// One bit per command that was answered with "can't".
+    /// One bit per command that was answered with "not now".
     unanswerable: AtomicU32,
-    one_by_one: AtomicBool,
 }
 
 impl Questions {
-    pub(crate) fn new(library: &Library) -> Self {
-        Self {
-            unanswerable: AtomicU32::new(0),
-            one_by_one: AtomicBool::new(library.functions().DSGetBufferInfoStacked.is_none()),
-        }
+    pub(crate) fn new() -> Self {
+        Self { unanswerable: AtomicU32::new(0) }
     }
 
     /// Forgets what can't be answered, since the camera may be configured otherwise now.
@@ -253,11 +250,13 @@ impl Questions {
         stream: Handle,
         buffer: Handle,
     ) -> Result<BufferInfo> {
-        let skip = self.unanswerable.load(Ordering::Relaxed);
+        let unknown = &library.unknown;
+        let skip =
+            self.unanswerable.load(Ordering::Relaxed) | unknown.buffer_info.load(Ordering::Relaxed);
         let mut answers = Answers([None; COMMANDS]);
         let mut results = [NOT_ASKED; COMMANDS];
-        if !self.one_by_one.load(Ordering::Relaxed) {
-            self.ask_stacked(library, stream, buffer, skip, &mut answers, &mut results)?;
+        if !unknown.stacked_buffer_info.load(Ordering::Relaxed) {
+            ask_stacked(library, stream, buffer, skip, &mut answers, &mut results)?;
         }
         for command in command::ALL {
             if skip & (1 << command) == 0 && results[command] == NOT_ASKED {
@@ -277,73 +276,68 @@ impl Questions {
         // A broken image may lack what the next one has; so may one of several payload types, and
         // then the answer is NO_DATA, which is not remembered.
         if info.is_new && !info.incomplete {
-            let unanswerable = command::ALL
-                .into_iter()
-                .filter(|&command| {
-                    matches!(
-                        Status(results[command]),
-                        Status::NOT_IMPLEMENTED | Status::NOT_AVAILABLE | Status::ERROR
-                    )
-                })
-                .fold(0_u32, |mask, command| mask | 1 << command);
-            self.unanswerable.fetch_or(unanswerable, Ordering::Relaxed);
+            let answered = |wanted: &[Status]| {
+                let is_so = |command: &usize| wanted.contains(&Status(results[*command]));
+                command::ALL.into_iter().filter(is_so).fold(0_u32, |mask, bit| mask | 1 << bit)
+            };
+            unknown.buffer_info.fetch_or(answered(&[Status::NOT_IMPLEMENTED]), Ordering::Relaxed);
+            let not_now = answered(&[Status::NOT_AVAILABLE, Status::ERROR]);
+            self.unanswerable.fetch_or(not_now, Ordering::Relaxed);
         }
         Ok(info)
     }
+}
 
-    fn ask_stacked(
-        &self,
-        library: &Library,
-        stream: Handle,
-        buffer: Handle,
-        skip: u32,
-        answers: &mut Answers,
-        results: &mut [i32; COMMANDS],
-    ) -> Result<()> {
-        let Some(stacked) = library.functions().DSGetBufferInfoStacked else {
-            return Ok(());
-        };
-        let mut scratch = [0_u64; COMMANDS];
-        let nothing = BufferQuestion {
-            command: 0,
-            data_type: 0,
-            buffer: std::ptr::null_mut(),
-            size: 0,
-            result: NOT_ASKED,
-        };
-        let mut questions = [nothing; command::ALL.len()];
-        let mut count = 0;
-        let first = scratch.as_mut_ptr();
-        for command in command::ALL {
-            if skip & (1 << command) == 0 {
-                questions[count] = BufferQuestion {
-                    command: command as i32,
-                    // SAFETY: all commands are below COMMANDS, the length of the scratch.
-                    buffer: unsafe { first.add(command) }.cast(),
-                    size: size_of::<u64>(),
-                    ..nothing
-                };
-                count += 1;
-            }
+fn ask_stacked(
+    library: &Library,
+    stream: Handle,
+    buffer: Handle,
+    skip: u32,
+    answers: &mut Answers,
+    results: &mut [i32; COMMANDS],
+) -> Result<()> {
+    let Some(stacked) = library.functions().DSGetBufferInfoStacked else {
+        return Ok(());
+    };
+    let mut scratch = [0_u64; COMMANDS];
+    let nothing = BufferQuestion {
+        command: 0,
+        data_type: 0,
+        buffer: std::ptr::null_mut(),
+        size: 0,
+        result: NOT_ASKED,
+    };
+    let mut questions = [nothing; command::ALL.len()];
+    let mut count = 0;
+    let first = scratch.as_mut_ptr();
+    for command in command::ALL {
+        if skip & (1 << command) == 0 {
+            questions[count] = BufferQuestion {
+                command: command as i32,
+                // SAFETY: all commands are below COMMANDS, the length of the scratch.
+                buffer: unsafe { first.add(command) }.cast(),
+                size: size_of::<u64>(),
+                ..nothing
+            };
+            count += 1;
         }
-        // SAFETY: stream and buffer are valid; each question points at its own eight bytes of
-        // scratch, which is not touched otherwise before the call returns.
-        let status =
-            library.raw(|_| unsafe { stacked(stream, buffer, questions.as_mut_ptr(), count) })?;
-        if status == Status::NOT_IMPLEMENTED {
-            self.one_by_one.store(true, Ordering::Relaxed);
-            return Ok(());
-        }
-        // Whatever the code of the whole call, each question has its own result; those that were
-        // left out are asked one by one.
-        for question in &questions[..count] {
-            let (command, result, size) =
-                (question.command as usize, question.result, question.size);
-            if command < COMMANDS {
-                results[command] = result;
-                answers.0[command] = (result == 0).then(|| narrow(scratch[command], size));
-            }
-        }
-        Ok(())
     }
+    // SAFETY: stream and buffer are valid; each question points at its own eight bytes of
+    // scratch, which is not touched otherwise before the call returns.
+    let status =
+        library.raw(|_| unsafe { stacked(stream, buffer, questions.as_mut_ptr(), count) })?;
+    if status == Status::NOT_IMPLEMENTED {
+        library.unknown.stacked_buffer_info.store(true, Ordering::Relaxed);
+        return Ok(());
+    }
+    // Whatever the code of the whole call, each question has its own result; those that were
+    // left out are asked one by one.
+    for question in &questions[..count] {
+        let (command, result, size) = (question.command as usize, question.result, question.size);
+        if command < COMMANDS {
+            results[command] = result;
+            answers.0[command] = (result == 0).then(|| narrow(scratch[command], size));
+        }
+    }
+    Ok(())
 }

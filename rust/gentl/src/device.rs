@@ -5,7 +5,7 @@ use std::fmt;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex};
 
-use crate::abi::Handle;
+use crate::abi::{self, Handle};
 use crate::error::Result;
 use crate::event::{Event, EventKind};
 use crate::interface::Interface;
@@ -130,6 +130,37 @@ impl Device {
     /// The interface it is on.
     pub fn interface(&self) -> &Arc<Interface> {
         &self.interface
+    }
+
+    /// What the open device says of itself now, its access status included.
+    ///
+    /// # Errors
+    /// When the producer fails, as it may once the camera is gone; a question without an answer
+    /// leaves its field empty.
+    pub fn info(&self) -> Result<DeviceInfo> {
+        let library = self.library();
+        let Some(get) = library.functions().DevGetInfo else {
+            return Ok(DeviceInfo { id: self.id.clone(), ..DeviceInfo::default() });
+        };
+        DeviceInfo::read(library, "DevGetInfo", self.id.clone(), |_, command, t, buffer, size| {
+            // SAFETY: the device is open; the tail comes from `read`.
+            unsafe { get(self.handle.0, command, t, buffer, size) }
+        })
+    }
+
+    /// Whether the producer still reaches the device. One producer was met that says `Busy` of the
+    /// devices that it has open itself.
+    ///
+    /// # Errors
+    /// When the producer fails, as it may once the camera is gone.
+    pub fn access_status(&self) -> Result<AccessStatus> {
+        let library = self.library();
+        let Some(get) = library.functions().DevGetInfo else { return Ok(AccessStatus::Unknown) };
+        // SAFETY: the device is open; the tail comes from `info_number`.
+        let code = library.info_number("DevGetInfo", |_, t, buffer, size| unsafe {
+            get(self.handle.0, abi::device::ACCESS_STATUS, t, buffer, size)
+        })?;
+        Ok(AccessStatus::from_code(code))
     }
 
     /// The camera's own registers.

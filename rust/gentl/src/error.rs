@@ -111,6 +111,14 @@ pub enum Error {
         /// The first required name that is missing.
         symbol: &'static str,
     },
+    /// Other code of this process has the producer open; one process can open it only once.
+    #[error(
+        "{producer}: other code of this process has it open (harvesters, a maker's own library); close it there, or open a copy of the file, which is a producer of its own"
+    )]
+    OpenElsewhere {
+        /// File name of the producer.
+        producer: String,
+    },
     /// The process forked after the producer was opened, and its threads are gone.
     #[error(
         "{producer}: was opened by process {opened_by}, and this is a fork of it; open cameras after the fork (multiprocessing: use \"spawn\")"
@@ -160,6 +168,7 @@ impl Error {
     pub fn status(&self) -> Option<Status> {
         match self {
             Self::Call { status, .. } => Some(*status),
+            Self::OpenElsewhere { .. } => Some(Status::RESOURCE_IN_USE),
             _ => None,
         }
     }

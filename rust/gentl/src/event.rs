@@ -42,12 +42,27 @@ pub struct EventRecord {
 pub struct Event {
     module: Module,
     raw: RawEvent,
+    kind: EventKind,
+    /// Room for one event's data.
+    bytes: usize,
 }
 
 impl Event {
     pub(crate) fn register(module: Module, kind: EventKind) -> Result<Self> {
         let raw = RawEvent::register(module.library(), module.handle(), kind as i32)?;
-        Ok(Self { module, raw })
+        let event = raw.handle.0;
+        // SAFETY: the event is registered; the tail comes from `info_number`.
+        let most = module.library().info_number("EventGetInfo", |f, t, buffer, size| unsafe {
+            (f.EventGetInfo)(event, abi::event::SIZE_MAX, t, buffer, size)
+        });
+        let most = most.inspect_err(|_| raw.unregister())?;
+        let bytes = most.unwrap_or(0).clamp(1024, 1 << 20) as usize;
+        Ok(Self { module, raw, kind, bytes })
+    }
+
+    /// What kind of event it is.
+    pub fn kind(&self) -> EventKind {
+        self.kind
     }
 
     /// Waits for at most `timeout` for the next event; `None` when none came or the wait was ended
@@ -58,14 +73,11 @@ impl Event {
     pub fn wait(&self, timeout: Duration) -> Result<Option<EventRecord>> {
         let library = self.module.library();
         let event = self.raw.handle.0;
-        // SAFETY: the event is registered while `self` lives; the tail comes from `info_number`.
-        let most = library.info_number("EventGetInfo", |f, t, buffer, size| unsafe {
-            (f.EventGetInfo)(event, abi::event::SIZE_MAX, t, buffer, size)
-        })?;
-        let mut data = vec![0_u8; most.unwrap_or(0).clamp(1024, 1 << 20) as usize];
+        let mut data = vec![0_u8; self.bytes];
         let mut size = data.len();
         // A NULL buffer would not ask for the size but throw the event away.
-        // SAFETY: buffer and size belong together and live through the call.
+        // SAFETY: the event is registered while `self` lives; buffer and size belong together and live
+        // through the call.
         let status = library.raw(|f| unsafe {
             (f.EventGetData)(event, data.as_mut_ptr().cast(), &mut size, millis(timeout))
         })?;

@@ -1,15 +1,17 @@
 //! An interface (a network card, a frame grabber, a USB host) and the devices seen on it.
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
 use std::fmt;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::abi::{self, Handle};
+use crate::abi::{self, Functions, Handle};
 use crate::device::{Access, AccessStatus, Device, DeviceInfo};
 use crate::error::Result;
 use crate::event::{Event, EventKind};
+use crate::library::Library;
 use crate::module::{Module, OwnedHandle};
 use crate::port::Port;
 use crate::shared::Shared;
@@ -59,6 +61,37 @@ impl InterfaceInfo {
     }
 }
 
+impl DeviceInfo {
+    /// Asks all that is known of a device, through the list that it stands in or its own handle.
+    pub(crate) fn read(
+        library: &Library,
+        function: &'static str,
+        id: String,
+        ask: impl Fn(&Functions, i32, *mut i32, *mut c_void, *mut usize) -> i32,
+    ) -> Result<Self> {
+        let text = |command| -> Result<String> {
+            let answer = library
+                .info_text(function, |f, t, buffer, size| ask(f, command, t, buffer, size))?;
+            Ok(answer.unwrap_or_default())
+        };
+        let number = |command| {
+            library.info_number(function, |f, t, buffer, size| ask(f, command, t, buffer, size))
+        };
+        Ok(Self {
+            vendor: text(abi::device::VENDOR)?,
+            model: text(abi::device::MODEL)?,
+            tl_type: text(abi::device::TLTYPE)?,
+            display_name: text(abi::device::DISPLAYNAME)?,
+            user_name: text(abi::device::USER_DEFINED_NAME)?,
+            serial: text(abi::device::SERIAL_NUMBER)?,
+            version: text(abi::device::VERSION)?,
+            access: AccessStatus::from_code(number(abi::device::ACCESS_STATUS)?),
+            ticks_per_s: number(abi::device::TIMESTAMP_FREQUENCY)?.filter(|&hz| hz > 0),
+            id,
+        })
+    }
+}
+
 impl Interface {
     pub(crate) fn open(
         producer: &Arc<Producer>,
@@ -91,6 +124,29 @@ impl Interface {
         &self.producer
     }
 
+    /// What the open interface says of itself.
+    ///
+    /// # Errors
+    /// When the producer fails; a question without an answer leaves its field empty.
+    pub fn info(&self) -> Result<InterfaceInfo> {
+        let library = self.producer.library;
+        let Some(ask) = library.functions().IFGetInfo else {
+            return Ok(InterfaceInfo { id: self.id.clone(), ..InterfaceInfo::default() });
+        };
+        let text = |command| -> Result<String> {
+            // SAFETY: the interface is open; the tail comes from `info_text`.
+            let answer = library.info_text("IFGetInfo", |_, t, buffer, size| unsafe {
+                ask(self.handle.0, command, t, buffer, size)
+            })?;
+            Ok(answer.unwrap_or_default())
+        };
+        Ok(InterfaceInfo {
+            id: text(abi::interface::ID)?,
+            display_name: text(abi::interface::DISPLAYNAME)?,
+            tl_type: text(abi::interface::TLTYPE)?,
+        })
+    }
+
     /// Looks for devices for at most `timeout` and lists them.
     ///
     /// # Errors
@@ -118,30 +174,9 @@ impl Interface {
             (f.IFGetDeviceID)(self.handle.0, index, text, size)
         })?;
         let c_id = c_id(&id)?;
-        let text = |command| -> Result<String> {
-            // SAFETY: as above, and the id is 0-terminated.
-            let answer = library.info_text("IFGetDeviceInfo", |f, t, buffer, size| unsafe {
-                (f.IFGetDeviceInfo)(self.handle.0, c_id.as_ptr(), command, t, buffer, size)
-            })?;
-            Ok(answer.unwrap_or_default())
-        };
-        let number = |command| {
-            // SAFETY: as above.
-            library.info_number("IFGetDeviceInfo", |f, t, buffer, size| unsafe {
-                (f.IFGetDeviceInfo)(self.handle.0, c_id.as_ptr(), command, t, buffer, size)
-            })
-        };
-        Ok(DeviceInfo {
-            vendor: text(abi::device::VENDOR)?,
-            model: text(abi::device::MODEL)?,
-            tl_type: text(abi::device::TLTYPE)?,
-            display_name: text(abi::device::DISPLAYNAME)?,
-            user_name: text(abi::device::USER_DEFINED_NAME)?,
-            serial: text(abi::device::SERIAL_NUMBER)?,
-            version: text(abi::device::VERSION)?,
-            access: AccessStatus::from_code(number(abi::device::ACCESS_STATUS)?),
-            ticks_per_s: number(abi::device::TIMESTAMP_FREQUENCY)?.filter(|&hz| hz > 0),
-            id,
+        DeviceInfo::read(library, "IFGetDeviceInfo", id, |f, command, t, buffer, size| {
+            // SAFETY: the interface is open, the id 0-terminated; the tail comes from `read`.
+            unsafe { (f.IFGetDeviceInfo)(self.handle.0, c_id.as_ptr(), command, t, buffer, size) }
         })
     }
 

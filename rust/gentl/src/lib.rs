@@ -24,6 +24,7 @@ mod event;
 mod interface;
 mod library;
 mod module;
+mod part;
 mod port;
 mod shared;
 mod stream;
@@ -35,6 +36,7 @@ pub use device::{Access, AccessStatus, Device, DeviceInfo};
 pub use error::{Error, Result, Status};
 pub use event::{Event, EventKind, EventRecord};
 pub use interface::{Interface, InterfaceInfo};
+pub use part::{BufferPart, PartKind};
 pub use port::{Port, PortInfo};
 pub use stream::{Delivered, Flush, Stream, StreamStatistics};
 pub use system::{

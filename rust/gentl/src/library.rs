@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use libloading::os::unix::{Library as Loaded, RTLD_LOCAL, RTLD_NOW};
@@ -23,6 +23,18 @@ pub(crate) struct Library {
     name: String,
     opened_by: AtomicU32,
     pub(crate) producer: Shared<Producer>,
+    /// What it was found not to know, whichever of its devices is asked.
+    pub(crate) unknown: Unknown,
+}
+
+/// Questions that a producer has answered with "not implemented", and calls that it exports and
+/// does not carry out. A bit stands for the command of its number.
+#[derive(Debug, Default)]
+pub(crate) struct Unknown {
+    pub(crate) buffer_info: AtomicU32,
+    pub(crate) part_info: AtomicU32,
+    pub(crate) stacked_buffer_info: AtomicBool,
+    pub(crate) stacked_part_info: AtomicBool,
 }
 
 /// Loaded libraries by device and inode, which is how the loader tells them apart: a link to a
@@ -55,6 +67,7 @@ impl Library {
             name,
             opened_by: AtomicU32::new(0),
             producer: Shared::new(),
+            unknown: Unknown::default(),
         }));
         loaded.insert(key, library);
         Ok(library)

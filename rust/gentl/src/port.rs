@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 use crate::abi::{self, Handle, RegisterEntry};
 use crate::description::{self, Description};
@@ -68,6 +68,27 @@ impl Port {
             (f.GCReadPort)(self.handle.0, address, data.as_mut_ptr().cast(), &mut moved)
         })?;
         whole(library, address, wanted, moved)
+    }
+
+    /// As [`Port::read`], unless another access to the device goes on: then nothing is read, and
+    /// that is said by `false`. For asking whether a device lives.
+    ///
+    /// # Errors
+    /// As for [`Port::read`].
+    pub fn read_if_idle(&self, address: u64, data: &mut [u8]) -> Result<bool> {
+        let library = self.library();
+        let wanted = data.len();
+        let mut moved = wanted;
+        let _alone = match self.module.port_access().try_lock() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
+        // SAFETY: as for reading.
+        library.call("GCReadPort", |f| unsafe {
+            (f.GCReadPort)(self.handle.0, address, data.as_mut_ptr().cast(), &mut moved)
+        })?;
+        whole(library, address, wanted, moved).map(|()| true)
     }
 
     /// Writes `data` to the registers at `address`.

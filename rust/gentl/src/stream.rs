@@ -15,6 +15,7 @@ use crate::error::{Error, Result, Status};
 use crate::event::{Event, EventKind, RawEvent};
 use crate::library::Library;
 use crate::module::{Module, OwnedHandle};
+use crate::part::{self, BufferPart};
 use crate::port::Port;
 use crate::system::{c_id, millis};
 
@@ -40,6 +41,8 @@ pub struct Stream {
 struct Announced {
     handle: OwnedHandle,
     user: usize,
+    /// Address and bytes, to tell what lies in it.
+    memory: (usize, usize),
 }
 
 /// A buffer that came back from the camera; queue its index again when its data were used.
@@ -60,6 +63,8 @@ pub struct StreamStatistics {
     pub delivered: Option<u64>,
     /// Frames lost since the opening because no buffer was queued.
     pub underrun: Option<u64>,
+    /// Frames that the engine began since the opening.
+    pub started: Option<u64>,
     /// Announced buffers.
     pub announced: Option<u64>,
     /// Buffers queued for filling.
@@ -105,7 +110,7 @@ impl Stream {
             id: id.to_owned(),
             new_buffer,
             woken: AtomicBool::new(false),
-            questions: Questions::new(library),
+            questions: Questions::new(),
             buffers: RwLock::new(Vec::new()),
         }))
     }
@@ -184,7 +189,8 @@ impl Stream {
         self.library().call("DSAnnounceBuffer", |f| unsafe {
             (f.DSAnnounceBuffer)(self.handle.0, memory.cast(), size, hint, &mut handle)
         })?;
-        let announced = Some(Announced { handle: OwnedHandle(handle), user });
+        let memory = (memory.addr(), size);
+        let announced = Some(Announced { handle: OwnedHandle(handle), user, memory });
         match buffers.get_mut(index) {
             Some(place) => *place = announced,
             None => buffers.push(announced),
@@ -367,6 +373,22 @@ impl Stream {
         }
     }
 
+    /// Lists the parts of a delivered multi-part buffer into `parts` and returns how many there are,
+    /// at most as many as fit; 0 for a buffer without parts. Allocates nothing.
+    ///
+    /// A part that the producer places outside of the buffer is left out.
+    ///
+    /// # Errors
+    /// When the producer fails, [`Error::NotAnnounced`] once the buffer is revoked.
+    pub fn parts(&self, index: usize, parts: &mut [BufferPart]) -> Result<usize> {
+        let buffers = self.read_buffers();
+        let Some(Some(announced)) = buffers.get(index) else {
+            return Err(Error::NotAnnounced { index });
+        };
+        let (buffer, memory) = (announced.handle.0, announced.memory);
+        part::ask(self.library(), self.handle.0, buffer, memory, parts)
+    }
+
     /// What the stream counts.
     ///
     /// # Errors
@@ -375,6 +397,7 @@ impl Stream {
         Ok(StreamStatistics {
             delivered: self.number(abi::stream::NUM_DELIVERED)?,
             underrun: self.number(abi::stream::NUM_UNDERRUN)?,
+            started: self.number(abi::stream::NUM_STARTED)?,
             announced: self.number(abi::stream::NUM_ANNOUNCED)?,
             queued: self.number(abi::stream::NUM_QUEUED)?,
             awaiting: self.number(abi::stream::NUM_AWAIT_DELIVERY)?,

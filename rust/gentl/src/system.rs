@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::abi::{Handle, tl};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::event::{Event, EventKind};
 use crate::interface::{Interface, InterfaceInfo};
 use crate::library::Library;
@@ -70,15 +70,21 @@ impl Producer {
 
     fn initialise(library: &'static Library) -> Result<Self> {
         library.opened_here();
+        let elsewhere = |error: Error| match error.status() {
+            Some(Status::RESOURCE_IN_USE) => {
+                Error::OpenElsewhere { producer: library.name().to_owned() }
+            }
+            _ => error,
+        };
         // SAFETY: no arguments.
-        library.call("GCInitLib", |f| unsafe { (f.GCInitLib)() })?;
+        library.call("GCInitLib", |f| unsafe { (f.GCInitLib)() }).map_err(elsewhere)?;
         let mut handle: Handle = null_mut();
         // SAFETY: the out pointer lives through the call.
         let opened = library.call("TLOpen", |f| unsafe { (f.TLOpen)(&mut handle) });
         if let Err(error) = opened {
             // SAFETY: the library was initialised above and nothing is open.
             let _ = library.call("GCCloseLib", |f| unsafe { (f.GCCloseLib)() });
-            return Err(error);
+            return Err(elsewhere(error));
         }
         Ok(Self {
             library,
