@@ -88,6 +88,27 @@ impl NodeMap {
         reached(model, model.node(id).selected.to_vec(), depending)
     }
 
+    /// The features whose value is read from this port's registers, or depends on one that is.
+    pub fn features_of(&self, port: NodeId) -> Vec<NodeId> {
+        let model = &self.model;
+        let found = reached(model, vec![port], |id, open| {
+            for &(dependent, kind) in model.graph.dependents(id) {
+                if !matches!(kind, Use::Invalidator | Use::Selected | Use::Limit) {
+                    open.push(dependent);
+                }
+            }
+        });
+        found.into_iter().filter(|id| *id != port && model.graph.is_feature(*id)).collect()
+    }
+
+    /// The ports under which a frame's chunks are laid.
+    pub fn chunk_ports(&self) -> impl Iterator<Item = NodeId> + use<'_> {
+        self.ports().filter(|id| {
+            let node = self.model.node(*id);
+            node.chunk_id.length > 0 || matches!(node.def, Def::Port { chunk: Some(_) })
+        })
+    }
+
     /// The nodes that select this one or anything that it depends on; one that is selected by
     /// another comes after it.
     pub fn selectors(&self, id: NodeId) -> Vec<NodeId> {
