@@ -295,7 +295,7 @@ impl PyCamera {
                 Some(SourceEvent::Lost { why }) => {
                     Err(Error::CameraLost { uri: self.uri.clone(), problem: why })
                 }
-                Some(SourceEvent::End) | None => Ok(None),
+                Some(SourceEvent::Back(_) | SourceEvent::End) | None => Ok(None),
             };
         }
     }

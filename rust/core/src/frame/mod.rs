@@ -8,10 +8,12 @@
 //! ```
 
 mod kept;
+mod layout;
 mod pixel_format;
 mod slots;
 
 pub use kept::{Kept, Quota};
+pub use layout::{ChunkPlace, Layout, MOST_CHUNKS, MOST_PARTS, Part, PartKind};
 pub use pixel_format::{Bayer, Content, Packing, PixelFormat};
 pub use slots::{Frame, FrameMut, FreeList, Home, Slots};
 
@@ -59,7 +61,7 @@ impl FrameInfo {
             height,
             stride,
             offset: 0,
-            filled: stride * height as usize * pixel_format.planes(),
+            filled: stride.saturating_mul(height as usize).saturating_mul(pixel_format.planes()),
             pixel_format,
             frame_id: 0,
             captured_ns: now_ns,

@@ -6,14 +6,14 @@
 //! at bytes that somebody reads.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout as Block, alloc_zeroed, dealloc};
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{FrameInfo, PixelFormat};
+use super::{FrameInfo, Layout, Part, PixelFormat};
 
 const WRITING: u32 = u32::MAX;
 const POISON: u8 = 0xDB;
@@ -33,7 +33,7 @@ pub struct Slots {
 
 struct Shared {
     memory: NonNull<u8>,
-    layout: Layout,
+    block: Block,
     slot_bytes: usize,
     stride: usize,
     states: Box<[State]>,
@@ -44,9 +44,10 @@ struct Shared {
 struct State {
     holders: AtomicU32,
     info: UnsafeCell<FrameInfo>,
+    layout: UnsafeCell<Layout>,
 }
 
-// SAFETY: `memory` and each `info` are written only by the one `FrameMut` that a compare-exchange
+// SAFETY: `memory`, each `info` and each `layout` are written only by the one `FrameMut` that a compare-exchange
 // from 0 admits (or by a camera while the slot is with it), and read only through `Frame`s, which
 // exist after the release store of `publish`.
 unsafe impl Send for Shared {}
@@ -59,7 +60,7 @@ impl Drop for Shared {
         self.home = None;
         // SAFETY: allocated with this very layout in `Slots::new`; nobody holds a slot any more,
         // since each holder owns an `Arc` of this.
-        unsafe { dealloc(self.memory.as_ptr(), self.layout) };
+        unsafe { dealloc(self.memory.as_ptr(), self.block) };
     }
 }
 
@@ -68,31 +69,48 @@ impl Slots {
     /// least 64 is used); what is dropped goes to `home`.
     ///
     /// # Panics
-    /// When `count` or `slot_bytes` is 0, or the memory cannot be had.
+    /// When the memory cannot be had: see [`Slots::try_new`], which says so instead.
     pub fn new(count: usize, slot_bytes: usize, alignment: usize, home: Box<dyn Home>) -> Self {
-        assert!(count > 0 && slot_bytes > 0, "slots need a number and a size");
-        let alignment = alignment.next_power_of_two().max(64);
-        // A producer says how large a picture is, so the product is not to be trusted.
-        let layout = slot_bytes
+        match Self::try_new(count, slot_bytes, alignment, home) {
+            Ok(slots) => slots,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    /// As [`Slots::new`], for figures that somebody else has made up.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words.
+    pub fn try_new(
+        count: usize,
+        slot_bytes: usize,
+        alignment: usize,
+        home: Box<dyn Home>,
+    ) -> Result<Self, String> {
+        if count == 0 || slot_bytes == 0 {
+            return Err("slots need a number and a size".into());
+        }
+        let too_much = || format!("{count} slots of {slot_bytes} bytes are more than memory holds");
+        let alignment = alignment.checked_next_power_of_two().ok_or_else(too_much)?.max(64);
+        let block = slot_bytes
             .checked_next_multiple_of(alignment)
             .and_then(|stride| stride.checked_mul(count))
-            .and_then(|bytes| Layout::from_size_align(bytes, alignment).ok())
-            .expect("a few slots of camera size fit the address space");
-        let stride = layout.size() / count;
-        // SAFETY: the layout's size is not 0.
-        let Some(memory) = NonNull::new(unsafe { alloc_zeroed(layout) }) else {
-            handle_alloc_error(layout)
-        };
+            .and_then(|bytes| Block::from_size_align(bytes, alignment).ok())
+            .ok_or_else(too_much)?;
+        let stride = block.size() / count;
+        // SAFETY: the block's size is not 0.
+        let memory = NonNull::new(unsafe { alloc_zeroed(block) }).ok_or_else(too_much)?;
         let states = (0..count)
             .map(|_| State {
                 holders: AtomicU32::new(0),
                 info: UnsafeCell::new(FrameInfo::packed(0, 0, PixelFormat::MONO8, 0)),
+                layout: UnsafeCell::new(Layout::default()),
             })
             .collect();
         let poison = AtomicBool::new(false);
         let home = Some(home);
-        let shared = Shared { memory, layout, slot_bytes, stride, states, home, poison };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared { memory, block, slot_bytes, stride, states, home, poison };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Overwrites every slot that is given back, so that a test sees whoever reads it afterwards.
@@ -133,11 +151,10 @@ impl Slots {
     /// producer writes to it from now until it is given back to its [`Home`] again.
     pub unsafe fn claim(&self, slot: usize) -> Option<FrameMut> {
         let state = self.shared.states.get(slot)?;
-        state
-            .holders
-            .compare_exchange(0, WRITING, Ordering::Acquire, Ordering::Relaxed)
-            .ok()
-            .map(|_| FrameMut { shared: Some(Arc::clone(&self.shared)), slot })
+        state.holders.compare_exchange(0, WRITING, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        let mut claimed = FrameMut { shared: Some(Arc::clone(&self.shared)), slot };
+        claimed.layout_mut().clear();
+        Some(claimed)
     }
 }
 
@@ -188,13 +205,22 @@ impl FrameMut {
         unsafe { std::slice::from_raw_parts_mut(shared.bytes(self.slot), shared.slot_bytes) }
     }
 
+    /// What lies in the slot beside its picture; nothing, when it was claimed just now.
+    pub fn layout_mut(&mut self) -> &mut Layout {
+        // SAFETY: WRITING admits one holder, and `&mut self` one borrow.
+        unsafe { &mut *self.shared().states[self.slot].layout.get() }
+    }
+
     /// Makes it readable for everybody, for good.
     ///
     /// `info.filled`, `offset`, `stride` and `height` are cut to what the slot holds, so that a
-    /// producer that lies about them cannot make anyone read elsewhere.
+    /// producer that lies about them cannot make anyone read elsewhere; so are the layout's parts
+    /// and chunks.
     pub fn publish(mut self, info: FrameInfo) -> Frame {
+        let slot_bytes = self.shared().slot_bytes;
+        let mut info = fitted(info, slot_bytes);
+        info.incomplete |= !self.layout_mut().fit(slot_bytes);
         let shared = self.shared.take().expect("a FrameMut is published once");
-        let info = fitted(info, shared.slot_bytes);
         // SAFETY: still the only holder; readers come after the release store.
         unsafe { *shared.states[self.slot].info.get() = info };
         shared.states[self.slot].holders.store(1, Ordering::Release);
@@ -275,6 +301,38 @@ impl Frame {
         &self.bytes()[self.info().offset..]
     }
 
+    /// The parts of a multi-part payload, of which the picture is the first that is one; none for
+    /// every other payload.
+    pub fn parts(&self) -> &[Part] {
+        self.layout().parts()
+    }
+
+    /// The bytes of one of [`Frame::parts`]; `None` when there are not so many.
+    pub fn part(&self, index: usize) -> Option<&[u8]> {
+        let part = self.parts().get(index)?;
+        self.slot_bytes().get(part.offset..part.offset + part.bytes)
+    }
+
+    /// The chunks by their `ChunkID`, with their bytes, in the order in which they lie there.
+    pub fn chunks(&self) -> impl ExactSizeIterator<Item = (u64, &[u8])> {
+        self.layout().chunks().iter().map(|chunk| {
+            let end = chunk.offset + chunk.bytes;
+            (chunk.id, self.slot_bytes().get(chunk.offset..end).unwrap_or(&[]))
+        })
+    }
+
+    fn layout(&self) -> &Layout {
+        // SAFETY: written before the release store that made this frame; never while it lives.
+        unsafe { &*self.shared.states[self.slot].layout.get() }
+    }
+
+    /// The whole slot: what was not written for this frame is of one before, or 0.
+    fn slot_bytes(&self) -> &[u8] {
+        // SAFETY: the slot's own memory, initialised at its allocation; no one writes while a frame
+        // lives.
+        unsafe { std::slice::from_raw_parts(self.shared.bytes(self.slot), self.shared.slot_bytes) }
+    }
+
     /// The slot's number.
     pub fn slot(&self) -> usize {
         self.slot
@@ -341,6 +399,7 @@ impl Home for FreeList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{ChunkPlace, PartKind};
 
     fn pool(count: usize, bytes: usize) -> (FreeList, Slots) {
         let free = FreeList::new(count);
@@ -427,6 +486,55 @@ mod tests {
         let frame = free.take(&slots).unwrap().publish(info);
         assert_eq!((frame.info().height, frame.info().incomplete), (2, true));
         assert_eq!(frame.image().len(), 10);
+    }
+
+    #[test]
+    fn figures_that_no_machine_can_meet_are_an_error() {
+        for (count, bytes, alignment) in [
+            (0, 1, 1),
+            (1, 0, 1),
+            (4, usize::MAX, 64),
+            (usize::MAX / 2, 64, 64),
+            (4, 1 << 60, 64),
+            (1, 64, usize::MAX),
+            (1, 64, 1 << 63),
+        ] {
+            let made = Slots::try_new(count, bytes, alignment, Box::new(FreeList::new(0)));
+            assert!(made.is_err(), "{count} x {bytes} at {alignment}");
+        }
+    }
+
+    #[test]
+    fn a_frame_tells_of_its_own_parts_and_chunks_only() {
+        let (free, slots) = pool(1, 64);
+        let mut slot = free.take(&slots).unwrap();
+        slot.bytes_mut()[32..40].fill(9);
+        let part = Part { offset: 16, bytes: 16, ..grey_part() };
+        slot.layout_mut().push_part(part);
+        slot.layout_mut().push_chunk(ChunkPlace { id: 7, offset: 32, bytes: 8 });
+        let frame = slot.publish(grey(4, 4));
+        assert_eq!((frame.parts(), frame.part(0).unwrap().len()), (&[part][..], 16));
+        assert!(frame.part(1).is_none());
+        assert_eq!(frame.chunks().collect::<Vec<_>>(), [(7, &[9; 8][..])]);
+        drop(frame);
+        let frame = free.take(&slots).unwrap().publish(grey(4, 4));
+        assert!(frame.parts().is_empty() && frame.chunks().len() == 0);
+    }
+
+    fn grey_part() -> Part {
+        Part {
+            kind: PartKind::Image,
+            width: 4,
+            height: 4,
+            stride: 4,
+            offset: 0,
+            bytes: 16,
+            pixel_format: PixelFormat::MONO8,
+            origin: [0; 2],
+            source: None,
+            region: None,
+            purpose: None,
+        }
     }
 
     #[test]

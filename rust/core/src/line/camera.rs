@@ -25,7 +25,7 @@ pub(super) struct Counts {
     pub(super) gone: AtomicBool,
 }
 
-/// Until `stop`, or the camera ends or is gone.
+/// Until `stop`, or the camera ends. One that is gone is waited for.
 pub(super) fn watch(
     source: &mut dyn Source,
     view: u8,
@@ -50,6 +50,11 @@ pub(super) fn watch(
                 counts.gone.store(true, Ordering::Relaxed);
                 Message::CameraLost { view }
             }
+            Ok(Some(SourceEvent::Back(back))) => {
+                tracing::warn!("{}: the camera is back after {:?}", source.uri(), back.gap);
+                counts.gone.store(false, Ordering::Relaxed);
+                Message::CameraBack { view }
+            }
             Ok(Some(SourceEvent::End)) => return,
             Err(why) => {
                 if counts.errors.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -60,13 +65,12 @@ pub(super) fn watch(
                 continue;
             }
         };
-        let gone = matches!(message, Message::CameraLost { .. });
         let sent = messages.try_send(message);
         if matches!(sent, Err(TrySendError::Full(_))) {
             counts.refused.fetch_add(1, Ordering::Relaxed);
         }
         // Nobody listens any more once the line has ended.
-        if gone || matches!(sent, Err(TrySendError::Disconnected(_))) {
+        if matches!(sent, Err(TrySendError::Disconnected(_))) {
             return;
         }
     }

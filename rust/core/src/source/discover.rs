@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use smartqc_gentl::{AccessStatus, DeviceInfo, producers_in};
+use smartqc_gentl::{AccessStatus, DeviceInfo, Error, producers_in};
 
-use super::gentl::{GentlUri, devices, folders};
+use super::gentl::{GentlUri, folders, listed};
 
 /// One camera that a producer sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,14 @@ pub struct CameraInfo {
     pub serial: String,
     /// The name its user gave it.
     pub user_name: String,
+    /// Its producer's name of it, for people.
+    pub display_name: String,
+    /// Version of its firmware.
+    pub version: String,
     /// Its producer's identifier of it.
     pub id: String,
+    /// The interface it is on: its producer's identifier, and its name for people.
+    pub interface: [String; 2],
     /// Transport layer: `GEV`, `U3V`, `Custom` and others.
     pub tl_type: String,
     /// Whether it can be opened now: `free`, `read-only`, `no access`, `in use`, `open here` or
@@ -37,6 +43,25 @@ pub struct ProducerFailure {
     pub producer: PathBuf,
     /// What is wrong with it.
     pub problem: String,
+    /// Nothing, but that other code of this process has it open.
+    pub is_open_elsewhere: bool,
+}
+
+/// An interface (a network card, a frame grabber, a USB host) that a producer sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceRow {
+    /// Its producer's file.
+    pub producer: PathBuf,
+    /// Its producer's identifier of it.
+    pub id: String,
+    /// Its name for people.
+    pub display_name: String,
+    /// Transport layer: `GEV`, `U3V`, `Custom` and others.
+    pub tl_type: String,
+    /// How many devices are on it.
+    pub devices: usize,
+    /// Why it could not be looked at.
+    pub problem: Option<String>,
 }
 
 /// Everything that was found.
@@ -44,6 +69,8 @@ pub struct ProducerFailure {
 pub struct Discovery {
     /// The cameras, in the order of their producers.
     pub cameras: Vec<CameraInfo>,
+    /// All interfaces, also those without a camera.
+    pub interfaces: Vec<InterfaceRow>,
     /// The producers that failed.
     pub failures: Vec<ProducerFailure>,
     /// The folders that were searched.
@@ -56,10 +83,29 @@ pub fn discover() -> Discovery {
     let mut found = Discovery { folders: folders(), ..Discovery::default() };
     for producer in producers_in(found.folders.clone()) {
         let path = producer.path;
-        match producer.opened.and_then(|opened| devices(&opened)) {
-            Ok(rows) => {
+        match producer.opened.and_then(|opened| listed(&opened)) {
+            Ok(listed) => {
+                let mut rows = Vec::new();
+                for (row, devices) in listed {
+                    if let Err(error) = &devices {
+                        let problem = format!("interface {}: {error}", row.display_name);
+                        let (producer, is_open_elsewhere) = (path.clone(), false);
+                        let failure = ProducerFailure { producer, problem, is_open_elsewhere };
+                        found.failures.push(failure);
+                    }
+                    found.interfaces.push(InterfaceRow {
+                        producer: path.clone(),
+                        id: row.id.clone(),
+                        display_name: row.display_name.clone(),
+                        tl_type: row.tl_type.clone(),
+                        devices: devices.as_ref().map_or(0, |(_, rows)| rows.len()),
+                        problem: devices.as_ref().err().map(ToString::to_string),
+                    });
+                    let devices = devices.into_iter().flat_map(|(_, rows)| rows);
+                    rows.extend(devices.map(|device| (row.clone(), device)));
+                }
                 let serials: Vec<String> = rows.iter().map(|(_, row)| row.serial.clone()).collect();
-                for (index, (_, row)) in rows.into_iter().enumerate() {
+                for (index, (interface, row)) in rows.into_iter().enumerate() {
                     let unique =
                         serials.iter().filter(|serial| **serial == row.serial).count() == 1;
                     let name = match &row {
@@ -73,22 +119,28 @@ pub fn discover() -> Discovery {
                         model: row.model,
                         serial: row.serial,
                         user_name: row.user_name,
+                        display_name: row.display_name,
+                        version: row.version,
                         id: row.id,
+                        interface: [interface.id, interface.display_name],
                         tl_type: row.tl_type,
-                        access: access(row.access),
+                        access: access_word(row.access),
                         producer: path.clone(),
                     });
                 }
             }
             Err(error) => {
-                found.failures.push(ProducerFailure { producer: path, problem: error.to_string() })
+                let is_open_elsewhere = matches!(error, Error::OpenElsewhere { .. });
+                let (producer, problem) = (path, error.to_string());
+                found.failures.push(ProducerFailure { producer, problem, is_open_elsewhere });
             }
         }
     }
     found
 }
 
-fn access(status: AccessStatus) -> &'static str {
+/// The word for an access status.
+pub(crate) fn access_word(status: AccessStatus) -> &'static str {
     match status {
         AccessStatus::Unknown => "unknown",
         AccessStatus::ReadWrite => "free",

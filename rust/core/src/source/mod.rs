@@ -12,6 +12,7 @@ pub mod push;
 
 use std::time::Duration;
 
+use self::features::Difference;
 use crate::error::Result;
 use crate::frame::Frame;
 
@@ -25,13 +26,28 @@ pub enum SourceEvent {
         /// How many.
         lost: u64,
     },
-    /// The camera is gone; nothing more will come from this source.
+    /// The camera is gone. Whoever goes on waiting has it looked for, and hears of its return.
     Lost {
         /// What showed it.
         why: String,
     },
+    /// A camera that was gone delivers again.
+    Back(Box<Back>),
     /// The source has ended by itself (a folder, a pushed sequence).
     End,
+}
+
+/// A camera that was gone and delivers again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Back {
+    /// What had shown that it was gone.
+    pub why: String,
+    /// From the last that was heard of it until it delivered again.
+    pub gap: Duration,
+    /// How often it was looked for.
+    pub attempts: u32,
+    /// Features that are not as they were, though they were set so; none when all is restored.
+    pub different: Vec<Difference>,
 }
 
 /// A camera as the line sees it. One thread owns it and waits in [`Source::next`].
@@ -50,6 +66,10 @@ pub trait Source: Send {
     /// # Errors
     /// A failure that is no loss of the camera; the caller may go on waiting.
     fn next(&mut self, timeout: Duration) -> Result<Option<SourceEvent>>;
+
+    /// Parts came that it should have seen, and no frame of them: a camera that is silent, too, is
+    /// then held for lost.
+    fn doubt(&mut self) {}
 
     /// Stops delivering; frames that are held stay valid. Idempotent, also on a lost camera.
     fn stop(&mut self);

@@ -5,16 +5,21 @@
 //! listed with its problem.
 
 mod evaluate;
+mod fed;
+mod kept;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use smartqc_genapi::{Kind as NodeKind, NodeMap, Port};
+use smartqc_genapi::{Kind as NodeKind, NodeId, NodeMap, Port};
+
+pub use self::kept::{Difference, Snapshot};
 
 use self::evaluate::{Wire, declared, evaluate, find, set, told, value};
+use self::kept::Changes;
 use super::chunks::{self, ChunkField};
 use crate::error::{Error, Result};
 
@@ -157,6 +162,10 @@ pub struct Features {
     /// Held by an operation of several steps, which nobody may come between.
     turn: Mutex<()>,
     chunks: BTreeMap<String, ChunkField>,
+    /// Features whose values come with frames.
+    fed_by_chunks: Vec<NodeId>,
+    /// What was set since the last snapshot.
+    changes: Mutex<Changes>,
     unusable: Vec<(String, String)>,
 }
 
@@ -172,17 +181,20 @@ impl Features {
         };
         let map = NodeMap::parse(xml.as_bytes()).map_err(|e| wrong(told(&e)))?;
         let wire: Arc<dyn Port> = Arc::new(Wire(registers));
+        let fed: HashSet<NodeId> = map.chunk_ports().collect();
         for id in map.ports() {
             // Chunks and events have no registers of the device.
             let port = map.describe(id);
-            if port.chunk_id.is_empty() && port.event_id.is_empty() {
+            if !fed.contains(&id) && port.event_id.is_empty() {
                 map.connect(&port.name, Arc::clone(&wire)).map_err(|e| wrong(told(&e)))?;
             }
         }
         let chunks = chunks::fields(&map);
         let findings = map.findings().iter();
         let unusable = findings.map(|f| (f.node.clone(), f.problem.to_string())).collect();
-        Ok(Self { uri: uri.into(), map, turn: Mutex::default(), chunks, unusable })
+        let fed_by_chunks = fed::by_chunks(&map);
+        let (uri, turn, changes) = (uri.into(), Mutex::default(), Mutex::default());
+        Ok(Self { uri, map, turn, chunks, fed_by_chunks, changes, unusable })
     }
 
     /// The feature's value.
@@ -203,7 +215,11 @@ impl Features {
     /// [`Error::Feature`] when there is no such feature, it is locked, or it does not take the
     /// value; the message says what it takes.
     pub fn set(&self, name: &str, value: &Value) -> Result<()> {
-        self.selected(name, |map, name| set(map, name, value))
+        self.selected(name, |map, feature| {
+            set(map, feature, value)?;
+            self.note_change(map, name, feature, value);
+            Ok(())
+        })
     }
 
     /// Executes a command.
@@ -268,11 +284,19 @@ impl Features {
         self.chunks.get(name).copied()
     }
 
-    /// The register behind an integer feature, for reading it without evaluation.
-    pub(crate) fn register_of(&self, name: &str) -> Option<(u64, usize)> {
+    /// A register that never changes while the camera is the same, for asking whether it lives:
+    /// address and bytes.
+    pub(crate) fn identity_register(&self) -> Option<(u64, usize)> {
+        ["DeviceSerialNumber", "DeviceModelName", "DeviceVendorName", "SensorWidth", "WidthMax"]
+            .into_iter()
+            .find_map(|name| self.register_of(name))
+    }
+
+    /// The register behind a number or a text, for reading it without evaluation.
+    fn register_of(&self, name: &str) -> Option<(u64, usize)> {
         let mut id = self.map.node(name)?;
         for _ in 0..16 {
-            if self.map.kind(id) != NodeKind::Integer {
+            if !matches!(self.map.kind(id), NodeKind::Integer | NodeKind::String) {
                 return None;
             }
             if let Ok((_, address, bytes)) = self.map.place(id) {
@@ -318,9 +342,17 @@ impl Features {
         listed
     }
 
+    fn lock_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Splits the selectors' values off the name, sets them, works, and puts them back.
     fn selected<T>(&self, name: &str, work: impl FnOnce(&NodeMap, &str) -> Told<T>) -> Result<T> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.lock_turn();
         with_selectors(&self.map, name, work).map_err(|problem| Error::Feature {
             uri: self.uri.clone(),
             feature: name.to_owned(),

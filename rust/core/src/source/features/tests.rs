@@ -267,3 +267,115 @@ fn hostile_descriptions_do_no_harm() {
         camera.register_of("T");
     }
 }
+
+/// Registers that may be read only from some moment on.
+#[derive(Default)]
+struct Stubborn {
+    memory: Memory,
+    refuses: std::sync::atomic::AtomicBool,
+}
+
+impl Registers for Stubborn {
+    fn read(&self, address: u64, data: &mut [u8]) -> Told<()> {
+        self.memory.read(address, data)
+    }
+
+    fn write(&self, address: u64, data: &[u8]) -> Told<()> {
+        if address == 0x10 && self.refuses.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err("the camera refuses".into());
+        }
+        self.memory.write(address, data)
+    }
+}
+
+#[test]
+fn a_camera_that_lost_its_features_is_given_them_back_and_a_difference_is_told() {
+    let body = [
+        "<Category Name=\"Root\"><pFeature>Width</pFeature><pFeature>Gain</pFeature>\
+         <pFeature>GainSelector</pFeature><pFeature>UserOutputValue</pFeature></Category>",
+        "<Integer Name=\"Width\"><Streamable>Yes</Streamable><pValue>WidthReg</pValue></Integer>",
+        "<Enumeration Name=\"GainSelector\"><EnumEntry Name=\"Red\"><Value>0</Value></EnumEntry>\
+         <EnumEntry Name=\"Blue\"><Value>1</Value></EnumEntry><pValue>SelectorReg</pValue>\
+         <pSelected>Gain</pSelected></Enumeration>",
+        "<Integer Name=\"Gain\"><pValue>GainReg</pValue></Integer>",
+        "<IntReg Name=\"GainReg\"><Address>0x100</Address><pIndex Offset=\"4\">SelectorReg\
+         </pIndex><Length>4</Length><AccessMode>RW</AccessMode><pPort>Device</pPort>\
+         <Cachable>NoCache</Cachable><Endianess>LittleEndian</Endianess></IntReg>",
+        "<Integer Name=\"UserOutputValue\"><pValue>OutputReg</pValue></Integer>",
+    ];
+    let registers = [
+        register("WidthReg", "0x10"),
+        register("SelectorReg", "0x14"),
+        register("OutputReg", "0x18"),
+    ];
+    let wire = Arc::new(Stubborn::default());
+    let xml = document(&(body.concat() + &registers.concat()));
+    let features = Features::parse("cam", &xml, Arc::clone(&wire) as _).unwrap();
+    let int = Value::Int;
+    wire.memory.write(0x10, &[32, 0, 0, 0]).unwrap();
+    features.set("Gain[Red]", &int(7)).unwrap();
+    let snapshot = features.snapshot().unwrap();
+    features.set("GainSelector", &Value::Text("Blue".into())).unwrap();
+    features.set("Gain", &Value::Text("9".into())).unwrap();
+    features.set("UserOutputValue", &int(1)).unwrap();
+
+    wire.memory.0.lock().unwrap().clear();
+    assert_eq!(features.restore(&snapshot), []);
+    let now = |name: &str| features.get(name).unwrap();
+    assert_eq!((now("Width"), now("Gain[Red]"), now("Gain[Blue]")), (int(32), int(7), int(9)));
+    assert_eq!(now("GainSelector"), Value::Text("Blue".into()));
+    assert_eq!(now("UserOutputValue"), int(0), "what may drive an ejector stays off");
+
+    wire.memory.0.lock().unwrap().clear();
+    wire.refuses.store(true, std::sync::atomic::Ordering::Relaxed);
+    let different = features.restore(&snapshot);
+    assert_eq!(different.len(), 1, "{different:?}");
+    assert_eq!((&*different[0].feature, &*different[0].wanted), ("Width", "32"));
+    assert_eq!(now("Gain[Blue]"), int(9), "the others are given back all the same");
+}
+
+#[test]
+fn every_feature_of_a_chunk_is_read_from_its_bytes() {
+    let body = [
+        "<Category Name=\"Root\"><pFeature>Width</pFeature><pFeature>ChunkLines</pFeature>\
+         <pFeature>ChunkGain</pFeature><pFeature>ChunkTwice</pFeature>\
+         <pFeature>ChunkGainSelector</pFeature></Category>",
+        "<Port Name=\"Lines\"><ChunkID>1001</ChunkID></Port>\
+         <Port Name=\"Gains\"><ChunkID>1002</ChunkID></Port>",
+        "<Integer Name=\"Width\"><pValue>WidthReg</pValue></Integer>",
+        "<Integer Name=\"ChunkLines\"><pValue>LinesReg</pValue></Integer>",
+        "<IntSwissKnife Name=\"ChunkTwice\"><pVariable Name=\"N\">ChunkLines</pVariable>\
+         <Formula>2*N</Formula></IntSwissKnife>",
+        "<Enumeration Name=\"ChunkGainSelector\"><EnumEntry Name=\"Red\"><Value>0</Value>\
+         </EnumEntry><EnumEntry Name=\"Blue\"><Value>1</Value></EnumEntry><Value>0</Value>\
+         <pSelected>ChunkGain</pSelected></Enumeration>",
+        "<Integer Name=\"ChunkGain\"><pValue>GainReg</pValue></Integer>",
+        "<IntReg Name=\"GainReg\"><Address>0</Address><pIndex Offset=\"4\">ChunkGainSelector\
+         </pIndex><Length>4</Length><AccessMode>RO</AccessMode><pPort>Gains</pPort>\
+         <Cachable>NoCache</Cachable><Endianess>LittleEndian</Endianess></IntReg>",
+    ];
+    let lines = register("LinesReg", "0").replace("Device", "Lines");
+    let xml = document(&(body.concat() + &register("WidthReg", "0x10") + &lines));
+    let features = Features::parse("cam", &xml, Arc::new(Memory::default())).unwrap();
+    let gains: Vec<u8> = [3_u32, 5].iter().flat_map(|gain| gain.to_le_bytes()).collect();
+    let lines = 40_u32.to_le_bytes();
+    let read = |chunks: &[(u64, &[u8])]| -> Vec<(String, Value)> {
+        let mut values = features.chunks_in(chunks.iter().copied());
+        values.sort_by(|a, b| a.0.cmp(&b.0));
+        values
+    };
+    let value = |name: &str, number| (name.to_owned(), Value::Int(number));
+    assert_eq!(
+        read(&[(0x1001, &lines), (0x1002, &gains)]),
+        [
+            value("ChunkGain[Blue]", 5),
+            value("ChunkGain[Red]", 3),
+            value("ChunkLines", 40),
+            value("ChunkTwice", 80),
+        ]
+    );
+    // A chunk that is too short, or not there, has no values and does no harm.
+    assert_eq!(read(&[(0x1002, &gains[..4])]), [value("ChunkGain[Red]", 3)]);
+    assert_eq!(read(&[(0x1001, &[])]), []);
+    assert_eq!(read(&[(9, &gains)]), []);
+}

@@ -32,8 +32,24 @@ pub(crate) struct ClockMap {
     former_ns: Option<i64>,
     /// The least difference of the first search, at the time of the latch.
     first_ns: Option<i64>,
+    /// When the first search began.
+    began_ns: i64,
     /// The latest timestamp.
     device_ns: i64,
+}
+
+/// How the camera's clock stands to the host's (`CLOCK_MONOTONIC`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClockReading {
+    /// What is added to a timestamp of the camera, ns.
+    pub offset_ns: i64,
+    /// How wrong the mapped time may be, ns.
+    pub error_ns: i64,
+    /// By how much the camera's clock is slower than the host's, in parts in a million; `None` until
+    /// it was followed for some seconds.
+    pub drift_ppm: Option<f64>,
+    /// Whether the offset was measured by latching the camera's clock, and not from arrivals alone.
+    pub is_latched: bool,
 }
 
 /// When a frame was captured.
@@ -54,6 +70,7 @@ impl ClockMap {
             least_ns: None,
             former_ns: None,
             first_ns: None,
+            began_ns: 0,
             device_ns: i64::MIN,
         }
     }
@@ -92,10 +109,31 @@ impl ClockMap {
         Captured { at_ns: captured.at_ns.min(arrived_ns), ..captured }
     }
 
+    /// How the clocks stood at a frame that was mapped so; `None` without a timestamp.
+    pub(crate) fn reading(
+        &self,
+        device_ns: Option<i64>,
+        captured: Captured,
+    ) -> Option<ClockReading> {
+        let device_ns = device_ns?;
+        let drift_ppm = self.first_ns.zip(self.former_ns).and_then(|(first_ns, former_ns)| {
+            // Between the middles of two searches.
+            let apart_ns = self.since_ns - SPAN_NS / 2 - (self.began_ns + SPAN_NS / 2);
+            (apart_ns >= SPAN_NS / 2).then(|| (former_ns - first_ns) as f64 / apart_ns as f64 * 1e6)
+        });
+        Some(ClockReading {
+            offset_ns: captured.at_ns.saturating_sub(device_ns),
+            error_ns: captured.error_ns,
+            drift_ppm,
+            is_latched: self.latched.is_some(),
+        })
+    }
+
     fn look(&mut self, difference_ns: i64, arrived_ns: i64) {
         match self.least_ns {
             None => {
                 self.since_ns = arrived_ns;
+                self.began_ns = arrived_ns;
                 self.least_ns = Some(difference_ns);
                 // A latch in other units than the frames' timestamps measured nothing.
                 self.latched
@@ -164,6 +202,8 @@ mod tests {
             worst = worst.max((captured.at_ns - host).abs());
             assert!((captured.at_ns - host).abs() <= captured.error_ns + 2 * MS);
         }
+        let drift = map.reading(Some(0), Captured { at_ns: 0, error_ns: 0 }).unwrap().drift_ppm;
+        assert!((drift.unwrap() - 50.0).abs() < 5.0, "{drift:?}");
         assert!(worst < 2 * MS, "{worst} ns after ten minutes, which alone would be 30 ms");
     }
 

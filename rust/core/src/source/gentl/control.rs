@@ -1,14 +1,22 @@
 //! The control side of an open camera: features and registers, from any thread.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
-use smartqc_gentl::{Device, DeviceInfo, Port, Stream};
+use smartqc_gentl::{
+    Access, Device, DeviceInfo, Interface, InterfaceInfo, Port, ProducerInfo, Stream,
+    StreamStatistics,
+};
 
+use super::clock_map::ClockReading;
+use super::open::Opened;
+use super::watch::{CameraEvent, CameraEventKind, Identity, Vitals, Watch};
 use super::{CameraHome, failed};
 use crate::clock::{SEC, monotonic_ns};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::source::discover::access_word;
 use crate::source::features::{Features, Registers, Value};
 
 /// A handle on an open camera, for other threads than the one that waits for its frames. Cloning
@@ -18,42 +26,175 @@ pub struct Control {
     shared: Arc<Shared>,
 }
 
+/// What came from a camera, as the consumer counts it; the producer's own counts are
+/// [`Control::statistics`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CameraCounts {
+    /// Frames that came.
+    pub frames: u64,
+    /// Of these, with pixels missing.
+    pub incomplete: u64,
+    /// Numbered by the camera, never delivered.
+    pub lost: u64,
+    /// Delivered after a later one, or twice.
+    pub disordered: u64,
+    /// Buffers that could not be made a frame of.
+    pub unusable: u64,
+    /// How often the camera was lost ...
+    pub losses: u64,
+    /// ... and found again.
+    pub recoveries: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) frames: AtomicU64,
+    pub(super) incomplete: AtomicU64,
+    pub(super) lost: AtomicU64,
+    pub(super) disordered: AtomicU64,
+    pub(super) unusable: AtomicU64,
+    pub(super) losses: AtomicU64,
+    pub(super) recoveries: AtomicU64,
+}
+
+impl Counts {
+    fn read(&self) -> CameraCounts {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        CameraCounts {
+            frames: get(&self.frames),
+            incomplete: get(&self.incomplete),
+            lost: get(&self.lost),
+            disordered: get(&self.disordered),
+            unusable: get(&self.unusable),
+            losses: get(&self.losses),
+            recoveries: get(&self.recoveries),
+        }
+    }
+}
+
 struct Shared {
     uri: String,
+    access: Access,
     row: DeviceInfo,
-    features: Features,
-    port: Arc<Port>,
-    /// A register that can be read cheaply at any time.
-    life_sign: Option<(u64, usize)>,
-    /// Of the present run.
-    home: RwLock<Option<Arc<CameraHome>>>,
-    woken: AtomicBool,
+    interface: Arc<Interface>,
+    features: Arc<Features>,
+    wire: Arc<Wire>,
+    identity: Option<Identity>,
+    link: Mutex<Option<Link>>,
+    vitals: Arc<Vitals>,
+    counts: Counts,
+    clock: Mutex<Option<ClockReading>>,
+    wait: Arc<Wait>,
+}
+
+/// What exists while the device is open.
+struct Link {
+    // Before the device: it ends first.
+    _watch: Watch,
     device: Arc<Device>,
 }
 
-/// Registers through a camera's port.
-struct PortRegisters(Arc<Port>);
+/// Whoever waits for frames, and how it is woken.
+#[derive(Default)]
+pub(super) struct Wait {
+    /// Of the present run.
+    home: RwLock<Option<Arc<CameraHome>>>,
+    woken: AtomicBool,
+}
 
-impl Registers for PortRegisters {
+impl Wait {
+    fn wake(&self) {
+        self.woken.store(true, Ordering::Release);
+        if let Some(stream) = self.stream() {
+            stream.wake();
+        }
+    }
+
+    fn stream(&self) -> Option<Arc<Stream>> {
+        let home = self.home.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        home.stream.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Registers through a camera's port, while there is one.
+#[derive(Default)]
+struct Wire(RwLock<Option<Arc<Port>>>);
+
+impl Wire {
+    fn connect(&self, port: Option<Arc<Port>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = port;
+    }
+
+    /// The lock is held for the look only: an access may take long.
+    fn port(&self) -> std::result::Result<Arc<Port>, String> {
+        let port = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        port.ok_or_else(|| "the camera is closed or gone".to_owned())
+    }
+}
+
+impl Registers for Wire {
     fn read(&self, address: u64, data: &mut [u8]) -> std::result::Result<(), String> {
-        self.0.read(address, data).map_err(|e| e.to_string())
+        self.port()?.read(address, data).map_err(|e| e.to_string())
     }
 
     fn write(&self, address: u64, data: &[u8]) -> std::result::Result<(), String> {
-        self.0.write(address, data).map_err(|e| e.to_string())
+        self.port()?.write(address, data).map_err(|e| e.to_string())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        *lock(&self.link) = None;
+        // Who still looks at features of the closed camera must not keep the device open.
+        self.wire.connect(None);
     }
 }
 
 impl Control {
-    pub(super) fn new(uri: &str, device: Arc<Device>, row: DeviceInfo) -> Result<Self> {
+    pub(super) fn new(uri: &str, access: Access, opened: Opened) -> Result<Self> {
+        let Opened { device, row, .. } = opened;
         let port = Arc::new(device.remote_port());
         let xml = port.description().map_err(|e| failed(uri, &e))?.xml;
-        let features = Features::parse(uri, &xml, Arc::new(PortRegisters(Arc::clone(&port))))?;
-        let life_sign = features.register_of("Width").filter(|&(_, bytes)| bytes <= 8);
-        let woken = AtomicBool::new(false);
-        let (uri, home) = (uri.to_owned(), RwLock::new(None));
-        let shared = Shared { uri, row, features, port, life_sign, home, woken, device };
-        Ok(Self { shared: Arc::new(shared) })
+        let wire = Arc::<Wire>::default();
+        wire.connect(Some(Arc::clone(&port)));
+        let registers: Arc<dyn Registers> = Arc::clone(&wire) as _;
+        let features = Arc::new(Features::parse(uri, &xml, registers)?);
+        let identity = Identity::read(uri, &features, &port)?;
+        let interface = Arc::clone(device.interface());
+        let control = Self {
+            shared: Arc::new(Shared {
+                uri: uri.to_owned(),
+                access,
+                row,
+                interface,
+                features,
+                wire,
+                identity,
+                link: Mutex::new(None),
+                vitals: Arc::default(),
+                counts: Counts::default(),
+                clock: Mutex::new(None),
+                wait: Arc::default(),
+            }),
+        };
+        control.watch(device)?;
+        Ok(control)
+    }
+
+    /// Listens to the device from now on.
+    fn watch(&self, device: Arc<Device>) -> Result<()> {
+        let shared = &self.shared;
+        let wait = Arc::clone(&shared.wait);
+        let watch = Watch::start(
+            &shared.uri,
+            &device,
+            shared.identity,
+            &shared.features,
+            &shared.vitals,
+            Box::new(move || wait.wake()),
+        )?;
+        *lock(&shared.link) = Some(Link { _watch: watch, device });
+        Ok(())
     }
 
     /// The URI the camera was opened with.
@@ -66,62 +207,229 @@ impl Control {
         &self.shared.features
     }
 
-    /// What the producer's list says of the camera.
+    /// The camera's features for somebody who outlives it: what its frames' chunks mean is known
+    /// after it was closed, too, and everything else is an error then.
+    pub fn description(&self) -> Arc<Features> {
+        Arc::clone(&self.shared.features)
+    }
+
+    /// What the producer's list said of the camera when it was opened.
     pub fn device(&self) -> &DeviceInfo {
         &self.shared.row
+    }
+
+    /// What the open device says of itself now.
+    ///
+    /// # Errors
+    /// [`Error::CameraLost`] while it is gone; [`Error::Camera`] with the producer's words.
+    pub fn device_now(&self) -> Result<DeviceInfo> {
+        self.open_device()?.info().map_err(|e| failed(self.uri(), &e))
+    }
+
+    /// What the interface says of itself that the camera is on.
+    ///
+    /// # Errors
+    /// [`Error::Camera`] with the producer's words.
+    pub fn interface(&self) -> Result<InterfaceInfo> {
+        self.shared.interface.info().map_err(|e| failed(self.uri(), &e))
+    }
+
+    /// What the producer says of itself.
+    ///
+    /// # Errors
+    /// [`Error::Camera`] with the producer's words.
+    pub fn producer(&self) -> Result<ProducerInfo> {
+        self.shared.interface.producer().info().map_err(|e| failed(self.uri(), &e))
+    }
+
+    /// What the camera was opened for: `exclusive`, `control` or `readonly`.
+    pub fn access(&self) -> &'static str {
+        match self.shared.access {
+            Access::ReadOnly => "readonly",
+            Access::Control => "control",
+            Access::Exclusive => "exclusive",
+        }
+    }
+
+    /// How the producer stands to the camera now, in the words of
+    /// [`CameraInfo::access`](crate::source::discover::CameraInfo::access); `gone` while it is lost.
+    pub fn access_status(&self) -> &'static str {
+        match self.open_device().map(|device| device.access_status()) {
+            Ok(status) => access_word(status.unwrap_or_default()),
+            Err(_) => "gone",
+        }
+    }
+
+    /// Whether the camera is there, as far as is known: it is asked about three times a second.
+    pub fn is_connected(&self) -> bool {
+        lock(&self.shared.link).is_some() && self.shared.vitals.loss().is_none()
+    }
+
+    /// What the producer counts of the present run; `None` while stopped, and where it fails.
+    pub fn statistics(&self) -> Option<StreamStatistics> {
+        self.shared.wait.stream()?.statistics().ok()
+    }
+
+    /// What the consumer has counted since the camera was opened.
+    pub fn counts(&self) -> CameraCounts {
+        self.shared.counts.read()
+    }
+
+    /// How the camera's clock stands to the host's, as of the last frame that had a timestamp.
+    pub fn clock(&self) -> Option<ClockReading> {
+        *lock(&self.shared.clock)
+    }
+
+    /// The next event of the camera, oldest first: losses and returns, errors, its own events. Waits
+    /// at most `timeout`.
+    pub fn next_event(&self, timeout: Duration) -> Option<CameraEvent> {
+        self.shared.vitals.next_event(timeout)
+    }
+
+    /// Events that were dropped since nobody read them.
+    pub fn events_dropped(&self) -> u64 {
+        self.shared.vitals.dropped()
     }
 
     /// Writes to the camera's registers, also while it streams. The values of features that lie
     /// there are not known to have changed: [`Features::forget`] makes them read anew.
     ///
     /// # Errors
-    /// [`crate::error::Error::Camera`] when the camera refuses.
+    /// [`Error::Camera`] when the camera refuses.
     pub fn write_register(&self, address: u64, data: &[u8]) -> Result<()> {
-        self.shared.port.write(address, data).map_err(|e| failed(self.uri(), &e))
+        self.open_port()?.write(address, data).map_err(|e| failed(self.uri(), &e))
     }
 
     /// Reads the camera's registers, also while it streams.
     ///
     /// # Errors
-    /// [`crate::error::Error::Camera`] when the camera refuses.
+    /// [`Error::Camera`] when the camera refuses.
     pub fn read_register(&self, address: u64, data: &mut [u8]) -> Result<()> {
-        self.shared.port.read(address, data).map_err(|e| failed(self.uri(), &e))
+        self.open_port()?.read(address, data).map_err(|e| failed(self.uri(), &e))
+    }
+
+    /// Reads several places of the camera's registers, in one call where the producer can.
+    ///
+    /// # Errors
+    /// [`Error::Camera`] when the camera refuses one of them.
+    pub fn read_registers(&self, places: &mut [(u64, &mut [u8])]) -> Result<()> {
+        self.open_port()?.read_many(places).map_err(|e| failed(self.uri(), &e))
+    }
+
+    /// Writes to several places of the camera's registers in their order, in one call where the
+    /// producer can.
+    ///
+    /// # Errors
+    /// [`Error::Camera`] when the camera refuses one of them.
+    pub fn write_registers(&self, places: &[(u64, &[u8])]) -> Result<()> {
+        self.open_port()?.write_many(places).map_err(|e| failed(self.uri(), &e))
+    }
+
+    /// Exposes one frame now, on a camera whose `TriggerSource` is `Software`.
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when it has no such trigger or does not wait for one.
+    pub fn trigger(&self) -> Result<()> {
+        self.features().execute("TriggerSoftware")
     }
 
     /// Ends the present or the next wait for a frame, at the latest after 150 ms.
     pub fn wake(&self) {
-        self.shared.woken.store(true, Ordering::Release);
-        let home = self.shared.home.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(home) = &*home else { return };
-        if let Some(stream) = &*home.stream.read().unwrap_or_else(PoisonError::into_inner) {
-            stream.wake();
+        self.shared.wait.wake();
+    }
+
+    fn open_port(&self) -> Result<Arc<Port>> {
+        self.shared.wire.port().map_err(|problem| self.lost(problem))
+    }
+
+    fn open_device(&self) -> Result<Arc<Device>> {
+        let device = lock(&self.shared.link).as_ref().map(|link| Arc::clone(&link.device));
+        device.ok_or_else(|| self.lost("it has not come back yet".into()))
+    }
+
+    fn lost(&self, problem: String) -> Error {
+        Error::CameraLost { uri: self.uri().into(), problem }
+    }
+
+    /// Lets go of a device that is gone, so that it can be opened again.
+    pub(super) fn disconnect(&self) {
+        let link = lock(&self.shared.link).take();
+        self.shared.wire.connect(None);
+        drop(link);
+    }
+
+    /// Takes up a device that was opened again.
+    ///
+    /// # Errors
+    /// [`Error::CameraLost`] when it is not the one that it was, or does not answer.
+    pub(super) fn reconnect(&self, device: Arc<Device>) -> Result<()> {
+        let port = Arc::new(device.remote_port());
+        if let Some(identity) = &self.shared.identity {
+            identity.check(&port).map_err(|why| self.lost(why))?;
         }
+        self.shared.vitals.revive();
+        self.shared.wire.connect(Some(port));
+        self.features().forget();
+        self.watch(device).inspect_err(|_| self.disconnect())
+    }
+
+    pub(super) fn interface_handle(&self) -> &Arc<Interface> {
+        &self.shared.interface
+    }
+
+    pub(super) fn access_mode(&self) -> Access {
+        self.shared.access
+    }
+
+    /// What showed that the camera is gone.
+    pub(super) fn loss(&self) -> Option<String> {
+        self.shared.vitals.loss()
+    }
+
+    pub(super) fn owes_answer(&self) -> Duration {
+        self.shared.vitals.owes_answer()
+    }
+
+    pub(super) fn count(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    pub(super) fn set_clock(&self, reading: Option<ClockReading>) {
+        if reading.is_some() {
+            *lock(&self.shared.clock) = reading;
+        }
+    }
+
+    pub(super) fn count_loss(&self) {
+        self.shared.counts.losses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_recovery(&self) {
+        self.shared.counts.recoveries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells readers of events.
+    pub(super) fn tell(&self, kind: CameraEventKind, text: String) {
+        let (at_ns, id) = (monotonic_ns(), String::new());
+        let event = CameraEvent { at_ns, kind, id, text, data: Vec::new(), values: Vec::new() };
+        self.shared.vitals.tell(event);
     }
 
     /// Whom [`Control::wake`] wakes.
     pub(super) fn runs(&self, home: Option<Arc<CameraHome>>) {
-        *self.shared.home.write().unwrap_or_else(PoisonError::into_inner) = home;
+        *self.shared.wait.home.write().unwrap_or_else(PoisonError::into_inner) = home;
     }
 
     pub(super) fn take_woken(&self) -> bool {
-        self.shared.woken.swap(false, Ordering::AcqRel)
+        self.shared.wait.woken.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn open_stream(&self) -> Result<Arc<Stream>> {
-        super::open::first_stream(self.uri(), &self.shared.device)
+        super::open::first_stream(self.uri(), &self.open_device()?)
     }
 
     pub(super) fn ticks_per_s(&self) -> Option<u64> {
         self.shared.row.ticks_per_s
-    }
-
-    /// Reads a register that is always there.
-    pub(super) fn sign_of_life(&self) -> Result<()> {
-        let mut data = [0; 8];
-        match self.shared.life_sign {
-            Some((address, bytes)) => self.read_register(address, &mut data[..bytes]),
-            None => Ok(()),
-        }
     }
 
     /// Tells the camera that its setup must not change now, if it wants to know.
@@ -157,8 +465,34 @@ impl Control {
     }
 }
 
+/// Triggers all cameras at once: each is told by a thread of its own, when all threads are ready. One
+/// that refuses does not keep the others from exposing. What each answered, in their order.
+pub fn trigger_all(cameras: &[Control]) -> Vec<Result<()>> {
+    let ready = Barrier::new(cameras.len());
+    std::thread::scope(|threads| {
+        let told: Vec<_> = cameras
+            .iter()
+            .map(|camera| {
+                let ready = &ready;
+                threads.spawn(move || {
+                    ready.wait();
+                    camera.trigger()
+                })
+            })
+            .collect();
+        let answer = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            thread.join().unwrap_or_else(|_| Err(Error::invalid("trigger", "it has panicked")))
+        };
+        told.into_iter().map(answer).collect()
+    })
+}
+
 impl fmt::Debug for Control {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Control").field("uri", &self.uri()).finish_non_exhaustive()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,75 +8,75 @@
 //!
 //! The memory is ours and announced to the producer at a start. A stop revokes all of it at once;
 //! frames that are held stay valid, since they own the memory.
-#![allow(unsafe_code)]
+//!
+//! A camera that is gone is let go of, looked for with longer and longer pauses, opened again by its
+//! serial number, given back its features, and started; its neighbours notice nothing.
 
 mod clock_map;
 mod control;
 mod open;
 mod picture;
+mod running;
+mod setup;
 mod uri;
+mod watch;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use smartqc_gentl::{Chunk, Delivered, PayloadType, Stream, StreamStatistics};
+use smartqc_gentl::{Stream, StreamStatistics};
 
-use self::clock_map::ClockMap;
-use self::picture::{FrameCount, Shape};
-use super::chunks::ChunkField;
-use super::features::{Features, Value};
-use super::{Source, SourceEvent};
-use crate::clock::{SEC, monotonic_ns};
+use self::picture::Shape;
+use self::running::{Plan, Running};
+use super::features::{Difference, Features, Snapshot, Value};
+use super::{Back, Source, SourceEvent};
 use crate::error::{Error, Result};
-use crate::frame::{Frame, FrameInfo, Home, PixelFormat, Slots};
+use crate::frame::{Home, PixelFormat, Slots};
 
-pub use self::control::Control;
-pub(crate) use self::open::devices;
+pub use self::clock_map::ClockReading;
+pub use self::control::{CameraCounts, Control, trigger_all};
+pub(crate) use self::open::listed;
 pub use self::open::{add_folder, folders};
 pub(crate) use self::uri::GentlUri;
+pub use self::watch::{CameraEvent, CameraEventKind};
 
-/// Slots that a camera needs to have one filled while another is on its way.
-const LEAST_SLOTS: usize = 3;
-/// A camera that sends nothing is asked this often whether it is still there.
-const HEARTBEAT: Duration = Duration::from_millis(300);
-/// So many heartbeats in a row must fail.
-const HEARTBEATS: u32 = 2;
-/// Chunks of one frame that are looked at.
-const MAX_CHUNKS: usize = 32;
+/// A lost camera is looked for after this, ...
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// ... then after twice the time before, up to this.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+/// From this attempt on it is looked for on other interfaces, too.
+const EVERYWHERE: u32 = 3;
 
 /// One camera through its producer. Closed when it is dropped and no [`Control`] of it is left.
 pub struct GentlSource {
     control: Control,
     slots: usize,
     latency_ns: Option<i64>,
-    running: Option<Running>,
+    silence_ns: Option<i64>,
+    /// The features as they were at the start.
+    snapshot: Snapshot,
+    state: State,
 }
 
-/// What exists between a start and its stop.
-struct Running {
-    // Before `slots`: the stream lets go of the memory first.
-    stream: Arc<Stream>,
-    slots: Slots,
-    home: Arc<CameraHome>,
-    shape: Shape,
-    ticks_per_s: Option<u64>,
-    clock: ClockMap,
-    count: FrameCount,
-    chunks: ChunkFields,
-    /// A frame that waits until the gap before it was told.
-    held: Option<Frame>,
+enum State {
+    Stopped,
+    Running(Box<Running>),
+    Away(Away),
+}
+
+/// What is known of a camera that is gone.
+struct Away {
+    why: String,
+    /// When something was heard of it last.
     heard: Instant,
-    silent_heartbeats: u32,
-    lost: bool,
-}
-
-/// Where the values lie that are taken from the chunks.
-#[derive(Clone, Copy, Default)]
-struct ChunkFields {
-    counter: Option<ChunkField>,
-    encoder: Option<ChunkField>,
-    part: Option<ChunkField>,
+    shape: Shape,
+    /// The run that has ended, until it was cleared away.
+    ended: Option<Box<Running>>,
+    attempts: u32,
+    look_at: Instant,
+    /// A further attempt fails as the one before: said once.
+    said: Option<String>,
 }
 
 /// Queues slots again that nobody looks at any more, while the stream is there. Each run has its
@@ -110,9 +110,11 @@ impl GentlSource {
     /// URI in their order.
     ///
     /// A producer without a folder is looked for in `GENICAM_GENTL64_PATH` and the folders of
-    /// [`add_folder`]. The key `latency_ms` is no feature but the time from an exposure to its
-    /// arrival. `held_slots` is how many frames others may hold at once; the camera gets what it
-    /// needs itself on top.
+    /// [`add_folder`]. Three keys are no features: `access` is `exclusive` (unless given), `control`
+    /// or `readonly`; `latency_ms` is the time from an exposure to its arrival; `silence_ms` is how
+    /// long a camera that delivers by itself may be silent before it is held for lost, which its
+    /// frame rate decides unless it is given (0: for ever). `held_slots` is how many frames others
+    /// may hold at once; the camera gets what it needs itself on top.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::InUse`], [`Error::Uri`], [`Error::Feature`], or
@@ -120,24 +122,15 @@ impl GentlSource {
     pub fn open(uri: &str, held_slots: usize) -> Result<Self> {
         let parsed = GentlUri::parse(uri)?;
         let opened = open::open(uri, &parsed)?;
-        let least = opened.stream.least_buffers().map_err(|e| failed(uri, &e))?;
-        // Opened once more at the start: by then the features may want another stream setup.
-        drop(opened.stream);
-        let control = Control::new(uri, opened.device, opened.row)?;
-        let mut latency_ns = None;
+        let slots = setup::slots(opened.least, held_slots)
+            .map_err(|problem| Error::Camera { uri: uri.into(), problem })?;
+        let control = Control::new(uri, parsed.access, opened)?;
         for (key, value) in &parsed.settings {
-            if key == "latency_ms" {
-                let ms: f64 =
-                    value.parse().ok().filter(|ms| (0.0..1e6).contains(ms)).ok_or_else(|| {
-                        Error::invalid("latency_ms", format!("{value:?} is no time in ms"))
-                    })?;
-                latency_ns = Some((ms * 1e6) as i64);
-            } else {
-                control.features().set(key, &Value::Text(value.clone()))?;
-            }
+            control.features().set(key, &Value::Text(value.clone()))?;
         }
-        let slots = least.max(LEAST_SLOTS) + held_slots;
-        Ok(Self { control, slots, latency_ns, running: None })
+        let GentlUri { latency_ns, silence_ns, .. } = parsed;
+        let (snapshot, state) = (Snapshot::default(), State::Stopped);
+        Ok(Self { control, slots, latency_ns, silence_ns, snapshot, state })
     }
 
     /// The camera's features.
@@ -159,14 +152,17 @@ impl GentlSource {
         Ok((shape.width, shape.height, shape.pixel_format))
     }
 
-    /// What the stream counts since the start; `None` while stopped.
+    /// What the producer counts of the present run; `None` while stopped or gone.
     pub fn statistics(&self) -> Option<StreamStatistics> {
-        self.running.as_ref().and_then(|running| running.stream.statistics().ok())
+        self.control.statistics()
     }
 
     /// The slots of the present run, for asking where they lie and how many are held.
     pub fn memory(&self) -> Option<&Slots> {
-        self.running.as_ref().map(|running| &running.slots)
+        match &self.state {
+            State::Running(running) => Some(running.slots()),
+            State::Stopped | State::Away(_) => None,
+        }
     }
 
     fn configured_shape(&self) -> Result<Shape> {
@@ -189,72 +185,135 @@ impl GentlSource {
     }
 
     /// Announces memory and starts the engine, then the camera.
-    fn run(&mut self) -> Result<Running> {
-        let uri = self.control.uri().to_owned();
-        let failed = |e: smartqc_gentl::Error| failed(&uri, &e);
+    fn run(&self, is_recovered: bool) -> Result<Box<Running>> {
+        let control = &self.control;
         let shape = self.configured_shape()?;
-        let stream = self.control.open_stream()?;
-        let payload = match stream.payload_size().map_err(failed)? {
-            Some(bytes) => bytes,
-            None => self.payload_size()?,
-        };
-        let alignment = stream.alignment().map_err(failed)?;
-        let home = Arc::new(CameraHome::default());
-        let goes_home = Box::new(GoesToCamera(Arc::clone(&home)));
-        let running = Running {
-            stream,
-            slots: Slots::new(self.slots, payload.max(1), alignment, goes_home),
-            home,
-            shape,
-            ticks_per_s: self.control.ticks_per_s(),
-            clock: ClockMap::new(self.control.latch(), self.latency_ns),
-            count: FrameCount::default(),
-            chunks: self.chunk_fields(),
-            held: None,
-            heard: Instant::now(),
-            silent_heartbeats: 0,
-            lost: false,
-        };
-        let (stream, slots) = (&running.stream, &running.slots);
-        for slot in 0..slots.count() {
-            // SAFETY: `running` drops the stream before the slots; a slot is read only through a
-            // `Frame`, between its delivery and its way home.
-            let announced =
-                unsafe { stream.announce(slots.address(slot), slots.slot_bytes(), slot) };
-            let index = announced.map_err(failed)?;
-            debug_assert_eq!(index, slot, "a fresh stream numbers its buffers from 0");
-            stream.queue(index).map_err(failed)?;
-        }
-        self.control.lock_parameters(true);
-        stream.start(None).map_err(failed)?;
-        running.home.replace(Some(Arc::clone(stream)));
-        self.control.runs(Some(Arc::clone(&running.home)));
-        Ok(running)
-    }
-
-    fn payload_size(&self) -> Result<usize> {
-        self.features().forget();
-        match self.features().get("PayloadSize")? {
-            Value::Int(bytes @ 1..) => Ok(bytes as usize),
-            other => Err(Error::Feature {
-                uri: self.control.uri().into(),
-                feature: "PayloadSize".into(),
-                problem: format!("{other} is no number of bytes"),
-            }),
+        let (latency_ns, silence_ns) = (self.latency_ns, self.silence_ns);
+        let plan = Plan { slots: self.slots, shape, latency_ns, silence_ns, is_recovered };
+        let running = Running::start(control, &plan)?;
+        match self.features().execute("AcquisitionStart") {
+            Ok(()) => Ok(running),
+            Err(why) => {
+                self.end(running, true);
+                Err(why)
+            }
         }
     }
 
-    fn chunk_fields(&self) -> ChunkFields {
-        let active = self.features().get("ChunkModeActive");
-        if !matches!(active, Ok(Value::Bool(true) | Value::Int(1..))) {
-            return ChunkFields::default();
+    /// Stops a run and clears it away. Each step may fail on a camera that is gone; the next is made
+    /// all the same.
+    fn end(&self, running: Box<Running>, answers: bool) {
+        if answers {
+            let _ = self.features().execute("AcquisitionStop");
         }
-        let field = |name| self.features().chunk(name);
-        ChunkFields {
-            counter: field("ChunkCounterValue"),
-            encoder: field("ChunkEncoderValue"),
-            part: field("ChunkPartID"),
+        self.control.runs(None);
+        running.end();
+        if answers {
+            self.control.lock_parameters(false);
         }
+    }
+
+    /// The camera is gone: what is known of it is kept until it is back.
+    fn lose(&mut self, why: String) -> SourceEvent {
+        let State::Running(running) = std::mem::replace(&mut self.state, State::Stopped) else {
+            return SourceEvent::Lost { why };
+        };
+        self.control.count_loss();
+        self.control.tell(CameraEventKind::Lost, why.clone());
+        self.state = State::Away(Away {
+            why: why.clone(),
+            heard: running.heard(),
+            shape: running.shape(),
+            ended: Some(running),
+            attempts: 0,
+            look_at: Instant::now() + FIRST_LOOK,
+            said: None,
+        });
+        SourceEvent::Lost { why }
+    }
+
+    /// Looks for a camera that is gone, if it is time to; waits at most `timeout` for that.
+    fn recover(&mut self, timeout: Duration) -> Option<SourceEvent> {
+        let State::Away(away) = &mut self.state else { return None };
+        if let Some(ended) = away.ended.take() {
+            self.control.runs(None);
+            ended.end();
+            self.control.disconnect();
+        }
+        let deadline = Instant::now() + timeout;
+        let until = away.look_at.min(deadline);
+        while Instant::now() < until {
+            if self.control.take_woken() {
+                return None;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+        }
+        if away.look_at > until {
+            return None;
+        }
+        away.attempts += 1;
+        let (attempts, before) = (away.attempts, away.shape);
+        let outcome = self.reopen(attempts, before);
+        let State::Away(away) = &mut self.state else { return None };
+        match outcome {
+            Ok((running, different)) => {
+                let gap = away.heard.elapsed();
+                let back = Back { why: std::mem::take(&mut away.why), gap, attempts, different };
+                self.state = State::Running(running);
+                self.control.count_recovery();
+                let words: Vec<String> = back.different.iter().map(ToString::to_string).collect();
+                self.control.tell(CameraEventKind::Back, words.join("; "));
+                Some(SourceEvent::Back(Box::new(back)))
+            }
+            Err(why) => {
+                self.control.disconnect();
+                let pause = FIRST_LOOK * 2_u32.saturating_pow(attempts.min(16));
+                away.look_at = Instant::now() + pause.min(LAST_LOOK);
+                let why = why.to_string();
+                if away.said.as_ref() != Some(&why) {
+                    tracing::warn!("attempt {attempts} to find the camera again: {why}");
+                    away.said = Some(why);
+                }
+                None
+            }
+        }
+    }
+
+    /// Opens the device again, gives it back its features and starts it.
+    fn reopen(&self, attempt: u32, before: Shape) -> Result<(Box<Running>, Vec<Difference>)> {
+        let control = &self.control;
+        let device = open::reopen(
+            control.uri(),
+            control.interface_handle(),
+            control.device(),
+            control.access_mode(),
+            attempt >= EVERYWHERE,
+        )?;
+        let mut different = Vec::new();
+        let version = device.info().map(|row| row.version).unwrap_or_default();
+        if !version.is_empty() && version != control.device().version {
+            different.push(Difference {
+                feature: "DeviceVersion".into(),
+                wanted: control.device().version.clone(),
+                problem: format!("{version} was read back"),
+            });
+        }
+        control.reconnect(device)?;
+        // One that only lost its host still runs as it did, and is locked.
+        let _ = self.features().execute("AcquisitionStop");
+        control.lock_parameters(false);
+        different.extend(self.features().restore(&self.snapshot));
+        let running = self.run(true)?;
+        let now = running.shape();
+        if now != before {
+            different.push(Difference {
+                feature: "Width, Height, PixelFormat".into(),
+                wanted: before.to_string(),
+                problem: format!("{now} was read back"),
+            });
+        }
+        Ok((running, different))
     }
 }
 
@@ -264,74 +323,50 @@ impl Source for GentlSource {
     }
 
     fn start(&mut self) -> Result<()> {
-        if self.running.is_some() {
+        if !matches!(self.state, State::Stopped) {
             return Ok(());
         }
-        let started = self.run().and_then(|running| {
-            self.running = Some(running);
-            self.features().execute("AcquisitionStart")
-        });
-        if started.is_err() {
-            self.stop();
+        if let Some(problem) = self.control.loss() {
+            return Err(Error::CameraLost { uri: self.control.uri().into(), problem });
         }
-        started
+        // Before the parameters are locked: what can't be set is not remembered.
+        self.snapshot = self.features().snapshot()?;
+        self.state = State::Running(self.run(false)?);
+        Ok(())
     }
 
     fn next(&mut self, timeout: Duration) -> Result<Option<SourceEvent>> {
-        let Some(running) = &mut self.running else {
-            return Err(Error::Closed {
-                what: format!("{}, which is stopped,", self.control.uri()),
-            });
+        let control = &self.control;
+        let running = match &mut self.state {
+            State::Running(running) => running,
+            State::Away(_) => return Ok(self.recover(timeout)),
+            State::Stopped => {
+                let what = format!("{}, which is stopped,", control.uri());
+                return Err(Error::Closed { what });
+            }
         };
-        if let Some(frame) = running.held.take() {
-            return Ok(Some(SourceEvent::Frame(frame)));
+        match running.next(control, timeout) {
+            Ok(Ok(event)) => Ok(event),
+            Ok(Err(why)) => Ok(Some(self.lose(why))),
+            Err(error) => Err(error),
         }
-        let deadline = Instant::now().checked_add(timeout);
-        loop {
-            if running.lost {
-                return Ok(Some(SourceEvent::Lost { why: "it was lost before".into() }));
-            }
-            let left =
-                deadline.map_or(HEARTBEAT, |at| at.saturating_duration_since(Instant::now()));
-            let waited = running.stream.wait(left.min(HEARTBEAT));
-            match waited {
-                Ok(Some(delivered)) => {
-                    running.heard = Instant::now();
-                    running.silent_heartbeats = 0;
-                    if let Some(event) = running.event(&self.control, &delivered)? {
-                        return Ok(Some(event));
-                    }
-                }
-                Ok(None) if running.heard.elapsed() < HEARTBEAT => {}
-                Ok(None) => {
-                    if let Some(why) = running.heartbeat(&self.control) {
-                        return Ok(Some(SourceEvent::Lost { why }));
-                    }
-                }
-                Err(error) => {
-                    if let Some(why) = running.heartbeat(&self.control) {
-                        return Ok(Some(SourceEvent::Lost { why }));
-                    }
-                    return Err(failed(self.control.uri(), &error));
-                }
-            }
-            if left <= HEARTBEAT || self.control.take_woken() {
-                return Ok(None);
-            }
+    }
+
+    fn doubt(&mut self) {
+        if let State::Running(running) = &mut self.state {
+            running.doubt();
         }
     }
 
     fn stop(&mut self) {
-        let Some(running) = self.running.take() else { return };
-        // Each step may fail on a camera that is gone; the next is made all the same.
-        if !running.lost {
-            let _ = self.features().execute("AcquisitionStop");
+        match std::mem::replace(&mut self.state, State::Stopped) {
+            State::Running(running) => {
+                let answers = self.control.loss().is_none();
+                self.end(running, answers);
+            }
+            State::Away(Away { ended: Some(ended), .. }) => self.end(ended, false),
+            State::Away(_) | State::Stopped => {}
         }
-        let _ = running.stream.stop();
-        self.control.runs(None);
-        running.home.replace(None);
-        drop(running);
-        self.control.lock_parameters(false);
     }
 
     fn slots(&self) -> usize {
@@ -348,89 +383,6 @@ impl Drop for GentlSource {
 impl fmt::Debug for GentlSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("GentlSource").field("uri", &self.control.uri()).finish_non_exhaustive()
-    }
-}
-
-impl Running {
-    /// Makes a frame of a delivered buffer; `None` for one that a flush brought.
-    fn event(&mut self, control: &Control, delivered: &Delivered) -> Result<Option<SourceEvent>> {
-        let arrived_ns = monotonic_ns();
-        // SAFETY: the producer delivered the buffer just now and writes to it again only after it
-        // was queued, which is what the slot's home does.
-        let Some(mut slot) = (unsafe { self.slots.claim(delivered.user) }) else {
-            return Err(Error::Camera {
-                uri: control.uri().into(),
-                problem: format!(
-                    "its producer delivered buffer {} that it was never given back",
-                    delivered.user
-                ),
-            });
-        };
-        if !delivered.info.is_new {
-            return Ok(None);
-        }
-        let mut info = picture::read(&delivered.info, &self.shape, self.slots.slot_bytes())
-            .map_err(|problem| Error::Camera { uri: control.uri().into(), problem })?;
-        info.arrived_ns = arrived_ns;
-        info.device_ns = self.device_ns(delivered);
-        let captured = self.clock.map(info.device_ns, arrived_ns);
-        (info.captured_ns, info.captured_error_ns) = (captured.at_ns, captured.error_ns);
-        self.read_chunks(delivered, slot.bytes_mut(), &mut info);
-        let lost = delivered.info.frame_id.map_or(0, |id| self.count.lost_before(id));
-        let frame = slot.publish(info);
-        if lost > 0 {
-            self.held = Some(frame);
-            return Ok(Some(SourceEvent::Gap { lost }));
-        }
-        Ok(Some(SourceEvent::Frame(frame)))
-    }
-
-    fn device_ns(&self, delivered: &Delivered) -> Option<i64> {
-        let info = &delivered.info;
-        let from_ticks = || {
-            let (ticks, rate) = info.timestamp_ticks.zip(self.ticks_per_s)?;
-            u64::try_from(u128::from(ticks) * SEC as u128 / u128::from(rate)).ok()
-        };
-        // Producers without a clock say 0.
-        let ns = info.timestamp_ns.or_else(from_ticks).filter(|&ns| ns > 0)?;
-        i64::try_from(ns).ok()
-    }
-
-    fn read_chunks(&self, delivered: &Delivered, bytes: &[u8], info: &mut FrameInfo) {
-        let fields = &self.chunks;
-        let carries = delivered.info.contains_chunks
-            || delivered.info.payload_type == Some(PayloadType::ChunkData);
-        if !carries || info.incomplete {
-            return;
-        }
-        let mut chunks = [Chunk::default(); MAX_CHUNKS];
-        let Ok(count) = self.stream.chunks(delivered.index, &mut chunks) else { return };
-        let value = |field: Option<ChunkField>| {
-            let field = field?;
-            let chunk = chunks[..count].iter().find(|chunk| chunk.id == field.chunk_id)?;
-            let start = usize::try_from(chunk.offset).ok()?;
-            field.read(bytes.get(start..start.checked_add(chunk.length)?)?)
-        };
-        info.counter = value(fields.counter);
-        info.encoder_count = value(fields.encoder);
-        // All ones is the simulated camera's "no part".
-        info.true_part = value(fields.part).filter(|&part| part != u64::MAX);
-    }
-
-    /// Asks a silent camera for a sign of life; `Some` says why it is held for lost.
-    fn heartbeat(&mut self, control: &Control) -> Option<String> {
-        self.heard = Instant::now();
-        match control.sign_of_life() {
-            Ok(()) => {
-                self.silent_heartbeats = 0;
-                None
-            }
-            Err(why) => {
-                self.silent_heartbeats += 1;
-                self.lost = self.silent_heartbeats >= HEARTBEATS;
-                self.lost.then(|| format!("it does not answer: {why}"))
-            }
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use smartqc_gentl::{
-    Access, Device, DeviceInfo, Interface, Producer, Status, Stream, cti_files, search_folders,
+    Access, Device, DeviceInfo, Interface, InterfaceInfo, Producer, Status, Stream, cti_files,
+    search_folders,
 };
 
 use super::{GentlUri, failed};
@@ -13,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// How long interfaces and devices are looked for.
 pub(crate) const SEARCH: Duration = Duration::from_secs(1);
+/// How long a lost device is looked for at each attempt.
+const LOOK: Duration = Duration::from_millis(200);
 
 static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
@@ -33,20 +36,65 @@ pub fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// An opened device with a stream that is only asked what it needs.
+/// An opened device, and how many buffers its stream wants.
 pub(super) struct Opened {
     pub(super) device: Arc<Device>,
     pub(super) row: DeviceInfo,
-    pub(super) stream: Arc<Stream>,
+    pub(super) least: usize,
 }
 
 pub(super) fn open(uri: &str, parsed: &GentlUri) -> Result<Opened> {
     let path = find_producer(uri, &parsed.producer)?;
     let producer = Producer::open(&path).map_err(|e| refused(uri, &e))?;
     let (interface, row) = find_device(uri, &producer, &parsed.device)?;
-    let device = interface.open_device(&row.id, Access::Exclusive).map_err(|e| refused(uri, &e))?;
-    let stream = first_stream(uri, &device)?;
-    Ok(Opened { device, row, stream })
+    let device = interface.open_device(&row.id, parsed.access).map_err(|e| refused(uri, &e))?;
+    // Opened once more at the start: by then the features may want another stream setup.
+    let least = first_stream(uri, &device)
+        .and_then(|stream| stream.least_buffers().map_err(|e| failed(uri, &e)));
+    let least = match least {
+        // Who only reads may have no stream.
+        Err(_) if parsed.access == Access::ReadOnly => 1,
+        least => least?,
+    };
+    Ok(Opened { device, row, least })
+}
+
+/// Opens a device again that was there as `known`: by its serial number, where it has one.
+///
+/// It is looked for on the interface where it was, and, when `everywhere`, on all of its producer's.
+pub(super) fn reopen(
+    uri: &str,
+    interface: &Arc<Interface>,
+    known: &DeviceInfo,
+    access: Access,
+    everywhere: bool,
+) -> Result<Arc<Device>> {
+    let here = interface.devices(LOOK).map(|rows| {
+        let rows: Vec<_> = rows.into_iter().map(|row| (Arc::clone(interface), row)).collect();
+        the_same(rows, known)
+    });
+    let found = match here {
+        Ok(Some(found)) => Some(found),
+        _ if everywhere => {
+            let all = devices(interface.producer()).map_err(|e| failed(uri, &e))?;
+            the_same(all, known)
+        }
+        here => here.map_err(|e| failed(uri, &e))?,
+    };
+    let (interface, row) = found.ok_or_else(|| Error::NotFound {
+        uri: uri.into(),
+        problem: format!("no device with serial number {:?} is there now", known.serial),
+    })?;
+    interface.open_device(&row.id, access).map_err(|e| refused(uri, &e))
+}
+
+/// The device that is known by this row: the one of its serial number, and of its id where several
+/// have that number (viky's three all have "0"), or none.
+fn the_same<T>(rows: Vec<(T, DeviceInfo)>, known: &DeviceInfo) -> Option<(T, DeviceInfo)> {
+    let is_it = |row: &DeviceInfo| row.serial == known.serial && !known.serial.is_empty();
+    let several = rows.iter().filter(|(_, row)| is_it(row)).count() != 1;
+    let is_it = |row: &DeviceInfo| row.serial == known.serial && (!several || row.id == known.id);
+    rows.into_iter().find(|(_, row)| is_it(row))
 }
 
 /// Opens the device's first stream.
@@ -82,18 +130,31 @@ fn find_producer(uri: &str, producer: &Path) -> Result<PathBuf> {
     })
 }
 
+/// An interface and the devices on it.
+type Rows = (Arc<Interface>, Vec<DeviceInfo>);
+
+/// Every interface of a producer, with the devices on it, or why they can't be listed.
+pub(crate) fn listed(
+    producer: &Arc<Producer>,
+) -> smartqc_gentl::Result<Vec<(InterfaceInfo, smartqc_gentl::Result<Rows>)>> {
+    let devices = |row: InterfaceInfo| {
+        let opened = producer.interface(&row.id);
+        let rows = opened.and_then(|interface| {
+            let rows = interface.devices(SEARCH)?;
+            Ok((interface, rows))
+        });
+        (row, rows)
+    };
+    Ok(producer.interfaces(SEARCH)?.into_iter().map(devices).collect())
+}
+
 /// Every device of a producer, with the interface it is on; an interface that can't be opened has
 /// none.
-pub(crate) fn devices(
-    producer: &Arc<Producer>,
-) -> smartqc_gentl::Result<Vec<(Arc<Interface>, DeviceInfo)>> {
+fn devices(producer: &Arc<Producer>) -> smartqc_gentl::Result<Vec<(Arc<Interface>, DeviceInfo)>> {
     let mut found = Vec::new();
     let mut failure = None;
-    for row in producer.interfaces(SEARCH)? {
-        let listed = producer
-            .interface(&row.id)
-            .and_then(|interface| Ok((Arc::clone(&interface), interface.devices(SEARCH)?)));
-        match listed {
+    for (_, rows) in listed(producer)? {
+        match rows {
             Ok((interface, rows)) => {
                 found.extend(rows.into_iter().map(|row| (Arc::clone(&interface), row)));
             }
@@ -151,5 +212,28 @@ fn refused(uri: &str, error: &smartqc_gentl::Error) -> Error {
         }
         Some(Status::INVALID_ID) => Error::NotFound { uri: uri.into(), problem },
         _ => Error::Camera { uri: uri.into(), problem },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, serial: &str) -> (u8, DeviceInfo) {
+        (0, DeviceInfo { id: id.into(), serial: serial.into(), ..DeviceInfo::default() })
+    }
+
+    #[test]
+    fn a_camera_is_known_again_by_its_serial_number_and_by_its_id_where_that_is_not_enough() {
+        let found = |rows: &[(u8, DeviceInfo)], id: &str, serial: &str| {
+            the_same(rows.to_vec(), &row(id, serial).1).map(|(_, row)| row.id)
+        };
+        let rows = [row("a", "1"), row("b", "2"), row("c", "0"), row("d", "0"), row("e", "")];
+        // Its id may change with the place where it is plugged in.
+        assert_eq!(found(&rows, "x", "2").as_deref(), Some("b"));
+        assert_eq!(found(&rows, "d", "0").as_deref(), Some("d"));
+        assert_eq!(found(&rows, "e", "").as_deref(), Some("e"));
+        assert_eq!(found(&rows, "x", "0"), None);
+        assert_eq!(found(&rows, "a", "7"), None, "another camera took its place");
     }
 }

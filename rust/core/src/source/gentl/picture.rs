@@ -1,8 +1,10 @@
 //! What a producer says of a buffer, made into what we say of a frame.
 
-use smartqc_gentl::{BufferInfo, PayloadType};
+use std::fmt;
 
-use crate::frame::{FrameInfo, PixelFormat};
+use smartqc_gentl::{BufferInfo, BufferPart, Chunk, PartKind as BufferPartKind, PayloadType};
+
+use crate::frame::{ChunkPlace, FrameInfo, Part, PartKind, PixelFormat};
 
 /// What the camera's features say of its pictures, for producers that leave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +12,12 @@ pub(crate) struct Shape {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) pixel_format: PixelFormat,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} x {} {}", self.width, self.height, self.pixel_format)
+    }
 }
 
 /// Reads the picture's geometry; times, ids and chunks are left as they are in `FrameInfo::packed`.
@@ -22,24 +30,20 @@ pub(crate) fn read(
 ) -> Result<FrameInfo, String> {
     match info.payload_type {
         None
-        | Some(PayloadType::Image | PayloadType::ChunkData | PayloadType::Raw)
-        | Some(PayloadType::Other(0)) => {}
+        | Some(
+            PayloadType::Image
+            | PayloadType::ChunkData
+            | PayloadType::Raw
+            | PayloadType::MultiPart
+            | PayloadType::Other(0),
+        ) => {}
         Some(other) => {
             return Err(format!(
                 "its buffers hold {other:?}, not one plain image; switch the camera to that"
             ));
         }
     }
-    let small = |number: Option<usize>, otherwise: u32| match number {
-        Some(number) => u32::try_from(number).unwrap_or(u32::MAX),
-        None => otherwise,
-    };
-    let pixel_format = info
-        .pixel_format
-        .and_then(|number| u32::try_from(number).ok())
-        // Namespaces 0 and 1 may hold numbers of PFNC 32, which are all above 24 bits.
-        .filter(|number| info.pixel_namespace == Some(4) || *number > 0xFF_FFFF)
-        .map_or(shape.pixel_format, PixelFormat);
+    let pixel_format = pfnc(info.pixel_format, info.pixel_namespace).unwrap_or(shape.pixel_format);
     let width = small(info.width, shape.width);
     let configured = small(info.height, shape.height);
     let height = small(info.delivered_height, configured).min(configured);
@@ -58,28 +62,142 @@ pub(crate) fn read(
     })
 }
 
+/// The number as PFNC has it, where it is one.
+fn pfnc(number: Option<u64>, namespace: Option<u64>) -> Option<PixelFormat> {
+    number
+        .and_then(|number| u32::try_from(number).ok())
+        // Namespaces 0 and 1 may hold numbers of PFNC 32, which are all above 24 bits.
+        .filter(|number| namespace == Some(4) || *number > 0xFF_FFFF)
+        .map(PixelFormat)
+}
+
+fn small(number: Option<usize>, otherwise: u32) -> u32 {
+    number.map_or(otherwise, |number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// A part of a multi-part buffer as we say it; what it leaves out is as the features say.
+pub(crate) fn part(part: &BufferPart, shape: &Shape) -> Part {
+    let pixel_format = pfnc(part.pixel_format, part.pixel_namespace).unwrap_or(shape.pixel_format);
+    let width = small(part.width, shape.width);
+    let configured = small(part.height, shape.height);
+    Part {
+        kind: match part.kind {
+            BufferPartKind::Image => PartKind::Image,
+            BufferPartKind::PlaneOf2 | BufferPartKind::PlaneOf3 | BufferPartKind::PlaneOf4 => {
+                PartKind::Plane
+            }
+            BufferPartKind::Image3d
+            | BufferPartKind::Plane3dOf2
+            | BufferPartKind::Plane3dOf3
+            | BufferPartKind::Plane3dOf4 => PartKind::Coordinates,
+            BufferPartKind::Confidence => PartKind::Confidence,
+            BufferPartKind::Chunk => PartKind::Chunks,
+            BufferPartKind::Jpeg | BufferPartKind::Jpeg2000 => PartKind::Compressed,
+            BufferPartKind::Unknown | BufferPartKind::Other(_) => PartKind::Unknown,
+        },
+        width,
+        height: small(part.delivered_height, configured).min(configured),
+        stride: pixel_format.row_bytes(width).saturating_add(part.x_padding.unwrap_or(0)),
+        offset: part.offset,
+        bytes: part.bytes,
+        pixel_format,
+        origin: [small(part.x_offset, 0), small(part.y_offset, 0)],
+        source: part.source,
+        region: part.region,
+        purpose: part.purpose,
+    }
+}
+
+/// Makes the first part that is a picture the frame's own; a frame without one has no rows.
+pub(crate) fn show_first(parts: &[Part], info: &mut FrameInfo) {
+    match parts.iter().find(|part| part.kind == PartKind::Image) {
+        Some(part) => {
+            (info.width, info.height, info.stride) = (part.width, part.height, part.stride);
+            (info.offset, info.pixel_format) = (part.offset, part.pixel_format);
+            info.filled = part.offset.saturating_add(part.bytes);
+        }
+        None => info.height = 0,
+    }
+}
+
 /// Counts the frames that a camera numbered and that never came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FrameCount {
     last: Option<u64>,
+    /// It was seen to count in 16 bits.
+    is_16_bit: bool,
+}
+
+/// Where the chunks lie in a buffer of `bytes`, as the producer lists them; those that would lie
+/// elsewhere are left out. How many there are.
+pub(crate) fn chunks(listed: &[Chunk], bytes: usize, places: &mut [ChunkPlace]) -> usize {
+    let inside = listed.iter().filter_map(|chunk| {
+        // By value: the standard's entry is packed.
+        let (id, offset, length) = (chunk.id, chunk.offset, chunk.length);
+        let offset = usize::try_from(offset).ok()?;
+        let end = offset.checked_add(length)?;
+        (end <= bytes).then_some(ChunkPlace { id, offset, bytes: length })
+    });
+    places.iter_mut().zip(inside).map(|(place, chunk)| *place = chunk).count()
+}
+
+/// Where the chunks lie in a buffer that its producer has not taken apart: each is followed by its
+/// id and its length, in 32 bits each, so that they are found from the end (GigE Vision big endian,
+/// USB3 Vision little). None when they do not fill the buffer to its beginning.
+pub(crate) fn trailing_chunks(
+    bytes: &[u8],
+    is_big_endian: bool,
+    places: &mut [ChunkPlace],
+) -> usize {
+    let number = |at: usize| {
+        let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(if is_big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) })
+    };
+    let (mut end, mut found) = (bytes.len(), 0);
+    while end > 0 {
+        let place = end.checked_sub(8).and_then(|tail| {
+            let (id, length) = number(tail).zip(number(tail + 4))?;
+            let offset = tail.checked_sub(length as usize)?;
+            Some(ChunkPlace { id: id.into(), offset, bytes: length as usize })
+        });
+        let (Some(place), Some(room)) = (place, places.get_mut(found)) else { return 0 };
+        (*room, found, end) = (place, found + 1, place.offset);
+    }
+    places[..found].reverse();
+    found
+}
+
+/// What a frame's number says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbered {
+    /// So many are missing before it; usually none.
+    After(u64),
+    /// It was delivered after a later one, or twice: the gap was told when the later one came.
+    Disordered,
 }
 
 impl FrameCount {
-    /// How many are missing between the frames before and this one.
-    pub(crate) fn lost_before(&mut self, id: u64) -> u64 {
-        let Some(last) = self.last.replace(id) else { return 0 };
+    /// What this frame's number says beside those before it.
+    pub(crate) fn take(&mut self, id: u64) -> Numbered {
+        let Some(last) = self.last.replace(id) else { return Numbered::After(0) };
+        if self.is_16_bit && last < 0x100 && (0xFF00..=0xFFFF).contains(&id) {
+            self.last = Some(last);
+            return Numbered::Disordered;
+        }
         if id > last {
-            return id - last - 1;
+            return Numbered::After(id - last - 1);
         }
         // GigE Vision 1.x counts in 16 bits and leaves the 0 out.
         if last > 0xFF00 && last <= 0xFFFF && (1..0x100).contains(&id) {
-            return (0xFFFF - last) + (id - 1);
+            self.is_16_bit = true;
+            return Numbered::After((0xFFFF - last) + (id - 1));
         }
-        // Delivered out of order: the gap was told when the later one came.
         if last - id < 0x100 {
             self.last = Some(last);
+            return Numbered::Disordered;
         }
-        0
+        // It began anew.
+        Numbered::After(0)
     }
 }
 
@@ -130,23 +248,76 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_image_is_refused_by_its_name() {
-        let info =
-            BufferInfo { payload_type: Some(PayloadType::MultiPart), ..BufferInfo::default() };
-        assert!(read(&info, &SHAPE, 64).unwrap_err().contains("MultiPart"));
+        let info = BufferInfo { payload_type: Some(PayloadType::H264), ..BufferInfo::default() };
+        assert!(read(&info, &SHAPE, 64).unwrap_err().contains("H264"));
+    }
+
+    #[test]
+    fn chunks_are_found_from_the_end_of_a_buffer() {
+        let mut bytes = vec![9; 12];
+        for (id, data) in [(1_u32, &[][..]), (2, &[1, 2, 3, 4]), (3, &[])] {
+            bytes.extend(data);
+            bytes.extend(id.to_be_bytes());
+            let length = if id == 1 { 12 } else { data.len() as u32 };
+            bytes.extend(length.to_be_bytes());
+        }
+        let mut places = [ChunkPlace::default(); 4];
+        let place = |id, offset, bytes| ChunkPlace { id, offset, bytes };
+        assert_eq!(trailing_chunks(&bytes, true, &mut places), 3);
+        assert_eq!(places[..3], [place(1, 0, 12), place(2, 20, 4), place(3, 32, 0)]);
+        assert_eq!(trailing_chunks(&bytes, false, &mut places), 0);
+        assert_eq!(trailing_chunks(&bytes[1..], true, &mut places), 0);
+        assert_eq!(trailing_chunks(&bytes, true, &mut places[..2]), 0);
+    }
+
+    #[test]
+    fn chunks_outside_of_the_buffer_are_none() {
+        let chunk = |offset, length| Chunk { id: 5, offset, length };
+        let listed =
+            [chunk(-1, 1), chunk(8, 9), chunk(isize::MAX, usize::MAX), chunk(8, 8), chunk(16, 0)];
+        let mut places = [ChunkPlace::default(); 8];
+        let found = chunks(&listed, 16, &mut places);
+        let offsets: Vec<usize> = places[..found].iter().map(|place| place.offset).collect();
+        assert_eq!(offsets, [8, 16]);
+    }
+
+    #[test]
+    fn the_first_picture_among_the_parts_is_the_frames() {
+        let part = |kind, offset| BufferPart {
+            kind,
+            offset,
+            bytes: 32,
+            width: Some(4),
+            height: Some(8),
+            ..BufferPart::default()
+        };
+        let parts = [part(BufferPartKind::Confidence, 0), part(BufferPartKind::Image, 32)]
+            .map(|known| super::part(&known, &SHAPE));
+        let mut info = FrameInfo::packed(8, 4, PixelFormat::MONO8, 0);
+        show_first(&parts, &mut info);
+        assert_eq!((info.width, info.height, info.offset, info.filled), (4, 8, 32, 64));
+        assert_eq!((info.stride, info.pixel_format), (4, PixelFormat::BAYER_RG8));
+        show_first(&parts[..1], &mut info);
+        assert_eq!(info.height, 0, "no picture, no rows");
     }
 
     #[test]
     fn gaps_are_counted_over_a_wrap_and_not_twice() {
         let lost = |ids: &[u64]| {
             let mut count = FrameCount::default();
-            ids.iter().map(|&id| count.lost_before(id)).collect::<Vec<_>>()
+            let lost = |id: &u64| match count.take(*id) {
+                Numbered::After(lost) => lost,
+                Numbered::Disordered => u64::MAX,
+            };
+            ids.iter().map(lost).collect::<Vec<_>>()
         };
         assert_eq!(lost(&[7, 8, 11]), [0, 0, 2]);
         assert_eq!(lost(&[65534, 65535, 1]), [0, 0, 0]);
         assert_eq!(lost(&[65534, 2]), [0, 2]);
+        assert_eq!(lost(&[65534, 1, 65535, 2]), [0, 1, u64::MAX, 0]);
         assert_eq!(lost(&[65535, 65536]), [0, 0]);
-        assert_eq!(lost(&[5, 7, 6, 8]), [0, 1, 0, 0]);
+        assert_eq!(lost(&[5, 7, 6, 8]), [0, 1, u64::MAX, 0]);
         assert_eq!(lost(&[90_000, 0, 1]), [0, 0, 0]);
-        assert_eq!(lost(&[5, 5, 6]), [0, 0, 0]);
+        assert_eq!(lost(&[5, 5, 6]), [0, u64::MAX, 0]);
     }
 }

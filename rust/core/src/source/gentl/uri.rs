@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use smartqc_gentl::Access;
+
 use crate::error::{Error, Result};
 
 /// What is understood, for errors.
 const KNOWN: &str = "gentl:PRODUCER.cti#DEVICE?FEATURE=VALUE, DEVICE an index, id, serial number or \
-                     user name";
+                     user name; keys that are no features: access (exclusive, control, readonly), \
+                     latency_ms, silence_ms";
 
 /// The parts of a camera's URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +18,14 @@ pub(crate) struct GentlUri {
     pub(crate) producer: PathBuf,
     /// Index, id, serial number or user name; empty for the first.
     pub(crate) device: String,
-    /// Settings in their order: the latency, or features.
+    /// Features in their order.
     pub(crate) settings: Vec<(String, String)>,
+    /// What the camera is opened for.
+    pub(crate) access: Access,
+    /// From an exposure to its arrival.
+    pub(crate) latency_ns: Option<i64>,
+    /// For how long a camera that delivers by itself may be silent; 0 for ever.
+    pub(crate) silence_ns: Option<i64>,
 }
 
 impl GentlUri {
@@ -40,8 +49,41 @@ impl GentlUri {
                 Some((key, value)) if !key.is_empty() => Ok((decoded(key), decoded(value))),
                 _ => Err(wrong(&format!("{setting:?} is not key=value"))),
             })
-            .collect::<Result<_>>()?;
-        Ok(Self { producer: PathBuf::from(decoded(producer)), device: decoded(device), settings })
+            .collect::<Result<Vec<_>>>()?;
+        let mut parsed = Self {
+            producer: PathBuf::from(decoded(producer)),
+            device: decoded(device),
+            settings: Vec::new(),
+            access: Access::Exclusive,
+            latency_ns: None,
+            silence_ns: None,
+        };
+        let time_ns = |key: &str, value: &str| {
+            let ms = value.parse().ok().filter(|ms: &f64| (0.0..1e6).contains(ms));
+            let ms = ms.ok_or_else(|| wrong(&format!("{key}={value} is no time in ms")))?;
+            Ok((ms * 1e6) as i64)
+        };
+        for (key, value) in settings {
+            match key.as_str() {
+                "latency_ms" => parsed.latency_ns = Some(time_ns(&key, &value)?),
+                "silence_ms" => parsed.silence_ns = Some(time_ns(&key, &value)?),
+                "access" => {
+                    parsed.access = match value.as_str() {
+                        "exclusive" => Access::Exclusive,
+                        "control" => Access::Control,
+                        "readonly" => Access::ReadOnly,
+                        other => {
+                            let problem = format!(
+                                "access={other} is not one of exclusive, control, readonly"
+                            );
+                            return Err(wrong(&problem));
+                        }
+                    }
+                }
+                _ => parsed.settings.push((key, value)),
+            }
+        }
+        Ok(parsed)
     }
 
     /// The URI of a device, without settings.
@@ -93,6 +135,22 @@ mod tests {
         assert_eq!(uri.settings, [set("Width", "64"), set("Gain[Red]", "2.5")]);
         let short = GentlUri::parse("gentl:cam.cti").unwrap();
         assert_eq!((short.device.as_str(), short.settings.len()), ("", 0));
+    }
+
+    #[test]
+    fn what_is_no_feature_is_taken_out_of_the_settings() {
+        let uri = GentlUri::parse("gentl:a.cti#0?access=readonly&latency_ms=2&Gain=1").unwrap();
+        assert_eq!((uri.access, uri.latency_ns), (Access::ReadOnly, Some(2_000_000)));
+        assert_eq!((uri.silence_ns, uri.settings.len()), (None, 1));
+        assert_eq!(GentlUri::parse("gentl:a.cti").unwrap().access, Access::Exclusive);
+        for (uri, problem) in [
+            ("gentl:a.cti?access=all", "exclusive, control, readonly"),
+            ("gentl:a.cti?latency_ms=-1", "no time in ms"),
+            ("gentl:a.cti?silence_ms=soon", "no time in ms"),
+        ] {
+            let error = GentlUri::parse(uri).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]

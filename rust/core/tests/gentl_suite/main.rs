@@ -4,6 +4,10 @@
 //! `SMARTQC_CAMERA=<uri>` the same tests run on that camera.
 #![allow(unsafe_code, clippy::unwrap_used)]
 
+mod faults;
+mod loss;
+mod several;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -18,7 +22,8 @@ use smartqc_core::source::features::{Access, Kind, Value};
 use smartqc_core::source::gentl::{GentlSource, add_folder};
 use smartqc_core::source::{Source, SourceEvent};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Ends no test that works; one that hangs ends with a word.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Counts what the current thread takes from the heap.
 struct Counting;
@@ -61,6 +66,33 @@ trigger = 'line0'
 exposure_us = 200.0
 readout_us = 300.0
 chunks = true
+[[device]]
+id = 'left'
+serial = 'LEFT1'
+width = 64
+height = 48
+frame_rate = 200.0
+chunks = true
+[[device]]
+id = 'right'
+serial = 'RIGHT1'
+width = 32
+height = 16
+frame_rate = 200.0
+[[device]]
+id = 'parts'
+serial = 'PARTS1'
+width = 64
+height = 48
+frame_rate = 200.0
+components = ['Intensity', 'Confidence', 'Range']
+chunks = true
+[[device]]
+id = 'far'
+serial = 'FAR1'
+width = 64
+height = 48
+interface = 'SimCamOther'
 ";
 
 /// One producer under test; the lock keeps tests of one process from meeting at its devices.
@@ -135,6 +167,12 @@ fn frame(source: &mut GentlSource) -> (Frame, u64) {
             other => panic!("no frame but {other:?}"),
         }
     }
+}
+
+/// Another of simcam's cameras, by its serial number.
+fn simcam(serial: &str) -> Option<(String, Bench)> {
+    let bench = bench("simcam", SIMCAM_VARIABLE)?;
+    Some((bench.uri.replace("#0", &format!("#{serial}")), bench))
 }
 
 #[test]

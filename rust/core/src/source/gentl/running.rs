@@ -1,0 +1,402 @@
+//! A camera that delivers: what exists between a start and its stop.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use smartqc_gentl::{BufferPart, Chunk, Delivered, PayloadType, Stream};
+
+use super::clock_map::ClockMap;
+use super::control::Control;
+use super::picture::{self, FrameCount, Numbered, Shape};
+use super::setup::{self, Wanted};
+use super::{CameraHome, GoesToCamera, failed};
+use crate::clock::{SEC, monotonic_ns};
+use crate::error::{Error, Result};
+use crate::frame::{ChunkPlace, Frame, FrameInfo, FrameMut, MOST_CHUNKS, MOST_PARTS, Slots};
+use crate::source::SourceEvent;
+use crate::source::chunks::ChunkField;
+use crate::source::features::{Features, Value};
+
+/// Whoever waits looks this often whether the camera is still there.
+const LOOK: Duration = Duration::from_millis(100);
+/// A camera that owes an answer for longer, and sends nothing, is gone.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// A camera that delivers by itself is not held for silent sooner ...
+const LEAST_SILENCE: Duration = Duration::from_millis(600);
+/// ... nor before it has left out so many frames.
+const SILENT_FRAMES: f64 = 4.0;
+/// A camera that has just come back may take longer for its first frame.
+const FIRST_FRAME: Duration = Duration::from_secs(2);
+/// A silence that is no reason for doubt yet.
+const SHORT_SILENCE: Duration = Duration::from_millis(250);
+/// Buffers that make no sense, one after the other, with nothing between them that does.
+const UNUSABLE_IN_ROW: u32 = 8;
+
+/// How a camera is to run.
+pub(super) struct Plan {
+    pub(super) slots: usize,
+    pub(super) shape: Shape,
+    pub(super) latency_ns: Option<i64>,
+    pub(super) silence_ns: Option<i64>,
+    /// It was lost, and delivered before that.
+    pub(super) is_recovered: bool,
+}
+
+/// What exists between a start and its stop.
+pub(super) struct Running {
+    // Before `slots`: the stream lets go of the memory first.
+    stream: Arc<Stream>,
+    slots: Slots,
+    home: Arc<CameraHome>,
+    shape: Shape,
+    ticks_per_s: Option<u64>,
+    clock: ClockMap,
+    count: FrameCount,
+    chunks: ChunkFields,
+    /// How chunks lie that the producer leaves to us: whether big endian.
+    trailing: Option<bool>,
+    /// A frame that waits until the gap before it was told.
+    held: Option<Frame>,
+    /// When something came that made sense.
+    heard: Instant,
+    delivered: bool,
+    /// For how long a camera that delivers by itself may be silent, before and after its first frame.
+    silence: Option<[Duration; 2]>,
+    unusable: u32,
+    in_doubt: bool,
+}
+
+/// Where the values lie that are taken from the chunks.
+#[derive(Clone, Copy, Default)]
+struct ChunkFields {
+    counter: Option<ChunkField>,
+    encoder: Option<ChunkField>,
+    part: Option<ChunkField>,
+}
+
+/// An event or nothing, or what shows that the camera is gone.
+type Heard = std::result::Result<Option<SourceEvent>, String>;
+
+impl Running {
+    /// Announces memory to the camera's first stream and starts its engine.
+    pub(super) fn start(control: &Control, plan: &Plan) -> Result<Box<Self>> {
+        let uri = control.uri();
+        let wrong = |problem: String| Error::Camera { uri: uri.into(), problem };
+        let failed = |e: smartqc_gentl::Error| failed(uri, &e);
+        let stream = control.open_stream()?;
+        let payload = match stream.payload_size().map_err(failed)? {
+            Some(bytes) => bytes as u64,
+            None => payload_size(uri, control.features())?,
+        };
+        let least = stream.least_buffers().map_err(failed)?;
+        let alignment = stream.alignment().map_err(failed)?;
+        let wanted = Wanted { least, alignment, payload };
+        let memory = setup::memory(wanted, plan.slots, setup::machine_bytes()).map_err(wrong)?;
+        let home = Arc::new(CameraHome::default());
+        let goes_home = Box::new(GoesToCamera(Arc::clone(&home)));
+        let slots = Slots::try_new(memory.slots, memory.slot_bytes, memory.alignment, goes_home)
+            .map_err(wrong)?;
+        let trailing = match stream.tl_type().map_err(failed)?.as_str() {
+            "GEV" => Some(true),
+            "U3V" => Some(false),
+            _ => None,
+        };
+        let running = Box::new(Self {
+            stream,
+            slots,
+            home,
+            shape: plan.shape,
+            ticks_per_s: control.ticks_per_s(),
+            clock: ClockMap::new(control.latch(), plan.latency_ns),
+            count: FrameCount::default(),
+            chunks: chunk_fields(control.features()),
+            trailing,
+            held: None,
+            heard: Instant::now(),
+            delivered: false,
+            silence: silence(control.features(), plan),
+            unusable: 0,
+            in_doubt: false,
+        });
+        let (stream, slots) = (&running.stream, &running.slots);
+        for slot in 0..slots.count() {
+            // SAFETY: `running` drops the stream before the slots; a slot is read only through a
+            // `Frame`, between its delivery and its way home.
+            let announced =
+                unsafe { stream.announce(slots.address(slot), slots.slot_bytes(), slot) };
+            let index = announced.map_err(failed)?;
+            debug_assert_eq!(index, slot, "a fresh stream numbers its buffers from 0");
+            stream.queue(index).map_err(failed)?;
+        }
+        control.lock_parameters(true);
+        stream.start(None).map_err(failed)?;
+        running.home.replace(Some(Arc::clone(stream)));
+        control.runs(Some(Arc::clone(&running.home)));
+        Ok(running)
+    }
+
+    /// Stops the engine and takes back the memory.
+    pub(super) fn end(self) {
+        let _ = self.stream.stop();
+        self.home.replace(None);
+    }
+
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Parts came that it should have seen.
+    pub(super) fn doubt(&mut self) {
+        self.in_doubt = true;
+    }
+
+    /// Waits at most `timeout` for something to tell.
+    pub(super) fn next(&mut self, control: &Control, timeout: Duration) -> Result<Heard> {
+        if let Some(frame) = self.held.take() {
+            return Ok(Ok(Some(SourceEvent::Frame(frame))));
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let left = deadline.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()));
+            match self.stream.wait(left.min(LOOK)) {
+                Ok(Some(delivered)) => match self.event(control, &delivered) {
+                    Ok(Some(event)) => {
+                        (self.heard, self.delivered) = (Instant::now(), true);
+                        (self.unusable, self.in_doubt) = (0, false);
+                        return Ok(Ok(Some(event)));
+                    }
+                    Ok(None) => {}
+                    Err(problem) => {
+                        control.count().unusable.fetch_add(1, Ordering::Relaxed);
+                        self.unusable += 1;
+                        if self.unusable >= UNUSABLE_IN_ROW {
+                            return Ok(Err(format!("its buffers make no sense: {problem}")));
+                        }
+                        return Err(Error::Camera { uri: control.uri().into(), problem });
+                    }
+                },
+                Ok(None) => {
+                    if let Some(why) = self.gone(control) {
+                        return Ok(Err(why));
+                    }
+                }
+                Err(error) => {
+                    self.unusable += 1;
+                    if let Some(why) = self.gone(control) {
+                        return Ok(Err(why));
+                    }
+                    if self.unusable >= UNUSABLE_IN_ROW {
+                        return Ok(Err(format!("its stream fails: {error}")));
+                    }
+                    return Err(failed(control.uri(), &error));
+                }
+            }
+            if left <= LOOK || control.take_woken() {
+                return Ok(Ok(None));
+            }
+        }
+    }
+
+    /// What shows that the camera is gone, if something does.
+    fn gone(&mut self, control: &Control) -> Option<String> {
+        if let Some(why) = control.loss() {
+            return Some(why);
+        }
+        if self.slots.held() == self.slots.count() {
+            // It has nothing to write into.
+            self.heard = Instant::now();
+        }
+        let silent = self.heard.elapsed();
+        let owes = control.owes_answer();
+        if owes > PATIENCE && silent > PATIENCE {
+            return Some(format!("it has not answered for {} ms", owes.as_millis()));
+        }
+        let limit = self.silence.map(|limits| limits[usize::from(self.delivered)]);
+        if limit.is_some_and(|limit| silent > limit) {
+            return Some(format!(
+                "it delivers by itself, and nothing for {} ms",
+                silent.as_millis()
+            ));
+        }
+        if self.in_doubt && self.delivered && silent > SHORT_SILENCE {
+            return Some(format!("parts pass it, and nothing came for {} ms", silent.as_millis()));
+        }
+        None
+    }
+
+    /// Makes a frame of a delivered buffer; `None` for one that a flush brought.
+    fn event(
+        &mut self,
+        control: &Control,
+        delivered: &Delivered,
+    ) -> std::result::Result<Option<SourceEvent>, String> {
+        let arrived_ns = monotonic_ns();
+        // SAFETY: the producer delivered the buffer just now and writes to it again only after it
+        // was queued, which is what the slot's home does.
+        let Some(mut slot) = (unsafe { self.slots.claim(delivered.user) }) else {
+            return Err(format!(
+                "its producer delivered buffer {} that it was never given back",
+                delivered.user
+            ));
+        };
+        if !delivered.info.is_new {
+            return Ok(None);
+        }
+        let mut info = picture::read(&delivered.info, &self.shape, self.slots.slot_bytes())?;
+        info.arrived_ns = arrived_ns;
+        info.device_ns = self.device_ns(delivered);
+        let captured = self.clock.map(info.device_ns, arrived_ns);
+        (info.captured_ns, info.captured_error_ns) = (captured.at_ns, captured.error_ns);
+        control.set_clock(self.clock.reading(info.device_ns, captured));
+        self.read_parts(delivered, &mut slot, &mut info)?;
+        self.read_chunks(delivered, &mut slot, &mut info);
+        let counts = control.count();
+        let numbered = delivered.info.frame_id.map(|id| self.count.take(id));
+        let frame = slot.publish(info);
+        counts.frames.fetch_add(1, Ordering::Relaxed);
+        counts.incomplete.fetch_add(frame.info().incomplete.into(), Ordering::Relaxed);
+        match numbered {
+            Some(Numbered::After(lost @ 1..)) => {
+                counts.lost.fetch_add(lost, Ordering::Relaxed);
+                self.held = Some(frame);
+                return Ok(Some(SourceEvent::Gap { lost }));
+            }
+            Some(Numbered::Disordered) => {
+                counts.disordered.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(Numbered::After(0)) | None => {}
+        }
+        Ok(Some(SourceEvent::Frame(frame)))
+    }
+
+    fn device_ns(&self, delivered: &Delivered) -> Option<i64> {
+        let info = &delivered.info;
+        let from_ticks = || {
+            let (ticks, rate) = info.timestamp_ticks.zip(self.ticks_per_s)?;
+            u64::try_from(u128::from(ticks) * SEC as u128 / u128::from(rate)).ok()
+        };
+        // Producers without a clock say 0.
+        let ns = info.timestamp_ns.or_else(from_ticks).filter(|&ns| ns > 0)?;
+        i64::try_from(ns).ok()
+    }
+
+    /// Lists the parts of a multi-part payload; the first that is a picture becomes the frame's.
+    fn read_parts(
+        &self,
+        delivered: &Delivered,
+        slot: &mut FrameMut,
+        info: &mut FrameInfo,
+    ) -> std::result::Result<(), String> {
+        if delivered.info.payload_type != Some(PayloadType::MultiPart) {
+            return Ok(());
+        }
+        let mut parts = [BufferPart::default(); MOST_PARTS];
+        let count = self.stream.parts(delivered.index, &mut parts).map_err(|e| e.to_string())?;
+        let layout = slot.layout_mut();
+        for part in &parts[..count] {
+            layout.push_part(picture::part(part, &self.shape));
+        }
+        picture::show_first(layout.parts(), info);
+        Ok(())
+    }
+
+    /// Notes where the chunks lie, and takes from them what the line needs.
+    fn read_chunks(&self, delivered: &Delivered, slot: &mut FrameMut, info: &mut FrameInfo) {
+        let carries = delivered.info.contains_chunks
+            || matches!(
+                delivered.info.payload_type,
+                Some(PayloadType::ChunkData | PayloadType::ChunkOnly)
+            );
+        if !carries || info.incomplete {
+            return;
+        }
+        let mut chunks = [Chunk::default(); MOST_CHUNKS];
+        let Ok(count) = self.stream.chunks(delivered.index, &mut chunks) else { return };
+        let (fields, bytes) = (&self.chunks, slot.bytes_mut());
+        let mut places = [ChunkPlace::default(); MOST_CHUNKS];
+        let found = match (count, self.trailing) {
+            (0, Some(is_big_endian)) => {
+                let filled = &bytes[..info.filled.min(bytes.len())];
+                picture::trailing_chunks(filled, is_big_endian, &mut places)
+            }
+            _ => picture::chunks(&chunks[..count], bytes.len(), &mut places),
+        };
+        let places = &places[..found];
+        let value = |field: Option<ChunkField>| {
+            let field = field?;
+            let chunk = places.iter().find(|chunk| chunk.id == field.chunk_id)?;
+            field.read(bytes.get(chunk.offset..chunk.offset + chunk.bytes)?)
+        };
+        info.counter = value(fields.counter);
+        info.encoder_count = value(fields.encoder);
+        // All ones is the simulated camera's "no part".
+        info.true_part = value(fields.part).filter(|&part| part != u64::MAX);
+        for place in places {
+            slot.layout_mut().push_chunk(*place);
+        }
+    }
+}
+
+/// Bytes of a buffer, as the camera says.
+fn payload_size(uri: &str, features: &Features) -> Result<u64> {
+    features.forget();
+    match features.get("PayloadSize")? {
+        Value::Int(bytes @ 1..) => Ok(bytes.unsigned_abs()),
+        other => Err(Error::Feature {
+            uri: uri.into(),
+            feature: "PayloadSize".into(),
+            problem: format!("{other} is no number of bytes"),
+        }),
+    }
+}
+
+fn chunk_fields(features: &Features) -> ChunkFields {
+    let active = features.get("ChunkModeActive");
+    if !matches!(active, Ok(Value::Bool(true) | Value::Int(1..))) {
+        return ChunkFields::default();
+    }
+    let field = |name| features.chunk(name);
+    ChunkFields {
+        counter: field("ChunkCounterValue"),
+        encoder: field("ChunkEncoderValue"),
+        part: field("ChunkPartID"),
+    }
+}
+
+/// For how long a camera may be silent: one that waits for triggers, for ever.
+fn silence(features: &Features, plan: &Plan) -> Option<[Duration; 2]> {
+    let first = if plan.is_recovered { FIRST_FRAME } else { Duration::MAX };
+    match plan.silence_ns {
+        Some(0) => return None,
+        Some(ns) => {
+            let limit = Duration::from_nanos(ns.unsigned_abs());
+            return Some([first.max(limit), limit]);
+        }
+        None => {}
+    }
+    let says = |name: &str, wanted: &str| matches!(features.get(name), Ok(Value::Text(text)) if text == wanted);
+    if says("TriggerMode", "On")
+        || (features.has("AcquisitionMode") && !says("AcquisitionMode", "Continuous"))
+    {
+        return None;
+    }
+    let rate = |name: &str| match features.get(name) {
+        Ok(Value::Float(hz)) if hz > 0.0 => Some(hz),
+        Ok(Value::Int(hz @ 1..)) => Some(hz as f64),
+        _ => None,
+    };
+    let names = ["AcquisitionResultingFrameRate", "ResultingFrameRate", "AcquisitionFrameRate"];
+    let hz = names.into_iter().find_map(rate)?;
+    let limit = Duration::try_from_secs_f64(SILENT_FRAMES / hz).ok()?.max(LEAST_SILENCE);
+    Some([first.max(limit), limit])
+}

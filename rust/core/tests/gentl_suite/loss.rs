@@ -1,0 +1,261 @@
+//! Cameras that go away, and come back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use smartqc_core::error::Error;
+use smartqc_core::source::features::Value;
+use smartqc_core::source::gentl::{CameraEventKind, Control, GentlSource};
+use smartqc_core::source::{Back, Source, SourceEvent};
+
+use super::{PATIENCE, frame, resident_kib, simcam};
+
+/// Has a fault strike for so long.
+pub(super) fn strike(control: &Control, fault: &str, seconds: f64) {
+    let features = control.features();
+    features.set(&format!("SimFaultDuration[{fault}]"), &Value::Float(seconds)).unwrap();
+    features.set("SimFaultSelector", &Value::Text(fault.into())).unwrap();
+    // A camera that is gone at once does not say that it has done so.
+    let _ = features.execute("SimFaultStrike");
+}
+
+/// Sets its flag at its end, also when a panic came here.
+pub(super) struct Ends<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Waits until the camera is held for lost; what shows it.
+fn lost(source: &mut GentlSource) -> String {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        match source.next(Duration::from_millis(100)) {
+            Ok(Some(SourceEvent::Lost { why })) => return why,
+            Ok(Some(SourceEvent::Back(back))) => panic!("it was never gone: {back:?}"),
+            _ => {}
+        }
+    }
+    panic!("nobody noticed");
+}
+
+/// Waits until the camera delivers again.
+fn back(source: &mut GentlSource) -> Back {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        match source.next(Duration::from_millis(100)) {
+            Ok(Some(SourceEvent::Back(back))) => return *back,
+            Ok(Some(other)) => panic!("{other:?} from a camera that is gone"),
+            _ => {}
+        }
+    }
+    panic!("it never came back");
+}
+
+#[test]
+fn every_way_to_die_is_noticed_and_the_camera_returns_as_it_was() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut neighbour = GentlSource::open(&uri.replace("LEFT1", "RIGHT1"), 2).unwrap();
+    neighbour.start().unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let beside = threads.spawn(|| {
+            let mut frames = 0_u64;
+            while !over.load(Ordering::Relaxed) {
+                match neighbour.next(PATIENCE).unwrap() {
+                    Some(SourceEvent::Frame(_)) => frames += 1,
+                    Some(SourceEvent::Gap { .. }) => {}
+                    other => panic!("the neighbour: {other:?}"),
+                }
+            }
+            frames
+        });
+        let ends = Ends(&over);
+        for ways in [
+            &[("DeviceLost", 0.3)][..],
+            &[("Stalled", 1.0)],
+            &[("PortFails", 0.8)],
+            &[("PortGarbage", 0.8)],
+            &[("Stalled", 1.0), ("PortFails", 0.8)],
+        ] {
+            let mut source = GentlSource::open(&uri, 2).unwrap();
+            let control = source.control();
+            control.features().set("Gain[Red]", &Value::Float(3.0)).unwrap();
+            source.start().unwrap();
+            control.features().set("ExposureTime", &Value::Float(321.0)).unwrap();
+            for _ in 0..10 {
+                frame(&mut source);
+            }
+            let struck = Instant::now();
+            for (fault, seconds) in ways {
+                strike(&control, fault, *seconds);
+            }
+            let why = lost(&mut source);
+            eprintln!("{ways:?}: {why}, after {:?}", struck.elapsed());
+            assert!(!control.is_connected() || ways[0].0 == "Stalled");
+            let back = back(&mut source);
+            eprintln!("back after {:?}, {} attempts", back.gap, back.attempts);
+            assert_eq!((back.different, back.why), (vec![], why.clone()));
+            frame(&mut source);
+            assert!(control.is_connected());
+            let features = control.features();
+            features.forget();
+            assert_eq!(features.get("ExposureTime").unwrap(), Value::Float(321.0));
+            assert_eq!(features.get("Gain[Red]").unwrap(), Value::Float(3.0));
+            let counts = control.counts();
+            assert_eq!((counts.losses, counts.recoveries), (1, 1));
+            let told: Vec<_> = std::iter::from_fn(|| control.next_event(Duration::ZERO)).collect();
+            let at = |kind| told.iter().position(|event| event.kind == kind);
+            assert!(at(CameraEventKind::Lost).unwrap() < at(CameraEventKind::Back).unwrap());
+            assert!(told.iter().any(|event| event.text == why));
+        }
+        drop(ends);
+        assert!(beside.join().unwrap() > 100);
+    });
+}
+
+#[test]
+fn a_triggered_camera_is_rightly_silent_and_its_loss_is_noticed_all_the_same() {
+    let Some((uri, _bench)) = simcam("BELT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    source.start().unwrap();
+    for _ in 0..10 {
+        assert!(source.next(Duration::from_millis(100)).unwrap().is_none());
+    }
+    strike(&source.control(), "DeviceLost", 0.1);
+    lost(&mut source);
+    assert_eq!(back(&mut source).different, []);
+    let control = source.control();
+    control.write_register(0x9000, &[0; 32]).unwrap();
+    frame(&mut source);
+    // It waits for its triggers, but parts pass and nothing comes of them: reason enough.
+    source.doubt();
+    let why = lost(&mut source);
+    assert!(why.contains("parts pass"), "{why}");
+    back(&mut source);
+    control.write_register(0x9000, &[0; 32]).unwrap();
+    frame(&mut source);
+}
+
+#[test]
+fn what_the_camera_does_not_take_back_is_told() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&format!("{uri}?ExposureTime=500"), 2).unwrap();
+    let control = source.control();
+    control.features().set("ExposureAuto", &Value::Text("Off".into())).unwrap();
+    source.start().unwrap();
+    frame(&mut source);
+    // Past the tree, and so not known to be wanted: the order of the return locks the exposure.
+    control.features().set("ExposureAuto", &Value::Text("Continuous".into())).unwrap();
+    strike(&control, "DeviceLost", 0.1);
+    lost(&mut source);
+    let back = back(&mut source);
+    eprintln!("{:?}", back.different);
+    frame(&mut source);
+    let exposure = control.features().describe("ExposureTime").unwrap();
+    let told = back.different.iter().any(|difference| difference.feature == "ExposureTime");
+    assert_eq!(told, exposure.value != Some(Value::Float(500.0)));
+}
+
+#[test]
+fn frames_of_the_time_before_the_loss_stay_valid() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 4).unwrap();
+    source.start().unwrap();
+    let held: Vec<_> = (0..4).map(|_| frame(&mut source).0).collect();
+    let copies: Vec<Vec<u8>> = held.iter().map(|frame| frame.bytes().to_vec()).collect();
+    strike(&source.control(), "DeviceLost", 0.1);
+    lost(&mut source);
+    back(&mut source);
+    for _ in 0..20 {
+        frame(&mut source);
+    }
+    assert!(held.iter().zip(&copies).all(|(frame, copy)| frame.bytes() == copy));
+}
+
+#[test]
+fn a_lost_camera_is_an_error_for_who_sets_features_and_stops_in_order() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 0).unwrap();
+    let control = source.control();
+    source.start().unwrap();
+    frame(&mut source);
+    strike(&control, "DeviceLost", 60.0);
+    lost(&mut source);
+    assert!(source.next(Duration::from_millis(200)).unwrap().is_none());
+    assert!(!control.is_connected());
+    assert_eq!(control.access_status(), "gone");
+    assert!(control.features().get("ExposureTime").is_err());
+    let error = control.read_register(0, &mut [0; 4]).unwrap_err();
+    assert!(matches!(error, Error::CameraLost { .. }), "{error}");
+    source.stop();
+    assert!(matches!(source.start(), Err(Error::CameraLost { .. })));
+    assert!(matches!(source.next(Duration::ZERO), Err(Error::Closed { .. })));
+}
+
+/// Loses a camera and waits for its return, so often; what memory and threads it cost.
+fn losses(uri: &str, times: u32) -> (i64, usize) {
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let mut source = GentlSource::open(uri, 2).unwrap();
+    source.start().unwrap();
+    let mut cycle = || {
+        frame(&mut source);
+        strike(&source.control(), "DeviceLost", 0.05);
+        lost(&mut source);
+        assert_eq!(back(&mut source).different, []);
+        frame(&mut source);
+    };
+    for _ in 0..times / 10 + 1 {
+        cycle();
+    }
+    let (memory_before, threads_before) = (resident_kib(), threads());
+    for _ in 0..times {
+        cycle();
+    }
+    (resident_kib() - memory_before, threads().saturating_sub(threads_before))
+}
+
+#[test]
+fn losses_leave_no_thread_and_no_memory() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let (kib, threads) = losses(&uri, 5);
+    eprintln!("{kib} KiB and {threads} threads more after 5 losses");
+    assert!(kib < 4 << 10 && threads < 4, "{kib} KiB, {threads} threads");
+}
+
+/// Two minutes: `cargo test --test gentl_suite -- --ignored`.
+#[test]
+#[ignore = "slow"]
+fn a_hundred_losses_leave_no_thread_and_no_memory() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let (kib, threads) = losses(&uri, 100);
+    eprintln!("{kib} KiB and {threads} threads more after 100 losses");
+    assert!(kib < 4 << 10 && threads < 4, "{kib} KiB, {threads} threads");
+}
+
+/// Minutes: `cargo test --test gentl_suite -- --ignored`.
+#[test]
+#[ignore = "slow"]
+fn a_thousand_openings_leave_no_thread_and_no_memory() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let handles = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let cycle = || {
+        let mut source = GentlSource::open(&uri, 2).unwrap();
+        source.start().unwrap();
+        frame(&mut source);
+    };
+    for _ in 0..100 {
+        cycle();
+    }
+    let before = (resident_kib(), threads(), handles());
+    for _ in 0..1000 {
+        cycle();
+    }
+    let kib = resident_kib() - before.0;
+    eprintln!("{kib} KiB more after 1,000 openings");
+    assert!(kib < 8 << 10, "{kib} KiB");
+    assert!(threads() < before.1 + 4 && handles() <= before.2 + 2);
+}
