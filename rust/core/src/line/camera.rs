@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::deadline::Message;
 use super::worker::Evidence;
-use crate::source::{Source, SourceEvent};
+use crate::source::{Back, Source, SourceEvent};
 
 /// A flag is looked at this often while nothing comes.
 const SLICE: Duration = Duration::from_millis(100);
@@ -23,6 +23,18 @@ pub(super) struct Counts {
     /// Frames that the line thread had no room for; it is made with room for all slots.
     pub(super) refused: AtomicU64,
     pub(super) gone: AtomicBool,
+    /// How often it came back.
+    pub(super) recoveries: AtomicU64,
+    /// Parts came that it should have seen, says the line thread.
+    pub(super) doubted: AtomicBool,
+}
+
+/// What people hear of a camera, beside the alarm that the line thread makes of it.
+pub(super) enum CameraNews {
+    /// What showed that it is gone.
+    Lost(String),
+    /// It delivers again.
+    Back(Back),
 }
 
 /// Until `stop`, or the camera ends. One that is gone is waited for.
@@ -32,8 +44,12 @@ pub(super) fn watch(
     messages: &Sender<Message<Evidence>>,
     counts: &Counts,
     stop: &AtomicBool,
+    tell: &dyn Fn(CameraNews),
 ) {
     while !stop.load(Ordering::Relaxed) {
+        if counts.doubted.swap(false, Ordering::Relaxed) {
+            source.doubt();
+        }
         let message = match source.next(SLICE) {
             Ok(None) => continue,
             Ok(Some(SourceEvent::Frame(frame))) => {
@@ -48,11 +64,19 @@ pub(super) fn watch(
             Ok(Some(SourceEvent::Lost { why })) => {
                 tracing::error!("{}: the camera is gone: {why}", source.uri());
                 counts.gone.store(true, Ordering::Relaxed);
+                tell(CameraNews::Lost(why));
                 Message::CameraLost { view }
             }
             Ok(Some(SourceEvent::Back(back))) => {
-                tracing::warn!("{}: the camera is back after {:?}", source.uri(), back.gap);
+                tracing::warn!(
+                    "{}: the camera is back after {:?}, {} of its features differ",
+                    source.uri(),
+                    back.gap,
+                    back.different.len()
+                );
                 counts.gone.store(false, Ordering::Relaxed);
+                counts.recoveries.fetch_add(1, Ordering::Relaxed);
+                tell(CameraNews::Back(*back));
                 Message::CameraBack { view }
             }
             Ok(Some(SourceEvent::End)) => return,

@@ -148,6 +148,9 @@ pub trait Outlet: Send {
     /// Something about the line as a whole.
     fn event(&mut self, event: LineEvent, at_ns: i64);
 
+    /// Parts passed this camera that none of its frames was of: is it still there?
+    fn doubt(&mut self, _view: u8) {}
+
     /// Whether something that the line thread does not see asks for a stop: a record that is lost.
     fn asks_stop(&self) -> bool {
         false
@@ -166,6 +169,11 @@ pub enum LineEvent {
     Ready(bool),
     /// What came of a challenge.
     Challenged(Challenged),
+    /// A camera that was gone delivers again.
+    CameraBack {
+        /// Which.
+        view: u8,
+    },
     /// An output of `[signals]` does not reach the plant: its name.
     SignalLost(&'static str),
     /// An ejector could not be armed again after a reset.

@@ -105,6 +105,7 @@ impl Line {
         let witness = value.simulation.as_ref().map(|world| Arc::new(Witness::new(world.parts)));
         let reach = Reach {
             cameras: cameras.iter().map(|camera| camera.name.clone()).collect(),
+            counts: cameras.iter().map(|camera| Arc::clone(&camera.counts)).collect(),
             shop: Arc::clone(&shop),
             results: results_in,
             recorder: recorder.clone(),
@@ -141,6 +142,7 @@ impl Line {
             in_use: Arc::new(Mutex::new(InUse { product: product.clone(), pace })),
             posts: tools.iter().map(|_| Arc::new(Post::new())).collect(),
             cameras: cameras.iter().map(|c| (c.name.clone(), Arc::clone(&c.counts))).collect(),
+            controls: Mutex::new(cameras.iter().map(|camera| camera.control.clone()).collect()),
             push,
             copied: AtomicU64::new(0),
             world,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::camera::{CameraNews, Counts};
 use super::deadline::{Job, LineEvent, Outlet};
 use super::recipe::Recipe;
 use super::results::{Inspection, ResultsIn, ViewSeen};
@@ -46,18 +47,37 @@ pub struct Event {
     pub part: Option<PartId>,
     /// What became of that part, if that is the event.
     pub disposition: Option<Disposition>,
+    /// More on it in words, where there is more: which camera, and what about it.
+    pub detail: Option<Arc<str>>,
 }
 
 impl Event {
     /// Something that people should look at.
     pub(super) fn alarm(kind: &'static str, at_ns: i64) -> Self {
-        Self { at_ns, kind, severity: Severity::Alarm, part: None, disposition: None }
+        Self::plain(kind, Severity::Alarm, at_ns)
+    }
+
+    fn plain(kind: &'static str, severity: Severity, at_ns: i64) -> Self {
+        Self { at_ns, kind, severity, part: None, disposition: None, detail: None }
+    }
+
+    /// What is heard of a camera beside the alarm that it is gone.
+    pub(super) fn of_camera(name: &str, news: &CameraNews, at_ns: i64) -> Option<Self> {
+        let (kind, severity, words) = match news {
+            CameraNews::Lost(why) => ("camera_gone", Severity::Info, why.clone()),
+            CameraNews::Back(back) if back.different.is_empty() => return None,
+            CameraNews::Back(back) => {
+                let words: Vec<String> = back.different.iter().map(ToString::to_string).collect();
+                ("camera_differs", Severity::Alarm, words.join("; "))
+            }
+        };
+        let detail = Some(format!("{name}: {words}").into());
+        Some(Self { detail, ..Self::plain(kind, severity, at_ns) })
     }
 
     /// Something that should be on record is not.
     pub(super) fn record_lost(at_ns: i64) -> Self {
-        let (kind, severity) = ("record_lost", Severity::Stop);
-        Self { at_ns, kind, severity, part: None, disposition: None }
+        Self::plain("record_lost", Severity::Stop, at_ns)
     }
 }
 
@@ -159,6 +179,8 @@ impl Sightings {
 pub(super) struct Reach {
     /// Names of the cameras.
     pub(super) cameras: Arc<[String]>,
+    /// What is counted of each.
+    pub(super) counts: Vec<Arc<Counts>>,
     pub(super) shop: Arc<Shop>,
     pub(super) results: ResultsIn,
     pub(super) recorder: Option<Arc<Recorder>>,
@@ -332,6 +354,7 @@ impl Outlet for Hands {
             outcome: committed.outcome,
             score: committed.score,
             scores: seen.scores,
+            unjudged: committed.unjudged,
             announced_ns: committed.announced_ns,
             captured_ns,
             verdict_ns: committed.verdict_ns,
@@ -358,7 +381,8 @@ impl Outlet for Hands {
             _ => Severity::Info,
         };
         let (part, disposition) = (Some(part), Some(disposition));
-        self.reach.events.push(Event { at_ns, kind: "disposition", severity, part, disposition });
+        let plain = Event::plain("disposition", severity, at_ns);
+        self.reach.events.push(Event { part, disposition, ..plain });
     }
 
     fn event(&mut self, event: LineEvent, at_ns: i64) {
@@ -377,6 +401,7 @@ impl Outlet for Hands {
                 ("challenge_passed", Severity::Info)
             }
             LineEvent::Challenged(_) => ("challenge_failed", Severity::Stop),
+            LineEvent::CameraBack { .. } => ("camera_back", Severity::Info),
             LineEvent::SignalLost("ready") => ("signal_lost_ready", Severity::Alarm),
             LineEvent::SignalLost("stop") => ("signal_lost_stop", Severity::Alarm),
             LineEvent::SignalLost(_) => ("signal_lost_alarm", Severity::Alarm),
@@ -384,8 +409,20 @@ impl Outlet for Hands {
             LineEvent::NotRealtime => ("not_realtime", Severity::Info),
             LineEvent::Drained => ("drained", Severity::Info),
         };
-        self.reach.events.push(Event { at_ns, kind, severity, part: None, disposition: None });
+        let detail = match event {
+            LineEvent::CameraBack { view } => {
+                self.reach.cameras.get(usize::from(view)).map(|name| name.as_str().into())
+            }
+            _ => None,
+        };
+        self.reach.events.push(Event { detail, ..Event::plain(kind, severity, at_ns) });
         self.put(Entry::Event { at_ns, kind, severity: severity_word(severity) }, at_ns);
+    }
+
+    fn doubt(&mut self, view: u8) {
+        if let Some(counts) = self.reach.counts.get(usize::from(view)) {
+            counts.doubted.store(true, Ordering::Relaxed);
+        }
     }
 
     fn asks_stop(&self) -> bool {

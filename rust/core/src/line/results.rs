@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use super::recipe::Recipe;
 use crate::decide::{Findings, Scores};
 use crate::frame::Kept;
-use crate::outcome::{Outcome, PartId, ViewVerdict};
+use crate::outcome::{Outcome, PartId, Reason, ViewVerdict};
 use crate::track::MOST_VIEWS;
 
 /// One part, judged.
@@ -23,6 +23,9 @@ pub struct Inspection {
     pub score: Option<f32>,
     /// Scores of the view that decided.
     pub scores: Scores,
+    /// For each camera why its view of the part is not judged: that of a missing member of the group
+    /// stands here. `None` for a view that is judged, and beyond the line's cameras.
+    pub unjudged: [Option<Reason>; MOST_VIEWS],
     /// When it was seen first.
     pub announced_ns: i64,
     /// Exposure of the view that decided.

@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::frame::{FrameInfo, PixelFormat};
 use crate::outcome::Disposition;
 use crate::record::{self, Entry, Recorder};
+use crate::source::gentl::{Control, trigger_all};
 use crate::source::push::Push;
 use crate::track::MOST_CHALLENGE;
 use crate::world::{Running as WorldRunning, World};
@@ -54,6 +55,8 @@ pub struct Line {
     pub(super) in_use: Arc<Mutex<InUse>>,
     pub(super) posts: Vec<Arc<Post>>,
     pub(super) cameras: Vec<(String, Arc<camera::Counts>)>,
+    /// Of the cameras that have one, until the line has ended.
+    pub(super) controls: Mutex<Vec<Option<Control>>>,
     pub(super) push: Option<(u8, Arc<Push>)>,
     pub(super) copied: AtomicU64,
     pub(super) world: Option<World>,
@@ -155,10 +158,16 @@ impl Line {
         for (view, camera) in cameras.into_iter().enumerate() {
             let Intake::Camera(mut source) = camera.intake else { continue };
             source.start()?;
+            let (events, clock, name) = (self.events.clone(), self.clock.clone(), camera.name);
+            let tell = move |news| {
+                if let Some(event) = Event::of_camera(&name, &news, clock.now_ns()) {
+                    events.push(event);
+                }
+            };
             let stop = Arc::clone(&threads.stop_cameras);
             let (messages, counts) = (self.shop.messages.clone(), camera.counts);
             threads.cameras.push(spawn("smartqc-camera", move || {
-                camera::watch(&mut *source, view as u8, &messages, &counts, &stop);
+                camera::watch(&mut *source, view as u8, &messages, &counts, &stop, &tell);
                 source.stop();
             })?);
         }
@@ -301,6 +310,21 @@ impl Line {
         })
     }
 
+    /// Exposes one frame of every camera at once, on cameras whose `TriggerSource` is `Software`. The
+    /// cameras are told side by side, none after the other has answered.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] on a line without such a camera; [`Error::Closed`]; the first camera's that
+    /// refuses, while the others have exposed.
+    pub fn trigger(&self) -> Result<()> {
+        self.takes_parts()?;
+        let controls: Vec<Control> = lock(&self.controls).iter().flatten().cloned().collect();
+        if controls.is_empty() {
+            return Err(Error::invalid("trigger", "this line has no camera that can be triggered"));
+        }
+        trigger_all(&controls).into_iter().collect()
+    }
+
     /// Says that somebody has looked after alarms and stop requests.
     pub fn reset(&self) {
         self.stop_requested.clear();
@@ -418,7 +442,8 @@ impl Line {
             Disposition::Refused,
             Disposition::Collateral,
         ];
-        let camera = |(name, counts): &(String, Arc<camera::Counts>)| {
+        let controls = lock(&self.controls);
+        let camera = |(view, (name, counts)): (usize, &(String, Arc<camera::Counts>))| {
             let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
             CameraStats {
                 name: name.clone(),
@@ -428,6 +453,8 @@ impl Line {
                 errors: get(&counts.errors),
                 refused: get(&counts.refused),
                 gone: counts.gone.load(Ordering::Relaxed),
+                recoveries: get(&counts.recoveries),
+                producer: controls.get(view).and_then(|control| control.as_ref()?.statistics()),
             }
         };
         Stats {
@@ -436,7 +463,7 @@ impl Line {
             trigger_to_verdict: tally.trigger_to_verdict,
             slack: tally.slack,
             dispositions: dispositions.map(|d| (d, tally.dispositions[d as usize])),
-            cameras: self.cameras.iter().map(camera).collect(),
+            cameras: self.cameras.iter().enumerate().map(camera).collect(),
             judged: costs.frames.load(Ordering::Relaxed),
             prepare_s: seconds(&costs.prepare_ns),
             run_s: seconds(&costs.run_ns),
@@ -558,6 +585,7 @@ impl Line {
 
     /// The ledger is still asked for, but the cameras are free for others.
     fn unwire(&self) {
+        lock(&self.controls).clear();
         if let Some(world) = &self.world {
             world.unwire();
         }

@@ -1,5 +1,7 @@
 //! A snapshot of how a line goes.
 
+use smartqc_gentl::StreamStatistics;
+
 use super::deadline::Report;
 use super::tally::Spread;
 use crate::outcome::{Counts, Disposition};
@@ -69,4 +71,8 @@ pub struct CameraStats {
     pub refused: u64,
     /// Whether it is gone.
     pub gone: bool,
+    /// How often it was gone and came back.
+    pub recoveries: u64,
+    /// What its producer counts of the present run, where it does.
+    pub producer: Option<StreamStatistics>,
 }

@@ -1,26 +1,42 @@
 //! Many views, one outcome.
 
 use super::part::{Part, View};
-use super::setup::Combine;
+use super::setup::{Combine, MOST_VIEWS};
 use crate::outcome::{ClassId, Outcome, Reason, ViewVerdict};
 
 /// What a part's views say together, and the greatest score among those that were judged.
 pub(super) fn combine(how: Combine, part: &Part, views: usize) -> (Outcome, Option<f32>) {
-    let views = &part.views[..views];
-    let any_frame = views.iter().any(|view| !matches!(view, View::Waiting(_)));
-    let missing = if any_frame { Reason::NoView } else { Reason::NoFrame };
     let mut ballot = Ballot::default();
-    for view in views {
-        ballot.add(match *view {
-            View::Waiting(reason) => ViewVerdict::Unjudged(reason.unwrap_or(missing)),
-            View::Judging => ViewVerdict::Unjudged(Reason::Late),
-            View::Said(verdict) => verdict,
-        });
+    for verdict in verdicts(part, views) {
+        ballot.add(verdict);
     }
     if part.ambiguous {
         return (Outcome::Unjudged(Reason::Ambiguous), ballot.score);
     }
     (ballot.outcome(how), ballot.score)
+}
+
+/// What each view says; one that says nothing, why.
+fn verdicts(part: &Part, views: usize) -> impl Iterator<Item = ViewVerdict> {
+    let views = &part.views[..views];
+    let any_frame = views.iter().any(|view| !matches!(view, View::Waiting(_)));
+    let missing = if any_frame { Reason::NoView } else { Reason::NoFrame };
+    views.iter().map(move |view| match *view {
+        View::Waiting(reason) => ViewVerdict::Unjudged(reason.unwrap_or(missing)),
+        View::Judging => ViewVerdict::Unjudged(Reason::Late),
+        View::Said(verdict) => verdict,
+    })
+}
+
+/// For each view why it is not judged; `None` for one that is.
+pub(super) fn unjudged(part: &Part, views: usize) -> [Option<Reason>; MOST_VIEWS] {
+    let mut reasons = [None; MOST_VIEWS];
+    for (place, verdict) in reasons.iter_mut().zip(verdicts(part, views)) {
+        if let ViewVerdict::Unjudged(reason) = verdict {
+            *place = Some(reason);
+        }
+    }
+    reasons
 }
 
 #[derive(Default)]
@@ -132,6 +148,10 @@ mod tests {
         assert_eq!(outcome(Combine::Any, &[PASS, waiting]), Outcome::Unjudged(Reason::NoView));
         assert_eq!(outcome(Combine::Any, &[View::Judging]), Outcome::Unjudged(Reason::Late));
         let lost = View::Waiting(Some(Reason::LostFrame));
+        let mut part = Part::new(1, 0, None);
+        part.views[..4].copy_from_slice(&[PASS, waiting, View::Judging, lost]);
+        let reasons = [None, Some(Reason::NoView), Some(Reason::Late), Some(Reason::LostFrame)];
+        assert_eq!(unjudged(&part, 4)[..4], reasons);
         assert_eq!(outcome(Combine::Any, &[lost]), Outcome::Unjudged(Reason::LostFrame));
     }
 

@@ -15,6 +15,9 @@ use crate::outcome::{Disposition, Outcome, Reason};
 /// its ejector might be told to where it is.
 const LOOK_NS: i64 = MS / 4;
 
+/// So many parts in a row without a frame are a reason to doubt their camera.
+const DOUBTFUL: u32 = 2;
+
 impl Tracker {
     /// When an open part has to be committed, or looked at again; `None` when only the belt's next
     /// movement can tell.
@@ -83,6 +86,8 @@ impl Tracker {
             combine::combine(self.setup.policy.combine, &part, self.setup.views.len());
         if let Some(reason) = forced {
             outcome = Outcome::Unjudged(reason);
+        } else {
+            self.doubt(&part, actions);
         }
         let remove = self.freeze(&part, outcome, score, due_ns, now_ns, actions);
         let class = match outcome {
@@ -103,6 +108,19 @@ impl Tracker {
         if remove.is_none() && part.collateral {
             let disposition = Disposition::Collateral;
             actions.push(Action::Disposition { part: part.id, disposition });
+        }
+    }
+
+    /// A frame that is missing without a reason may be the first sign of a camera that is gone.
+    fn doubt(&mut self, part: &Part, actions: &mut Vec<Action>) {
+        for (view, seen) in part.views.iter().enumerate().take(self.setup.views.len()) {
+            if *seen == View::Waiting(None) {
+                let camera = &mut self.cameras[view];
+                camera.missed = camera.missed.saturating_add(1);
+                if camera.missed == DOUBTFUL {
+                    actions.push(Action::Doubt { view: view as u8 });
+                }
+            }
         }
     }
 
@@ -136,6 +154,7 @@ impl Tracker {
             part: part.id,
             outcome,
             score,
+            unjudged: combine::unjudged(part, self.setup.views.len()),
             remove,
             announced_ns: part.announced_ns,
             committed_ns: now_ns,

@@ -1,6 +1,7 @@
 //! What the tracker is told, and what it wants done. Everything is `Copy`: frames themselves stay
 //! with the line thread, which asks only whose a frame is.
 
+use super::setup::MOST_VIEWS;
 use crate::actuate::{ActuatorEvent, Answer, Command, Key};
 use crate::frame::FrameInfo;
 use crate::outcome::{ClassId, Disposition, Outcome, PartId, Reason, ViewVerdict};
@@ -179,6 +180,11 @@ pub enum Action {
     },
     /// What came of [`Event::Challenge`].
     Challenged(Challenged),
+    /// Parts passed a camera that none of its frames was of, one after the other: is it still there?
+    Doubt {
+        /// The camera.
+        view: u8,
+    },
     /// Somebody should look. Said once until it is over or [`Event::Reset`].
     Alarm(Cause),
     /// The belt should stop. Said once until [`Event::Reset`].
@@ -231,6 +237,8 @@ pub struct Committed {
     pub score: Option<f32>,
     /// The ejector that is to remove it.
     pub remove: Option<u8>,
+    /// For each camera why its view is not judged; `None` for one that is.
+    pub unjudged: [Option<Reason>; MOST_VIEWS],
     /// When it was seen first.
     pub announced_ns: i64,
     /// When the outcome was frozen.

@@ -24,6 +24,7 @@ impl Tracker {
             self.stray(seen.view, actions);
             return;
         }
+        self.cameras[view].missed = 0;
         let at_mm = self.position.latched(seen.encoder_count, seen.captured_ns);
         let announces = self.setup.announced_by == AnnouncedBy::Frame && view == self.first_view;
         // A camera without a belt may well be given two pictures of one instant.

@@ -93,6 +93,8 @@ struct Camera {
     lost_frames: u64,
     /// A part's number less the camera's count of its trigger, as of the last frame that was placed.
     counted_from: Option<i64>,
+    /// Parts in a row that it should have seen, and that it sent nothing of.
+    missed: u32,
 }
 
 /// The line is ending.
@@ -173,7 +175,8 @@ impl Tracker {
             Event::CameraLost { view } => self.camera_lost(view, now_ns, actions),
             Event::CameraBack { view } => {
                 if let Some(camera) = self.cameras.get_mut(usize::from(view)) {
-                    camera.lost_since_ns = None;
+                    // It may count its triggers and its frames anew.
+                    *camera = Camera::default();
                 }
                 if self.cameras.iter().all(|camera| camera.lost_since_ns.is_none()) {
                     self.alarms.over(Cause::CameraLost);

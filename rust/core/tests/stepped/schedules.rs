@@ -138,6 +138,7 @@ impl Watched {
                     assert_ne!(disposition, Disposition::None);
                 }
                 Action::Challenged(_)
+                | Action::Doubt { .. }
                 | Action::LateVerdict { .. }
                 | Action::Alarm(_)
                 | Action::StopRequest(_) => {}

@@ -262,7 +262,10 @@ impl<O: Outlet> LineThread<O> {
             Message::Frame { view, frame } => self.frame(view, frame, now_ns),
             Message::Gap { view, lost } => self.tell(Event::Gap { view, lost }, now_ns),
             Message::CameraLost { view } => self.tell(Event::CameraLost { view }, now_ns),
-            Message::CameraBack { view } => self.tell(Event::CameraBack { view }, now_ns),
+            Message::CameraBack { view } => {
+                self.outlet.event(LineEvent::CameraBack { view }, now_ns);
+                self.tell(Event::CameraBack { view }, now_ns);
+            }
             Message::Verdict { part, view, verdict, detail } => {
                 let verdict = track::sound(verdict);
                 self.tracker.on(Event::Verdict { part, view, verdict }, now_ns, &mut self.actions);
@@ -362,6 +365,7 @@ impl<O: Outlet> LineThread<O> {
                     self.challenges[usize::from(!result.passed())] += 1;
                     self.outlet.event(LineEvent::Challenged(result), now_ns);
                 }
+                Action::Doubt { view } => self.outlet.doubt(view),
                 Action::Alarm(cause) => {
                     self.shown.alarm = true;
                     self.outlet.event(LineEvent::Alarm(cause), now_ns);
