@@ -179,6 +179,11 @@ frame_rate = 100.0
     assert seen["mosaics"] == mosaics * 2
 
 
+def test_harvesters_gets_every_part_of_a_payload(cti):
+    formats = ["Mono8", "Confidence8", "Coord3D_C16"]
+    assert harvest(cti, "parts")["shots"] == [[formats, [True] * 3]] * 2
+
+
 def test_pictures_are_set_up_through_features_alone(cti, tmp_path):
     pixels = [values.tolist() for values in save_images(tmp_path / "parts")]
     seen = harvest(cti, "live", str(tmp_path / "parts"))
@@ -228,7 +233,10 @@ def prepare_client(client: str, folder: Path) -> dict[str, str]:
         settings = package / "c_binding" / "lib" / "VmbC.xml"
         text = settings.read_text()
         assert '<TlRule rule="deny"/>' in text
-        settings.write_text(text.replace('<TlRule rule="deny"/>', '<TlRule rule="allow"/>'))
+        text = text.replace('<TlRule rule="deny"/>', '<TlRule rule="allow"/>')
+        # It looks for cameras every 2.5 s unless it is told otherwise.
+        often = "<DevicePollingPeriod>100</DevicePollingPeriod>"
+        settings.write_text(text.replace("</TlLoading>", often + "</TlLoading>"))
         return {"PYTHONPATH": str(package.parent)}
     return {}
 
@@ -266,6 +274,9 @@ def test_a_foreign_client_passes_the_one_list(cti, tmp_path, client):
         "reads_chunks_by_the_cameras_description": chunks,
         "survives_incomplete_and_dropped_frames": frames,
         "runs_two_cameras_and_stops_one": [[0, 0], True],
+        "sees_a_lost_camera_go_and_return": (
+            [["left", "gone"], ["left", "back"], 0] if client == "vmbpy" else "cannot"
+        ),
     }
 
 

@@ -43,12 +43,18 @@ class Client(Protocol):
     """What it does with them: ``marked`` or ``swallowed``."""
     reads_chunks: bool
     """Whether it asks a producer of its own kind (TL type Custom) where the chunks lie."""
+    watches_cameras: bool
+    """Whether it tells that a camera went and came."""
 
     def cameras(self) -> list[tuple[str, str, str]]:
         """Id, model and serial number of each camera."""
         ...
 
     def open(self, camera_id: str) -> AbstractContextManager[Camera]: ...
+
+    def next_change(self) -> tuple[str, str]:
+        """Waits for news of a camera: its id, and ``gone`` or ``back``."""
+        ...
 
 
 def shots(camera: Camera, count: int) -> Iterator[Shot]:

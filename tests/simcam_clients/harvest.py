@@ -216,6 +216,35 @@ def two_devices(cti: str) -> dict:
     return {**seen, "mosaics": mosaics, "pattern_right": all(grey)}
 
 
+def parts(cti: str) -> dict:
+    """A multi-part payload, each component as harvesters gives it."""
+    with opened(cti) as acquirer:
+        nodes = acquirer.remote_device.node_map
+        nodes.Width.value, nodes.Height.value = 64, 48
+        nodes.TriggerMode.value = "On"
+        for component in ("Confidence", "Range"):
+            nodes.ComponentSelector.value = component
+            nodes.ComponentEnable.value = True
+        acquirer.start()
+        seen = []
+        for _ in range(2):
+            nodes.TriggerSoftware.execute()
+            with acquirer.fetch(timeout=30) as buffer:
+                image, confidence, depth = buffer.payload.components
+                y, x = np.mgrid[:48, :64]
+                index = buffer.frame_id
+                grey = ramp(64, 48, index)
+                right = [
+                    np.array_equal(image.data.reshape(48, 64), grey),
+                    np.array_equal(confidence.data.reshape(48, 64), 255 * (grey >= 32)),
+                    np.array_equal(depth.data.reshape(48, 64), x + 2 * y + 64 * index),
+                ]
+                formats = [part.data_format for part in (image, confidence, depth)]
+                seen.append([formats, right])
+        acquirer.stop()
+    return {"shots": seen}
+
+
 def live(cti: str) -> dict:
     """One process sets the pictures up through GenTL alone."""
     with opened(cti) as acquirer:
@@ -255,6 +284,6 @@ def live(cti: str) -> dict:
 if __name__ == "__main__":
     scenarios = {
         function.__name__: function
-        for function in (discover, features, stream, triggered, two_devices, live)
+        for function in (discover, features, stream, triggered, two_devices, parts, live)
     }
     print(json.dumps(scenarios[sys.argv[2]](sys.argv[1])))

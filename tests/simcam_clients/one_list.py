@@ -167,6 +167,24 @@ def runs_two_cameras_and_stops_one(client: Client):
     return [seen, ids == sorted(set(ids))]
 
 
+def sees_a_lost_camera_go_and_return(client: Client):
+    if not client.watches_cameras:
+        return "cannot"
+    with client.open("left") as camera:
+        camera.set("SimFaultSelector", "DeviceLost")
+        camera.set("SimFaultDuration", 0.5)
+        camera.start()
+        camera.execute("SimFaultStrike")
+        changes = [client.next_change()]
+    changes.append(client.next_change())
+    with client.open("left") as camera:
+        camera.start()
+        camera.execute("TriggerSoftware")
+        frame_id = camera.shot().frame_id
+        camera.stop()
+    return [*changes, frame_id]
+
+
 FACTS = [
     finds_the_cameras,
     reads_and_writes_features,
@@ -178,6 +196,7 @@ FACTS = [
     reads_chunks_by_the_cameras_description,
     survives_incomplete_and_dropped_frames,
     runs_two_cameras_and_stops_one,
+    sees_a_lost_camera_go_and_return,
 ]
 
 

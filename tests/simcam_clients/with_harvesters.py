@@ -55,6 +55,7 @@ class Camera:
 
 class Client:
     incomplete_frames = "swallowed"
+    watches_cameras = False
     reads_chunks = True
 
     def __init__(self, cti: str):

@@ -65,6 +65,7 @@ class Camera:
 
 class Client:
     incomplete_frames = "marked"
+    watches_cameras = False
     # It knows the layouts of GEV and U3V and asks no producer for others.
     reads_chunks = False
 

@@ -71,11 +71,22 @@ class Camera:
 class Client:
     incomplete_frames = "marked"
     reads_chunks = True
+    watches_cameras = True
 
     def __init__(self, cti: str):
         os.environ["GENICAM_GENTL64_PATH"] = str(Path(cti).parent)
         self._system = VmbSystem.get_instance()
         self._system.__enter__()
+        self._changes = queue.Queue()
+        self._system.register_camera_change_handler(self._note)
+
+    def _note(self, camera, event):
+        words = {"Missing": "gone", "Detected": "back"}
+        if event.name in words:
+            self._changes.put((camera.get_id(), words[event.name]))
+
+    def next_change(self):
+        return self._changes.get(timeout=30)
 
     def cameras(self):
         cameras = self._system.get_all_cameras()
