@@ -3,25 +3,25 @@
 //! A camera lives from `GCInitLib` to `GCCloseLib`, so that its settings survive its being closed
 //! and opened, as a real one's do. What its registers do is in `features.rs`.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::abi::{access_flag, access_status, event_type, status};
+use crate::acquisition::Acquisition;
 use crate::clock;
 use crate::config::DeviceConfig;
 use crate::dialect::Dialect;
 use crate::error::{Fault, Result};
 use crate::event::{Listeners, Message};
-use crate::faults::{self, FaultKind, Faults, Strikes};
+use crate::faults::{self, FaultKind, Faults};
 use crate::frame::Frame;
 use crate::library::lock;
 use crate::link::Link;
 use crate::pictures::{Pictures, Scene};
 use crate::registers::{self, CHUNKS, RemoteEvent};
-use crate::sensor::{Cause, Exposure, Sensor};
+use crate::sensor::{Cause, Sensor};
 use crate::settings::{AcquisitionMode, Settings, TriggerSource};
 use crate::stream::Stream;
 use crate::tone::Tone;
@@ -94,59 +94,6 @@ pub(crate) struct State {
     acquisition: Option<Acquisition>,
     acquisitions: u64,
     pacing: Option<JoinHandle<()>>,
-}
-
-struct Acquisition {
-    number: u64,
-    started_ns: i64,
-    sensor: Sensor,
-    pictures: Arc<Pictures>,
-    /// Frames that have been read out, in the order of their delivery.
-    outgoing: VecDeque<Outgoing>,
-    /// One that lets the next go first.
-    overtaken: Option<Outgoing>,
-}
-
-/// A frame on its way to the host.
-struct Outgoing {
-    at_ns: i64,
-    exposure: Exposure,
-    strikes: Strikes,
-}
-
-impl Acquisition {
-    /// Sends a frame that has been read out on its way, with what befalls it.
-    fn send(&mut self, exposure: Exposure, strikes: Strikes, now_ns: i64) {
-        if strikes.has(FaultKind::Dropped) || strikes.has(FaultKind::Stalled) {
-            return;
-        }
-        let late_ns = strikes.get(FaultKind::Late).map_or(0, |ms| (ms * 1e6).round() as i64);
-        let earliest_ns = self.outgoing.back().map_or(now_ns, |last| last.at_ns);
-        let at_ns = earliest_ns.max(now_ns.saturating_add(late_ns));
-        let lets_pass = strikes.has(FaultKind::OutOfOrder);
-        let frame = Outgoing { at_ns, exposure, strikes };
-        if lets_pass && self.overtaken.is_none() {
-            self.overtaken = Some(frame);
-            return;
-        }
-        self.outgoing.push_back(frame);
-        if let Some(overtaken) = self.overtaken.take() {
-            self.outgoing.push_back(Outgoing { at_ns, ..overtaken });
-        }
-    }
-
-    fn take_due(&mut self, now_ns: i64) -> Option<Outgoing> {
-        if self.outgoing.front()?.at_ns > now_ns {
-            return None;
-        }
-        self.outgoing.pop_front()
-    }
-
-    /// When the next frame is read out or arrives.
-    fn next_ns(&self) -> Option<i64> {
-        let arrives_ns = self.outgoing.front().map(|frame| frame.at_ns);
-        [arrives_ns, self.sensor.next_ready_ns()].into_iter().flatten().min()
-    }
 }
 
 /// One edge on `Line0`, as the register block tells it.
@@ -346,14 +293,7 @@ impl Camera {
         let number = state.acquisitions;
         let started_ns = clock::now_ns();
         let sensor = Sensor::start(started_ns, pictures.count(), frames);
-        state.acquisition = Some(Acquisition {
-            number,
-            started_ns,
-            sensor,
-            pictures,
-            outgoing: VecDeque::new(),
-            overtaken: None,
-        });
+        state.acquisition = Some(Acquisition::new(number, started_ns, sensor, pictures));
         let camera = Arc::clone(self);
         let pacing = thread::Builder::new()
             .name(format!("simcam {}", self.id))
@@ -444,7 +384,7 @@ impl Camera {
     /// Sends an event of the remote device: its instant and, if it has one, its frame.
     fn notify(&self, event: RemoteEvent, at_ns: i64, frame_id: u64) {
         let value = [at_ns.to_le_bytes(), frame_id.to_le_bytes()].concat();
-        let message = Message::numbered(registers::REMOTE_EVENTS[event as usize].id, &value);
+        let message = Message::numbered(registers::REMOTE_EVENTS[event as usize], &value);
         self.listeners.post(event_type::REMOTE_DEVICE, &message);
     }
 
@@ -597,13 +537,9 @@ impl Camera {
                 let woken = self.wake.wait_timeout(guard, left);
                 guard = woken.unwrap_or_else(PoisonError::into_inner).0;
             } else if active.sensor.is_finished() {
-                // Nothing comes that could overtake it any more.
-                match active.overtaken.take() {
-                    Some(overtaken) => active.outgoing.push_back(overtaken),
-                    None => {
-                        state.acquisition = None;
-                        return;
-                    }
+                if !active.send_overtaken() {
+                    state.acquisition = None;
+                    return;
                 }
             } else {
                 guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);

@@ -9,9 +9,11 @@
 //!   buffers' `memory`, or an `event`. `answers` has what they tell, `port` how their registers
 //!   and description files (`xml/`) are reached.
 //! - `camera` is the simulated device: `config` and `settings` say how it comes up, `registers`
-//!   where its features lie and what the belt's wire is, `features` what they do.
+//!   where its features lie and what the belt's wire is, `features` what they read and do, `write`
+//!   how they are set.
 //!   `dialect` is where it answers as one of several real producers would.
-//! - `sensor` decides when a frame is exposed and ready, stepped by the camera's pacing thread;
+//! - `sensor` decides when a frame is exposed and ready, `acquisition` when it arrives, both stepped
+//!   by the camera's pacing thread;
 //!   `pictures` is what it sees (`decode` reads the files) in one of the `formats`, `tone` what gain
 //!   and look-up table make of that, `frame` how it gets into a buffer and what is told of it.
 //! - `faults` decides what goes wrong and when: frames are struck where `camera` sends them on their
@@ -19,6 +21,7 @@
 //!   `description`; `link` is the cable that can be pulled. `docs/simcam.md` has them all.
 
 mod abi;
+mod acquisition;
 mod answers;
 mod camera;
 mod clock;
@@ -29,6 +32,7 @@ mod dialect;
 mod error;
 mod event;
 mod exports;
+mod fault_entry;
 mod faults;
 mod features;
 mod formats;
@@ -45,6 +49,7 @@ mod sensor;
 mod settings;
 mod stream;
 mod tone;
+mod write;
 
 #[cfg(test)]
 mod tests;

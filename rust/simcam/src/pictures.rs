@@ -169,6 +169,12 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
+    /// A single picture without a pixel, for tests that look at none.
+    #[cfg(test)]
+    pub(crate) fn of_nothing() -> Self {
+        Self { images: vec![Vec::new()], variants: 1 }
+    }
+
     /// Number of different pictures, noise apart.
     pub(crate) fn count(&self) -> u32 {
         (self.images.len() / self.variants) as u32

@@ -146,15 +146,9 @@ pub(crate) enum RemoteEvent {
     FrameTriggerMissed = 2,
 }
 
-/// One kind of event: its number in the description.
-pub(crate) struct RemoteEventId {
-    pub(crate) id: u64,
-}
-
-/// The events, in the order of [`RemoteEvent`]. The value of each is two u64: the instant, ns of
+/// The events' numbers in the description, in the order of [`RemoteEvent`]. The value of each is two u64: the instant, ns of
 /// CLOCK_MONOTONIC, and the frame id, which is 0 where there is no frame.
-pub(crate) const REMOTE_EVENTS: [RemoteEventId; 3] =
-    [RemoteEventId { id: 0x3001 }, RemoteEventId { id: 0x3002 }, RemoteEventId { id: 0x3003 }];
+pub(crate) const REMOTE_EVENTS: [u64; 3] = [0x3001, 0x3002, 0x3003];
 /// Of the local device, and of an interface.
 pub(crate) const EVENT_DEVICE_LOST: u64 = 0x5001;
 pub(crate) const EVENT_DEVICE_LIST_CHANGED: u64 = 0x5002;

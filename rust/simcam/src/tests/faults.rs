@@ -501,3 +501,31 @@ fn every_fault_is_set_and_read_back_through_its_features() {
     let wrong = (FaultKind::ALL.len() as u32).to_le_bytes();
     assert_eq!(rig.try_write(SIM_FAULT_SELECTOR, &wrong), status::INVALID_VALUE);
 }
+
+#[test]
+fn parts_lie_in_four_ways() {
+    let components = "components = ['Intensity', 'Range']";
+    let (rig, _) = Rig::running(&format!("{SMALL}{components}"), 2);
+    let ask = |buffer, command| {
+        let (mut value, mut size, mut data_type) = (0usize, 8, 0);
+        let (to, kind) = ((&raw mut value).cast(), &raw mut data_type);
+        unsafe { DSGetBufferPartInfo(rig.stream, buffer, 1, command, kind, to, &raw mut size) };
+        value
+    };
+    select(&rig, FaultKind::LyingParts);
+    let mut seen = Vec::new();
+    for way in 0..4 {
+        rig.set_f64(SIM_FAULT_VALUE, f64::from(way));
+        rig.set_u32(SIM_FAULT_STRIKE, 1);
+        rig.trigger();
+        let buffer = rig.next();
+        let base: usize = rig.info(buffer, buffer_info::BASE).unwrap();
+        seen.push([ask(buffer, 0) - base, ask(buffer, 1), ask(buffer, 5), ask(buffer, 2)]);
+        rig.queue(buffer);
+    }
+    // Offset, size, width, type; the buffer has 384 bytes, the part 256 of them from 128 on.
+    assert_eq!(
+        seen,
+        [[384 + 4096, 256, 16, 5], [128, 768, 16, 5], [128, 256, 1024, 5], [128, 256, 16, 0x1234]]
+    );
+}
