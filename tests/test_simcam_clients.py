@@ -206,6 +206,7 @@ height = 48
 trigger = "software"
 exposure_us = 10.0
 readout_us = 0.0
+description = "file"
 [[device]]
 id = "right"
 serial = "R1"

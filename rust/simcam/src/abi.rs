@@ -234,6 +234,8 @@ pub(crate) mod url_info {
 
 /// The description file lies in the port's own address space.
 pub(crate) const URL_SCHEME_LOCAL: i32 = 0;
+/// The description file lies on the host's disk.
+pub(crate) const URL_SCHEME_FILE: i32 = 2;
 
 /// What a consumer can be told about.
 pub(crate) mod event_type {

@@ -382,6 +382,11 @@ impl ModulePort {
         u32::from(camera.is_none_or(|camera| camera.holds(FaultKind::XmlMissing).is_none()))
     }
 
+    fn is_on_disk(&self) -> bool {
+        let camera = self.device.as_ref().map(|device| &device.camera);
+        camera.is_some_and(|camera| camera.description == description::Form::File)
+    }
+
     fn file_name(&self) -> String {
         match &self.device {
             Some(device) => description::file_name(&device.camera),
@@ -397,8 +402,8 @@ impl ModulePort {
     }
 
     pub(crate) fn url(&self) -> String {
-        let bad = self.device.as_ref().and_then(|device| description::bad_url(&device.camera));
-        bad.unwrap_or_else(|| {
+        let other = self.device.as_ref().and_then(|device| description::other_url(&device.camera));
+        other.unwrap_or_else(|| {
             let (name, size) = (self.file_name(), self.file_size());
             format!("local:{name};{XML_ADDRESS:X};{size:X}?SchemaVersion=1.1.0")
         })
@@ -411,10 +416,20 @@ impl ModulePort {
             url_info::FILE_VER_MAJOR => Answer::I32(1),
             url_info::FILE_VER_MINOR | url_info::FILE_VER_SUBMINOR => Answer::I32(0),
             url_info::FILE_SHA1_HASH => return not_available("a hash of the description file"),
+            url_info::FILE_REGISTER_ADDRESS | url_info::FILE_SIZE if self.is_on_disk() => {
+                return not_available("a register of a file on disk");
+            }
             url_info::FILE_REGISTER_ADDRESS => Answer::U64(XML_ADDRESS),
             url_info::FILE_SIZE => Answer::U64(self.file_size() as u64),
+            url_info::SCHEME if self.is_on_disk() => Answer::I32(abi::URL_SCHEME_FILE),
             url_info::SCHEME => Answer::I32(abi::URL_SCHEME_LOCAL),
-            url_info::FILENAME => Answer::Text(self.file_name()),
+            url_info::FILENAME => {
+                let camera = self.device.as_ref().map(|device| &device.camera);
+                let path = camera.and_then(|camera| description::path_on_disk(camera));
+                Answer::Text(
+                    path.map_or_else(|| self.file_name(), |path| path.display().to_string()),
+                )
+            }
             _ => return unknown(command),
         })
     }

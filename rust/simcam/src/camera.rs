@@ -12,6 +12,7 @@ use crate::abi::{access_flag, access_status, event_type, status};
 use crate::acquisition::Acquisition;
 use crate::clock;
 use crate::config::DeviceConfig;
+use crate::description::Form;
 use crate::dialect::Dialect;
 use crate::error::{Fault, Result};
 use crate::event::{Listeners, Message};
@@ -43,12 +44,13 @@ pub(crate) struct Camera {
     /// The interface that it hangs on.
     pub(crate) interface: String,
     pub(crate) dialect: Dialect,
-    /// Whether the description file comes as a ZIP archive.
-    pub(crate) zipped: bool,
+    pub(crate) description: Form,
     memory_limit: usize,
     /// When the library came up.
     born_ns: i64,
     pub(crate) link: Link,
+    /// Waits for the device's return, to tell of it.
+    returning: Mutex<Option<JoinHandle<()>>>,
     /// Who hears of the device, and who of the interface's list of devices.
     pub(crate) listeners: Listeners,
     pub(crate) list_listeners: Listeners,
@@ -213,10 +215,11 @@ impl Camera {
             pattern_size: config.pattern_size,
             interface: config.interface,
             dialect: config.dialect,
-            zipped: config.zipped,
+            description: config.description,
             memory_limit: config.memory_limit,
             born_ns: clock::now_ns(),
             link: Link::new(),
+            returning: Mutex::new(None),
             listeners: Listeners::default(),
             list_listeners: Listeners::default(),
             state: Mutex::new(state),
@@ -425,7 +428,7 @@ impl Camera {
     }
 
     /// The device vanishes for so long, or with 0 until it is plugged in again.
-    pub(crate) fn lose(&self, duration_s: f64) {
+    pub(crate) fn lose(self: &Arc<Self>, duration_s: f64) {
         if !self.link.pull(faults::seconds_ns(duration_s)) {
             return;
         }
@@ -437,6 +440,24 @@ impl Camera {
         let lost = Message::numbered(registers::EVENT_DEVICE_LOST, &[]);
         self.listeners.post(event_type::MODULE, &lost);
         self.tell_list_changed();
+        if duration_s > 0.0 {
+            let camera = Arc::clone(self);
+            let waits = move || {
+                camera.link.wait_for_return();
+                camera.tell_return();
+            };
+            // Without a thread the return is told by whoever looks next.
+            let returning = thread::Builder::new().name("simcam return".to_owned()).spawn(waits);
+            let before = std::mem::replace(&mut *lock(&self.returning), returning.ok());
+            join(before);
+        }
+    }
+
+    /// Ends what waits for this camera; the library closes.
+    pub(crate) fn close(&self) {
+        self.link.close();
+        let returning = lock(&self.returning).take();
+        join(returning);
     }
 
     /// The device comes back, if it was away.
@@ -458,7 +479,7 @@ impl Camera {
     }
 
     /// `DeviceReset`: away for a moment, and back as after a power cycle.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn reset(self: &Arc<Self>) {
         self.lose(RESET_S);
     }
 
@@ -470,7 +491,7 @@ impl Camera {
     }
 
     /// The pacing thread: sleeps until a frame has been read out or arrives, and hands it over.
-    fn pace(&self, number: u64) {
+    fn pace(self: &Arc<Self>, number: u64) {
         let mut guard = lock(&self.state);
         loop {
             let state = &mut *guard;

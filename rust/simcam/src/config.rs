@@ -24,7 +24,7 @@
 //! chunks = false
 //! components = ["Intensity"] # with Confidence or Range too: a multi-part payload
 //! interface = "SimCamInterface" # the interface it hangs on
-//! description = "xml"       # xml | zip
+//! description = "xml"       # xml | zip | file
 //! line_padding = 0          # bytes after each row
 //! image_offset = 0          # bytes before the image
 //! buffers_min = 2           # and below: where real producers differ
@@ -51,6 +51,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::abi::status;
+use crate::description::Form;
 use crate::dialect::{Dialect, Timestamp};
 use crate::error::{Fault, Result};
 use crate::fault_entry::FaultEntry;
@@ -82,8 +83,8 @@ pub(crate) struct DeviceConfig {
     pub(crate) memory_limit: usize,
     /// The interface that it hangs on.
     pub(crate) interface: String,
-    /// Whether the description file comes as a ZIP archive.
-    pub(crate) zipped: bool,
+    /// How the description file comes.
+    pub(crate) description: Form,
     pub(crate) faults: Faults,
     pub(crate) dialect: Dialect,
 }
@@ -148,6 +149,7 @@ enum EntryTimestamp {
 enum Description {
     Xml,
     Zip,
+    File,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -299,7 +301,11 @@ impl Entry {
             settings,
             memory_limit: memory_mb as usize * (1 << 20),
             interface: text("interface", self.interface, || INTERFACE_ID.to_owned())?,
-            zipped: matches!(self.description, Some(Description::Zip)),
+            description: match self.description {
+                None | Some(Description::Xml) => Form::Xml,
+                Some(Description::Zip) => Form::Zip,
+                Some(Description::File) => Form::File,
+            },
             faults,
             dialect,
         })

@@ -1,7 +1,9 @@
-//! The description file of the remote device: plain, as a ZIP archive, or broken on demand.
+//! The description file of the remote device: plain, as a ZIP archive, on disk, or broken on demand.
 
 use std::borrow::Cow;
+use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use flate2::write::DeflateEncoder;
@@ -12,7 +14,18 @@ use crate::faults::FaultKind;
 use crate::port::XML_ADDRESS;
 
 const XML: &[u8] = include_bytes!("../xml/remote_device.xml");
-/// What both forms are called, but for the extension.
+/// How the file comes to the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In the port's address space.
+    Xml,
+    /// There too, as an archive.
+    Zip,
+    /// On the host's disk.
+    File,
+}
+
+/// What all forms are called, but for the extension.
 const NAME: &str = "smartqc_simcam_remote_device";
 
 /// The bytes that lie at [`XML_ADDRESS`].
@@ -20,7 +33,7 @@ pub(crate) fn bytes(camera: &Camera) -> Cow<'static, [u8]> {
     if camera.holds(FaultKind::XmlBadZip).is_some() {
         return Cow::Owned([&b"PK\x03\x04"[..], &XML[..4096]].concat());
     }
-    let whole = if camera.zipped { archive() } else { XML };
+    let whole = if camera.description == Form::Zip { archive() } else { XML };
     if let Some(share) = camera.holds(FaultKind::XmlTruncated) {
         return Cow::Borrowed(&whole[..(whole.len() as f64 * share) as usize]);
     }
@@ -32,7 +45,8 @@ pub(crate) fn bytes(camera: &Camera) -> Cow<'static, [u8]> {
 }
 
 pub(crate) fn file_name(camera: &Camera) -> String {
-    let is_archive = camera.zipped || camera.holds(FaultKind::XmlBadZip).is_some();
+    let is_archive =
+        camera.description == Form::Zip || camera.holds(FaultKind::XmlBadZip).is_some();
     format!("{NAME}.{}", if is_archive { "zip" } else { "xml" })
 }
 
@@ -42,8 +56,42 @@ pub(crate) fn told_size(camera: &Camera) -> usize {
     bytes(camera).len().saturating_add(more as usize)
 }
 
+/// The address, where it is not one of the port's: the file on disk, or nonsense on demand.
+pub(crate) fn other_url(camera: &Camera) -> Option<String> {
+    bad_url(camera).or_else(|| {
+        let path = path_on_disk(camera)?;
+        // The three slashes before the path and the version behind it may be left out, and are:
+        // consumers disagree about whether the last of three belongs to the path.
+        Some(format!("file:{}", path.display()))
+    })
+}
+
+/// Where the file lies, if it comes on disk; it is written when it is first asked for.
+pub(crate) fn path_on_disk(camera: &Camera) -> Option<PathBuf> {
+    if camera.description != Form::File {
+        return None;
+    }
+    let path = disk_path();
+    if !path.exists() {
+        fs::write(&path, XML).ok()?;
+    }
+    Some(path)
+}
+
+/// Each process and each copy of this library has its own, since any of them may remove it.
+fn disk_path() -> PathBuf {
+    let library = XML.as_ptr() as usize;
+    std::env::temp_dir().join(format!("{NAME}_{}_{library:x}.xml", std::process::id()))
+}
+
+/// Takes away what was written.
+pub(crate) fn remove_files() {
+    // It may never have been written.
+    let _ = fs::remove_file(disk_path());
+}
+
 /// An address that leads nowhere, if that is the fault.
-pub(crate) fn bad_url(camera: &Camera) -> Option<String> {
+fn bad_url(camera: &Camera) -> Option<String> {
     let name = file_name(camera);
     Some(match camera.holds(FaultKind::XmlBadUrl)? as u32 {
         0 => String::new(),

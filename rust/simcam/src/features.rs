@@ -202,7 +202,7 @@ impl RemoteDevice {
 }
 
 /// Strikes with the selected fault: the next frame or access, or what its duration says.
-fn strike(camera: &Camera) {
+fn strike(camera: &Arc<Camera>) {
     let mut state = lock(&camera.state);
     let kind = state.fault();
     if kind == FaultKind::DeviceLost {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::abi::status;
 use crate::camera::Camera;
 use crate::config::{self, DeviceConfig};
+use crate::description;
 use crate::error::{self, Fault, Result};
 use crate::event::Event;
 use crate::modules::{Device, Interface, System};
@@ -95,7 +96,11 @@ pub(crate) fn shut_down() -> Result<()> {
     for system in systems {
         close(system);
     }
+    for camera in cameras()? {
+        camera.close();
+    }
     *lock(&LIBRARY) = None;
+    description::remove_files();
     error::begin_new_life();
     Ok(())
 }

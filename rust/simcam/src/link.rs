@@ -1,13 +1,17 @@
 //! Whether a camera is plugged in: a loss, and what it does to those who had the camera open.
 
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::clock;
 use crate::library::lock;
 
 /// The cable of one camera.
 #[derive(Debug)]
-pub(crate) struct Link(Mutex<State>);
+pub(crate) struct Link {
+    state: Mutex<State>,
+    changed: Condvar,
+}
 
 #[derive(Debug)]
 struct State {
@@ -18,11 +22,15 @@ struct State {
     back_at_ns: Option<i64>,
     /// It came back, and nobody has been told yet.
     returned: bool,
+    /// The library is closed: nobody waits any more.
+    closed: bool,
 }
 
 impl Link {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(State { plugged: true, losses: 0, back_at_ns: None, returned: false }))
+        let state =
+            State { plugged: true, losses: 0, back_at_ns: None, returned: false, closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Pulls the cable, for so long or, with 0, until it is plugged in; false if it was out.
@@ -60,11 +68,39 @@ impl Link {
         self.with(|state| std::mem::take(&mut state.returned))
     }
 
-    fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = lock(&self.0);
-        if state.back_at_ns.is_some_and(|back_at_ns| clock::now_ns() >= back_at_ns) {
-            (state.plugged, state.back_at_ns, state.returned) = (true, None, true);
+    /// Waits until a camera that comes back by itself is back, unless the library is closed first.
+    pub(crate) fn wait_for_return(&self) {
+        let mut state = lock(&self.state);
+        while let Some(back_at_ns) = state.back_at_ns.filter(|_| !state.closed) {
+            let left_ns = back_at_ns.saturating_sub(clock::now_ns());
+            if left_ns <= 0 {
+                state.come_back();
+                return;
+            }
+            let left = Duration::from_nanos(left_ns.unsigned_abs());
+            let woken = self.changed.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        body(&mut state)
+    }
+
+    /// Ends the waits.
+    pub(crate) fn close(&self) {
+        self.with(|state| state.closed = true);
+    }
+
+    fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        if state.back_at_ns.is_some_and(|back_at_ns| clock::now_ns() >= back_at_ns) {
+            state.come_back();
+        }
+        let answer = body(&mut state);
+        self.changed.notify_all();
+        answer
+    }
+}
+
+impl State {
+    fn come_back(&mut self) {
+        (self.plugged, self.back_at_ns, self.returned) = (true, None, true);
     }
 }

@@ -529,3 +529,45 @@ fn parts_lie_in_four_ways() {
         [[384 + 4096, 256, 16, 5], [128, 768, 16, 5], [128, 256, 1024, 5], [128, 256, 16, 0x1234]]
     );
 }
+
+#[test]
+fn a_return_is_told_to_who_waits_for_it() {
+    let rig = Rig::open(SMALL);
+    let list = opened(|to| unsafe { GCRegisterEvent(rig.interface, event_type::MODULE, to) });
+    select(&rig, FaultKind::DeviceLost);
+    rig.set_f64(SIM_FAULT_DURATION, 0.02);
+    rig.set_u32(SIM_FAULT_STRIKE, 1);
+    // It went, and it came back, though nobody looked.
+    for _ in 0..2 {
+        let mut size = 256;
+        let mut data = [0u8; 256];
+        let to = data.as_mut_ptr().cast();
+        let code = unsafe { EventGetData(list, to, &raw mut size, PATIENCE_MS) };
+        assert_eq!(code, status::SUCCESS);
+    }
+}
+
+#[test]
+fn a_library_that_closes_waits_for_no_return() {
+    let rig = Rig::open(SMALL);
+    select(&rig, FaultKind::DeviceLost);
+    rig.set_f64(SIM_FAULT_DURATION, 1e9);
+    rig.set_u32(SIM_FAULT_STRIKE, 1);
+    // Comes to its end.
+    drop(rig);
+}
+
+#[test]
+fn a_description_on_disk_is_there_until_the_library_closes() {
+    let plain = description(&Rig::open(SMALL)).unwrap().1.unwrap();
+    let rig = Rig::open(&format!("{SMALL}description = 'file'"));
+    let mut size = 0;
+    unsafe { GCGetPortURL(rig.remote, null_mut(), &raw mut size) };
+    let mut url = vec![0u8; size];
+    unsafe { GCGetPortURL(rig.remote, url.as_mut_ptr().cast(), &raw mut size) };
+    let url = String::from_utf8(url).unwrap();
+    let path = url.strip_prefix("file:").unwrap().trim_end_matches('\0').to_owned();
+    assert_eq!(std::fs::read(&path).unwrap(), plain);
+    drop(rig);
+    assert!(!Path::new(&path).exists());
+}
