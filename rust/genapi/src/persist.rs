@@ -93,7 +93,25 @@ impl NodeMap {
     /// None but those of a selector that can't be put back; features that can't be read are left
     /// out.
     pub fn save(&self) -> Result<Saved> {
-        let order = self.persistent_order();
+        self.save_those(|id| self.model().node(id).streamable)
+    }
+
+    /// As [`NodeMap::save`], of all features below `Root` but plain registers: for descriptions that
+    /// mark nothing as streamable.
+    ///
+    /// # Errors
+    /// As [`NodeMap::save`].
+    pub fn save_all(&self) -> Result<Saved> {
+        self.save_those(|id| self.model().graph.is_feature(id) && self.kind(id) != Kind::Register)
+    }
+
+    /// Whether the description marks features as streamable.
+    pub fn marks_streamable(&self) -> bool {
+        self.nodes().any(|id| self.model().node(id).streamable)
+    }
+
+    fn save_those(&self, wanted: impl Fn(NodeId) -> bool) -> Result<Saved> {
+        let order = self.persistent_order(wanted);
         let mut selectors: Vec<NodeId> = Vec::new();
         for &id in &order {
             for selector in self.selectors(id) {
@@ -328,12 +346,12 @@ impl NodeMap {
         }
     }
 
-    /// Streamable features and their selectors, each after those that it depends on; where they
-    /// depend on each other, in the order of the document.
-    fn persistent_order(&self) -> Vec<NodeId> {
+    /// The wanted features, each after those that it depends on; where they depend on each other, in
+    /// the order of the document.
+    fn persistent_order(&self, wanted: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
         let wanted: HashSet<NodeId> = self
             .nodes()
-            .filter(|id| self.model().node(*id).streamable)
+            .filter(|id| wanted(*id))
             .filter(|id| !matches!(self.kind(*id), Kind::Command | Kind::Category | Kind::Port))
             .collect();
         let mut order = Vec::new();

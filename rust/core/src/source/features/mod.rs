@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use smartqc_genapi::{Kind as NodeKind, NodeId, NodeMap, Port};
 
 pub use self::kept::{Difference, Snapshot};
+pub use smartqc_genapi::{Loaded, Saved, Unrestored};
 
 use self::evaluate::{Wire, declared, evaluate, find, set, told, value};
 use self::kept::Changes;
@@ -267,6 +268,36 @@ impl Features {
     pub fn tree(&self) -> Vec<Feature> {
         let listing = self.listing().into_iter();
         listing.filter_map(|(category, name)| self.described(&name, category).ok()).collect()
+    }
+
+    /// The features that select which value of this one is shown, outermost first; empty for a name
+    /// that the description does not have.
+    pub fn selectors(&self, name: &str) -> Vec<String> {
+        let of =
+            |id| self.map.selectors(id).iter().map(|id| self.map.name(*id).to_owned()).collect();
+        self.map.node(base(name)).map(of).unwrap_or_default()
+    }
+
+    /// The camera's settings: what it marks as `Streamable` (all features, when it marks none), each
+    /// for all values of its selectors, in the order in which they are to be given back.
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when a selector can't be put back.
+    pub fn save(&self) -> Result<Saved> {
+        let _turn = self.lock_turn();
+        let marked = self.map.marks_streamable();
+        let saved = if marked { self.map.save() } else { self.map.save_all() };
+        saved.map_err(|error| Error::Feature {
+            uri: self.uri.clone(),
+            feature: "its settings".to_owned(),
+            problem: error.to_string(),
+        })
+    }
+
+    /// Gives settings back and reads each of them again; says which are not so now, and why.
+    pub fn load(&self, saved: &Saved) -> Loaded {
+        let _turn = self.lock_turn();
+        self.map.load(saved)
     }
 
     /// Nodes that the description declares in a way that can't be used, each with the reason.
