@@ -29,7 +29,7 @@ ARROWS = {
     "infer": {"batch"},
     "decide": {"infer", "batch"},
     "actuate": {"world", "uri", "modbus", "gpio"},
-    "record": {"decide"},
+    "record": {"decide", "prepare"},
     "line": {
         "actuate",
         "batch",

@@ -51,6 +51,7 @@ pub use explain::{Cost, Explanation};
 pub use kernels::Kernels;
 pub use picture::{FORMATS, unsupported};
 pub use spec::{Color, Depth, Dtype, Fit, Flip, Layout, Resize, Spec};
+pub use unpack::unpack;
 
 use crate::error::Result;
 use crate::frame::{Frame, PixelFormat};

@@ -3,7 +3,36 @@
 use super::kernels::Kernels;
 use super::kernels::unpack::High;
 use super::level::Level;
-use crate::frame::Packing;
+use super::picture::described;
+use super::spec::invalid;
+use crate::error::{Error, Result};
+use crate::frame::{Content, Frame, Packing};
+
+/// The samples of a monochrome or Bayer frame as the camera gave them (0 to 4095 for 12 bits),
+/// whatever their packing, row after row.
+///
+/// # Errors
+/// [`Error::UnsupportedFormat`] for frames of several channels; [`Error::Invalid`] when `out` has
+/// not one place for each pixel.
+pub fn unpack(frame: &Frame, out: &mut [u16]) -> Result<()> {
+    let info = frame.info();
+    let (content, bits, packing) = described(info.pixel_format)?;
+    if !matches!(content, Content::Mono | Content::Bayer(_)) {
+        return Err(Error::UnsupportedFormat {
+            format: info.pixel_format.to_string(),
+            supported: "formats of one sample a pixel, such as Mono12p and BayerRG12".to_owned(),
+        });
+    }
+    let (width, height) = (info.width as usize, info.height as usize);
+    if out.len() != width * height {
+        let problem = format!("{} samples, but the frame has {width} x {height}", out.len());
+        return Err(invalid("out", problem));
+    }
+    let unpack = Unpack::<u16> { packing, bits, map: Map::Shift(0), high: None };
+    let rows = frame.image().chunks(info.stride.max(1)).zip(out.chunks_mut(width.max(1)));
+    rows.enumerate().for_each(|(y, (line, out))| unpack.row(y, [line, &[]], 0, out));
+    Ok(())
+}
 
 /// How samples become levels.
 #[derive(Clone, Debug)]
@@ -140,6 +169,26 @@ mod tests {
         // Of ten bits, the middle byte holds two of each in the lower bits of its halves.
         let line = [0xFF, 0x12, 0x80];
         assert_eq!(unpacked(Packing::Paired, 10, &line, 0, 2), [0x3FE, 0x201]);
+    }
+
+    #[test]
+    fn a_frame_gives_its_samples_without_padding() {
+        use crate::frame::{FrameInfo, FreeList, PixelFormat, Slots};
+
+        let free = FreeList::new(1);
+        let slots = Slots::new(1, 9, 64, Box::new(free.clone()));
+        let mut slot = free.take(&slots).unwrap();
+        slot.bytes_mut().copy_from_slice(&[0x23, 0xC1, 0xAB, 9, 9, 0x56, 0x84, 0x97, 9]);
+        let packed = FrameInfo::packed(2, 2, PixelFormat::MONO12P, 0);
+        let frame = slot.publish(FrameInfo { stride: 5, filled: 9, ..packed });
+        let mut out = [0; 4];
+        unpack(&frame, &mut out).unwrap();
+        assert_eq!(out, [0x123, 0xABC, 0x456, 0x978]);
+        assert!(unpack(&frame, &mut out[..3]).unwrap_err().to_string().contains("2 x 2"));
+        drop(frame);
+        let rgb = FrameInfo::packed(1, 1, PixelFormat::RGB8, 0);
+        let frame = free.take(&slots).unwrap().publish(rgb);
+        assert!(matches!(unpack(&frame, &mut out), Err(Error::UnsupportedFormat { .. })));
     }
 
     #[test]

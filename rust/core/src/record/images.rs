@@ -1,11 +1,11 @@
 //! Images beside the journal, the oldest going first when there are too many bytes of them.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::journal::make_folder;
+use super::picture_file::{self, FileKind};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, PixelFormat};
 
@@ -69,37 +69,16 @@ fn is_ours(name: &str) -> bool {
     stem && (2..=3).contains(&rest.split('-').count()) && rest.split('-').all(digits)
 }
 
-fn encode(path: &PathBuf, frame: &Frame) -> Result<()> {
-    let info = frame.info();
-    let colour = match info.pixel_format {
-        PixelFormat::RGB8 | PixelFormat::BGR8 => png::ColorType::Rgb,
-        PixelFormat::RGBA8 => png::ColorType::Rgba,
-        format if format.bits_per_pixel() == 8 => png::ColorType::Grayscale,
+/// The recorder keeps what a replay reads again: formats of 8 bits a sample.
+fn encode(path: &Path, frame: &Frame) -> Result<()> {
+    let format = frame.info().pixel_format;
+    match format {
+        PixelFormat::RGB8 | PixelFormat::BGR8 | PixelFormat::RGBA8 => {}
+        format if format.bits_per_pixel() == 8 => {}
         format => {
             let supported = "Mono8, Bayer..8, RGB8, BGR8, RGBa8".into();
             return Err(Error::UnsupportedFormat { format: format.to_string(), supported });
         }
-    };
-    let invalid = |why: png::EncodingError| Error::io(path, std::io::Error::other(why));
-    let file = File::create(path).map_err(|why| Error::io(path, why))?;
-    let mut encoder = png::Encoder::new(BufWriter::new(file), info.width, info.height);
-    encoder.set_color(colour);
-    encoder.set_compression(png::Compression::Fast);
-    // PNG knows no BGR: such a picture is stored, and named, as the RGB8 that it then is.
-    let swap = info.pixel_format == PixelFormat::BGR8;
-    let stored = if swap { PixelFormat::RGB8 } else { info.pixel_format };
-    encoder.add_text_chunk("PixelFormat".into(), stored.to_string()).map_err(invalid)?;
-    let mut writer = encoder.write_header().map_err(invalid)?;
-    let row = info.pixel_format.row_bytes(info.width);
-    let mut rows = writer.stream_writer().map_err(invalid)?;
-    let mut buffer = Vec::with_capacity(row);
-    for line in frame.image().chunks(info.stride).take(info.height as usize) {
-        buffer.clear();
-        buffer.extend_from_slice(&line[..row]);
-        if swap {
-            buffer.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
-        }
-        rows.write_all(&buffer).map_err(|why| Error::io(path, why))?;
     }
-    rows.finish().map_err(invalid)
+    picture_file::write_as(FileKind::Png, path, frame)
 }

@@ -7,6 +7,7 @@
 
 mod images;
 mod journal;
+pub mod picture_file;
 
 use std::path::PathBuf;
 use std::sync::Arc;
