@@ -280,6 +280,22 @@ impl Line {
         self.hand_over(Message::Frame { view: *view, frame })
     }
 
+    /// Says that pictures for [`Line::submit`] were lost on their way: they count as a camera's
+    /// missing frames, and where frames announce the parts, each becomes one without pixels.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without a camera `push:`; [`Error::Closed`] when the line does not run;
+    /// [`Error::Device`] when the line thread is stuck.
+    pub fn lost(&self, frames: u64) -> Result<()> {
+        let Some((view, _)) = &self.push else {
+            let problem = "this line has no camera with uri = \"push:\"".to_owned();
+            return Err(Error::invalid("lost", problem));
+        };
+        self.takes_parts()?;
+        self.cameras[usize::from(*view)].1.lost.fetch_add(frames, Ordering::Relaxed);
+        self.hand_over(Message::Gap { view: *view, lost: frames })
+    }
+
     /// Announces a part, for `announced_by = "call"`: its leading edge is at the reference point
     /// now.
     ///
