@@ -6,6 +6,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import cv2
 import pytest
 from typer.testing import CliRunner
 
@@ -116,3 +117,57 @@ def test_a_feature_that_refuses_a_value_is_one_sentence(simcam):
     assert ran.returncode == 2
     assert "PixelFormat" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_settings_are_saved_and_loaded_and_each_is_verified(simcam, tmp_path):
+    path = tmp_path / "camera.txt"
+    ran = run("features", simcam, "--set", "ExposureTime=1500", "--save", str(path))
+    assert ran.returncode == 0, ran.stderr
+    assert f"{path}: " in ran.stdout
+    ran = run("features", simcam, "--load", str(path), "--grep", "ExposureTime")
+    assert ran.returncode == 0, ran.stderr
+    assert "settings restored" in ran.stdout
+    assert "ExposureTime = 1500 us" in ran.stdout
+
+
+def test_a_loaded_value_that_is_not_so_is_listed_and_is_a_failure(simcam, tmp_path):
+    path = tmp_path / "camera.txt"
+    path.write_text("ExposureTime\t1500\nWidth\t1048576\nNoSuchFeature\t1\n")
+    ran = run("features", simcam, "--load", str(path))
+    assert ran.returncode == 1, ran.stderr
+    assert f"{path}: 1 settings restored" in ran.stdout
+    assert "Width = 1048576  " in ran.stdout
+    assert "NoSuchFeature = 1  " in ran.stdout
+    assert "ExposureTime" not in ran.stdout
+
+
+def test_a_selected_feature_is_shown_with_its_selector(simcam):
+    ran = run("features", simcam, "--grep", "LineMode")
+    assert "LineMode = Input" in ran.stdout
+    assert "selected by LineSelector" in ran.stdout
+
+
+def test_snap_writes_numbered_pictures(simcam, tmp_path):
+    out = tmp_path / "part.tiff"
+    ran = run("snap", simcam, str(out), "--count", "3", "--set", "Width=64", "--trigger")
+    assert ran.returncode == 0, ran.stderr
+    names = ["part-0001.tiff", "part-0002.tiff", "part-0003.tiff"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert [line.split(": ")[1] for line in ran.stdout.splitlines()] == [
+        f"frame {number}, 64 x 480 Mono8" for number in range(3)
+    ]
+    assert cv2.imread(str(tmp_path / names[0]), cv2.IMREAD_UNCHANGED).shape == (480, 64)
+
+
+def test_snap_writes_a_mosaic_as_it_is_or_as_colours(simcam, tmp_path):
+    bayer = ("--set", "PixelFormat=BayerRG8")
+    for name, more, shape in (("raw.png", (), (480, 640)), ("rgb.png", ("--rgb",), (480, 640, 3))):
+        ran = run("snap", simcam, str(tmp_path / name), *bayer, *more)
+        assert ran.returncode == 0, ran.stderr
+        assert cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED).shape == shape
+
+
+def test_snap_says_which_files_it_writes(simcam, tmp_path):
+    ran = run("snap", simcam, str(tmp_path / "part.jpg"))
+    assert ran.returncode == 2
+    assert ".tiff" in ran.stderr

@@ -1,5 +1,6 @@
 """The examples run as they stand."""
 
+import re
 import subprocess
 import sys
 
@@ -44,7 +45,29 @@ def test_arrays_are_submitted():
     assert "4 parts: 2 passed, 2 rejected" in said
 
 
+def test_two_cameras_see_each_part_and_give_one_verdict():
+    said = example("two_cameras.py")
+    parts = re.findall(r"part \d+: (\w+) \(top (\w+), side (\w+)\)", said)
+    assert len(parts) == 12, said
+    for outcome, top, side in parts:
+        assert outcome == ("reject" if "reject" in (top, side) else "pass")
+    assert "12 announced, all accounted for: True" in said
+
+
+def test_the_script_of_two_cameras_stands_in_the_readme_in_thirty_lines():
+    script = (EXAMPLES / "two_cameras.py").read_text().split("import os", 1)[1]
+    lines = [line for line in script.splitlines() if line and not line.strip().startswith('"""')]
+    assert len(lines) <= 30
+    assert f"import os{script}" in (ROOT / "README.md").read_text()
+
+
 def test_every_example_is_run_here():
     names = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")}
     plug_in = "udp_ejector/src/smartqc_udp_ejector/__init__.py"  # by test_actuators_python.py
-    assert names == {"look_at_a_camera.py", "simulated_line/run.py", "submit_arrays.py", plug_in}
+    assert names == {
+        "look_at_a_camera.py",
+        "simulated_line/run.py",
+        "submit_arrays.py",
+        "two_cameras.py",
+        plug_in,
+    }

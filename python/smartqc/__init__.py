@@ -2,7 +2,8 @@
 
 `Line` is the way in: it takes a ``line.toml`` and a ``recipe.toml``, or the same as Python objects,
 and gives an `Inspection` for every part. `discover` and `Camera` are for looking at cameras by
-themselves.
+themselves. What goes wrong on a thread of smartqc's own is said through `logging`, by the loggers
+below ``smartqc``.
 """
 
 from pathlib import Path
@@ -11,16 +12,20 @@ from smartqc import simcam
 from smartqc._native import (
     Camera,
     CameraInfo,
+    CameraStats,
     Event,
     Feature,
     Frame,
     Inspection,
+    Loaded,
+    Unrestored,
     View,
     __version__,
     add_producer_folder,
     discover,
     prepare,
     schema,
+    trigger_all,
 )
 from smartqc._prepare import Explanation, Spec, explain
 from smartqc.head import Head
@@ -31,6 +36,7 @@ from smartqc.results import Picture, plot
 __all__ = [
     "Camera",
     "CameraInfo",
+    "CameraStats",
     "Event",
     "Explanation",
     "Feature",
@@ -40,11 +46,13 @@ __all__ = [
     "Judged",
     "LedgerRow",
     "Line",
+    "Loaded",
     "Model",
     "Picture",
     "Results",
     "Spec",
     "Stats",
+    "Unrestored",
     "View",
     "__version__",
     "add_producer_folder",
@@ -53,6 +61,7 @@ __all__ = [
     "plot",
     "prepare",
     "schema",
+    "trigger_all",
 ]
 
 # The simulated camera that is shipped is found like any installed producer.

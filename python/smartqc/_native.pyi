@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, final
+from typing import Any, Literal, NoReturn, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ __all__ = [
     "Belt",
     "Camera",
     "CameraInfo",
+    "CameraStats",
     "Device",
     "Event",
     "Examiner",
@@ -21,8 +22,11 @@ __all__ = [
     "Frame",
     "Inspection",
     "Line",
+    "Loaded",
+    "Unrestored",
     "View",
     "__version__",
+    "_flush_log",
     "actuator_facts",
     "add_producer_folder",
     "check_actuator_fact",
@@ -36,6 +40,8 @@ __all__ = [
     "rehearse",
     "schema",
     "trained_spec",
+    "trigger_all",
+    "write_rgb",
 ]
 
 __version__: str
@@ -103,6 +109,30 @@ def discover() -> list[CameraInfo]:
 
 def add_producer_folder(folder: str | PathLike[str]) -> None:
     """Search this folder for GenTL producers too, after those of ``GENICAM_GENTL64_PATH``."""
+
+def trigger_all(cameras: Sequence[Camera]) -> list[int]:
+    """Trigger several cameras by software at the same moment, each from a thread of its own.
+
+    Cameras that do not run are started first.
+
+    Returns:
+        When each camera had carried out its command, ns of CLOCK_MONOTONIC: how far they are apart.
+
+    Raises:
+        FeatureError: one does not trigger by software now; then none was triggered.
+        CameraError: one refused; the others have been triggered.
+    """
+
+def _flush_log() -> None:
+    """Wait until what was said before is with `logging`, 2 s at most."""
+
+def write_rgb(path: str | PathLike[str], rgb: NDArray[np.uint8]) -> None:
+    """Write uint8, (height, width, 3), RGB, as a PNG or TIFF file by the name's end.
+
+    Raises:
+        InvalidError: another end or shape.
+        OSError: it can't be written.
+    """
 
 def schema(file: Literal["line", "recipe"]) -> str:
     """JSON schema of ``line.toml`` or ``recipe.toml``, from which editors complete keys."""
@@ -190,6 +220,8 @@ class Feature:
         Raises:
             FeatureError: it is no command, or the camera refused.
         """
+    def _repr_html_(self) -> str: ...
+    def __reduce__(self) -> NoReturn: ...
 
 @final
 class Frame:
@@ -208,6 +240,36 @@ class Frame:
         Raises:
             UnsupportedFormatError: for packed formats such as Mono12p; `prepare` takes the frame.
         """
+    def to_rgb(self) -> NDArray[np.uint8]:
+        """Its colours: a new array, uint8, (height, width, 3), RGB.
+
+        A mosaic is demosaiced as `prepare` does it (bilinear, bit for bit as OpenCV); of more than
+        8 bits the highest 8 are taken; a monochrome picture is grey.
+
+        Raises:
+            UnsupportedFormatError: an unknown format, with those that are known.
+            InvalidError: a mosaic of less than 3 x 3 pixels, or a frame without a pixel.
+        """
+    def unpacked(self) -> NDArray[np.uint16]:
+        """Its samples as they were captured: a new array, uint16, (height, width).
+
+        Of Mono12p and its kin 0 to 4095; a mosaic stays one.
+
+        Raises:
+            UnsupportedFormatError: for formats of several channels.
+        """
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write it as captured, as a PNG or TIFF by the name's end (.png, .tif, .tiff).
+
+        Samples keep their values and all their bits, in 16 where there are more than 8 (of Mono12,
+        white is 4095); a mosaic stays one. The file says the PFNC name, in a PNG's text
+        ``PixelFormat`` or a TIFF's image description.
+
+        Raises:
+            InvalidError: another end, or a frame without a pixel.
+            UnsupportedFormatError: YUV and unknown formats: take `to_rgb`.
+            OSError: it can't be written.
+        """
     @property
     def width(self) -> int: ...
     @property
@@ -224,15 +286,19 @@ class Frame:
         """The camera's own number."""
     @property
     def captured_ns(self) -> int:
-        """Beginning of the exposure on the host's CLOCK_MONOTONIC, ns."""
+        """Beginning of the exposure on the host's clock, ns of CLOCK_MONOTONIC.
+
+        From the camera's timestamp, where it gives one: mapped by the clocks' offset and drift.
+        """
     @property
     def captured_error_ns(self) -> int:
-        """How wrong that may be."""
+        """How wrong `captured_ns` may be, to either side, ns."""
     @property
-    def arrived_ns(self) -> int: ...
+    def arrived_ns(self) -> int:
+        """When the producer handed it over, ns of CLOCK_MONOTONIC."""
     @property
-    def device_ns(self) -> int | None:
-        """The camera's own timestamp."""
+    def timestamp_ns(self) -> int | None:
+        """The camera's own timestamp, ns of its own clock; None where it gives none."""
     @property
     def incomplete(self) -> bool:
         """Whether pixels are missing."""
@@ -245,14 +311,19 @@ class Frame:
     @property
     def address(self) -> int:
         """Where the first pixel lies: the same as ``pixels.ctypes.data``."""
+    def _repr_html_(self) -> str: ...
+    def __reduce__(self) -> NoReturn: ...
 
 @final
 class Camera:
     """One open camera, by its URI ``gentl:PRODUCER.cti#DEVICE``.
 
     DEVICE is a serial number, a user-defined name, an identifier or an index. ``camera[name]``
-    is a `Feature`, ``camera[name] = value`` sets it; ``camera["Gain[Red]"]`` selects first.
-    Iterating gives frames without end. Usable from several threads.
+    is a `Feature`, ``camera[name] = value`` sets it; ``camera["Gain[Red]"]`` selects first and puts
+    the selector back. Iterating gives frames without end. Usable from several threads.
+
+    It belongs to its process: it can't be pickled, and after ``os.fork()`` every use in the child
+    raises `ForkedError`.
 
     Args:
         uri: which camera.
@@ -262,6 +333,7 @@ class Camera:
         NotFoundError: no such producer or device.
         InUseError: it is open already, here or elsewhere.
         CameraError: what the producer says.
+        ForkedError: in a process forked from one that had opened a camera or line.
     """
 
     def __new__(cls, uri: str, *, slots: int = 8) -> Self: ...
@@ -270,13 +342,54 @@ class Camera:
     @property
     def lost(self) -> int:
         """Frames that the camera numbered and that never came."""
+    @property
+    def stats(self) -> CameraStats:
+        """How it goes: a snapshot.
+
+        Raises:
+            ClosedError: it is closed.
+        """
     def __getitem__(self, name: str, /) -> Feature: ...
     def __setitem__(self, name: str, value: bool | int | float | str | bytes, /) -> None: ...
     def __contains__(self, name: str, /) -> bool: ...
     def features(self) -> list[Feature]:
         """Every feature, in the order of the camera's own categories."""
+    def save(self, path: str | PathLike[str]) -> int:
+        """Write the settings to a file: features that the camera marks as streamable.
+
+        All of them, where it marks none. One line each, name, tab, value, as the files of other
+        GenApi software; what a selector selects once for each of its values, and each feature after
+        those that it depends on. Selectors move meanwhile and are put back.
+
+        Returns:
+            How many lines there are.
+
+        Raises:
+            OSError: it can't be written.
+        """
+    def load(self, path: str | PathLike[str], *, strict: bool = True) -> Loaded:
+        """Give the settings of a file to the camera, and read each of them again.
+
+        Values that it refuses at first are tried again after the others. Stop it first: a camera
+        that streams locks many of its features.
+
+        Args:
+            path: written by `save` or by other GenApi software.
+            strict: whether a value that is not so afterwards is an error.
+
+        Raises:
+            FeatureError: with ``strict``, naming each value that is not so, and why.
+            InvalidError: a file without a setting.
+            OSError: it can't be read.
+        """
     def start(self) -> None:
-        """Begin to deliver; `grab` and iterating do it by themselves."""
+        """Begin to deliver; `grab`, `trigger` and iterating do it by themselves."""
+    def trigger(self) -> None:
+        """Trigger one exposure by software; `trigger_all` does it for several cameras at once.
+
+        Raises:
+            FeatureError: it does not trigger by software now, and why.
+        """
     def grab(self, *, timeout_s: float = 1.0) -> Frame:
         """Wait for the next frame, without the GIL.
 
@@ -292,6 +405,64 @@ class Camera:
         """Give the camera back; frames that you hold stay valid."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_error: object) -> None: ...
+    def _ipython_key_completions_(self) -> list[str]:
+        """Names of features, those that a selector selects also with each of its entries."""
+    def _repr_html_(self) -> str: ...
+    def __reduce__(self) -> NoReturn: ...
+
+@final
+class CameraStats:
+    """How a camera goes, since it was opened; the producer's own counts beside ours."""
+
+    @property
+    def frames(self) -> int:
+        """Frames that came, incomplete ones among them."""
+    @property
+    def incomplete(self) -> int: ...
+    @property
+    def lost(self) -> int:
+        """Frames that the camera numbered and that never came."""
+    @property
+    def slots(self) -> int:
+        """Buffers that it has."""
+    @property
+    def held(self) -> int:
+        """Buffers that frames or arrays hold now; 0 while it is stopped."""
+    @property
+    def producer(self) -> dict[str, int]:
+        """What the producer counts since the start.
+
+        ``delivered``, ``underrun`` (lost for want of a buffer), ``announced``, ``queued`` and
+        ``awaiting``; those that it knows, and nothing while the camera is stopped.
+        """
+
+@final
+class Loaded:
+    """What `Camera.load` came to."""
+
+    @property
+    def restored(self) -> int:
+        """Values that the camera has, read back."""
+    @property
+    def unrestored(self) -> list[Unrestored]:
+        """Values that it has not."""
+
+@final
+class Unrestored:
+    """A value of a file that the camera does not have now."""
+
+    @property
+    def name(self) -> str:
+        """The feature, with its selectors' values: ``Gain[Red]``."""
+    @property
+    def selectors(self) -> dict[str, str]:
+        """The selectors and their values, by name."""
+    @property
+    def wanted(self) -> str:
+        """The value in the file."""
+    @property
+    def problem(self) -> str:
+        """Why it could not be set, or what was read back instead."""
 
 @final
 class Inspection:
@@ -586,6 +757,16 @@ class Line:
             WaitTimeoutError: the line is slower than its caller.
             ClosedError: it does not run.
         """
+    def lost(self, frames: int) -> None:
+        """Say that pictures for `submit` were lost on their way.
+
+        They count as a camera's missing frames; where frames announce the parts, each becomes a
+        part without pixels.
+
+        Raises:
+            InvalidError: no ``push:`` camera.
+            ClosedError: it does not run.
+        """
     def announce(self) -> None:
         """Announce a part, for ``announced_by = "call"``.
 
@@ -636,6 +817,7 @@ class Line:
         """Let what is on the belt go its way, then stop everything; Ctrl-C meanwhile aborts."""
     def abort(self) -> None:
         """Stop at once: the rest is ``unjudged(stopped)``, the ejectors are safe."""
+    def __reduce__(self) -> NoReturn: ...
 
 def faults() -> list[tuple[str, str]]:
     """Every fault of a simulated line: its name, and what its value means."""

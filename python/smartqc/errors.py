@@ -70,3 +70,11 @@ class ModelError(SmartqcError):
 
 class DeviceError(SmartqcError):
     """A sensor or actuator failed."""
+
+
+class ForkedError(SmartqcError, RuntimeError):
+    """A camera or line was used in a process that was forked from the one that opened it."""
+
+
+class NotPicklableError(SmartqcError, TypeError):
+    """A camera, feature, frame or line was pickled or copied: it belongs to its process."""

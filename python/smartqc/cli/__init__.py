@@ -20,6 +20,7 @@ from smartqc.cli import (
     plan,
     replay,
     run,
+    snap,
     version,
 )
 from smartqc.cli import eval as evaluation
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("discover")(discover.discover)
 app.command("features")(features.features)
+app.command("snap")(snap.snap)
 app.command("run")(run.run)
 app.command("belt")(belt.belt)
 app.command("plan")(plan.plan)

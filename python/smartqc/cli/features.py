@@ -1,5 +1,6 @@
 """``smartqc features``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,49 +9,98 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
-    from smartqc import Feature
+    from smartqc import Camera, Feature, Loaded
 
 
-FLOAT32_MAX = 3.4e38
+LEVELS = ["beginner", "expert", "guru", "invisible"]
 
 
-def features(
+def features(  # noqa: PLR0917 (options of a command)
     uri: Annotated[str, typer.Argument(help="A camera, as `smartqc discover` writes it.")],
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Set a feature first; may be repeated."),
+    ] = None,
+    load: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Give the settings of a file to the camera, before any --set."
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the settings to a file, at last.")
     ] = None,
     visibility: Annotated[
         str, typer.Option(help="Show up to: beginner, expert, guru or invisible.")
     ] = "expert",
     grep: Annotated[str, typer.Option(help="Only names that contain this.")] = "",
 ) -> None:
-    """Show a camera's features as a tree, with values, units and limits."""
+    """Show a camera's features as a tree, with values, units and limits; set, save and load them.
+
+    With --load or --save there is no tree unless --grep asks for one. Ends with 1 when a loaded
+    value is not what the camera has afterwards, and lists each.
+    """
+    import smartqc
+
+    if visibility.lower() not in LEVELS:
+        raise typer.BadParameter(f"{visibility!r} is none of {', '.join(LEVELS)}")
+    seen = LEVELS[: LEVELS.index(visibility.lower()) + 1]
+    settings = [parted(text) for text in setting or ()]
+
+    loaded = None
+    with smartqc.Camera(uri) as camera:
+        if load is not None:
+            loaded = camera.load(load, strict=False)
+            _tell(loaded, load)
+        set_all(camera, settings)
+        if save is not None:
+            count = camera.save(save)
+            print(f"{save}: {count} settings")
+        if grep or (load is None and save is None):
+            _show(uri, camera.features(), seen, grep)
+    if loaded is not None and loaded.unrestored:
+        raise typer.Exit(1)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Name and value of ``NAME=VALUE``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"--set {text!r}: write NAME=VALUE")
+    return name, value
+
+
+def set_all(camera: "Camera", settings: list[tuple[str, str]]) -> None:
+    """Set features, each text read as its feature wants it."""
+    from smartqc._features import from_text
+
+    for name, text in settings:
+        camera[name] = from_text(camera[name], text)
+
+
+def _tell(loaded: "Loaded", path: Path) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    print(f"{path}: {loaded.restored} settings restored")
+    console = Console(highlight=False)
+    for one in loaded.unrestored:
+        said = Text(f"  {one.name} = {one.wanted}", style="bold")
+        console.print(said.append(f"  {one.problem}", style="yellow"), soft_wrap=True)
+
+
+def _show(uri: str, features: "list[Feature]", seen: list[str], grep: str) -> None:
     from rich.console import Console
     from rich.text import Text
     from rich.tree import Tree
 
-    import smartqc
-
-    levels = ["beginner", "expert", "guru", "invisible"]
-    if visibility.lower() not in levels:
-        raise typer.BadParameter(f"{visibility!r} is none of {', '.join(levels)}")
-    seen = levels[: levels.index(visibility.lower()) + 1]
-    settings = [_setting(text) for text in setting or ()]
-
-    with smartqc.Camera(uri) as camera:
-        for name, text in settings:
-            # What looks like a number may be a text, such as a user's name for the camera.
-            feature = camera[name]
-            is_text = feature.kind == "IString" or text in feature.entries
-            camera[name] = text if is_text else _parsed(text)
-        tree = Tree(Text(uri, style="bold"), guide_style="dim")
-        branches: dict[tuple[str, ...], Tree] = {}
-        for feature in camera.features():
-            hidden = feature.visibility.lower() not in seen
-            if hidden or feature.access == "NI" or grep.lower() not in feature.name.lower():
-                continue
-            _branch(branches, tree, tuple(feature.category)).add(_described(feature))
+    tree = Tree(Text(uri, style="bold"), guide_style="dim")
+    branches: dict[tuple[str, ...], Tree] = {}
+    for feature in features:
+        hidden = feature.visibility.lower() not in seen
+        if hidden or feature.access == "NI" or grep.lower() not in feature.name.lower():
+            continue
+        _branch(branches, tree, tuple(feature.category)).add(_described(feature))
     console = Console(highlight=False)
     if not console.is_terminal:
         # A file or a pipe has no edge at which a line would have to be folded.
@@ -72,28 +122,10 @@ def _branch(
     return branches[category]
 
 
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise typer.BadParameter(f"--set {text!r}: write NAME=VALUE")
-    return name, value
-
-
-def _parsed(value: str) -> bool | int | float | str:
-    """The value as the type it looks like."""
-    if value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    for number in (int, float):
-        try:
-            return number(value)
-        except ValueError:
-            continue
-    return value
-
-
 def _described(feature: "Feature") -> "Text":
     from rich.text import Text
 
+    from smartqc._features import limits, value_text, why_not
     from smartqc.errors import FeatureError
 
     said = Text(feature.name)
@@ -101,53 +133,16 @@ def _described(feature: "Feature") -> "Text":
         said.append("()")
     elif feature.access in ("RW", "RO"):
         try:
-            value = _written(feature.value)
+            value = value_text(feature.value)
         except FeatureError as error:
             return said.append(f"  {error}", style="yellow")
         said.append(" = ", style="dim")
         said.append(value, style="bold" if feature.access == "RW" else "")
         if feature.unit:
             said.append(f" {feature.unit}")
-    limits = _limits(feature)
-    return said.append(f"  {limits}", style="dim") if limits else said
-
-
-def _limits(feature: "Feature") -> str:
-    words = []
-    if feature.access == "RO":
-        # What can't be set needs no limits.
-        pass
-    elif feature.entries:
-        words.append(" | ".join(feature.entries))
-    elif feature.min is not None and feature.max is not None and _is_limited(feature):
-        words.append(f"{_written(feature.min)} .. {_written(feature.max)}")
-        if feature.increment not in (None, 1, 0):
-            words.append(f"step {_written(feature.increment)}")
-    if feature.access != "RW" and (feature.kind, feature.access) != ("ICommand", "WO"):
-        access = {"RO": "read only", "WO": "write only", "NA": "not available now"}
-        said = access.get(feature.access, feature.access)
-        # That a register is read only, or a value computed, is what everybody expects.
-        why = feature.access_reason or ""
-        if feature.access == "NA":
-            words.append(why or said)
-        else:
-            words.append(f"{said}: {why}" if "=" in why else said)
-    return ", ".join(words)
-
-
-def _is_limited(feature: "Feature") -> bool:
-    """Whether the limits are more than what fits the number's type."""
-    least, greatest = feature.min or 0, feature.max or 0
-    if feature.kind == "IInteger":
-        return least > -(2**63) or greatest < 2**63 - 1
-    return least > -FLOAT32_MAX or greatest < FLOAT32_MAX
-
-
-def _written(value: bool | int | float | str | bytes | None) -> str:
-    if isinstance(value, bytes):
-        return value.hex() if len(value) <= 16 else f"{value[:16].hex()}... ({len(value)} bytes)"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.9g}"
-    return str(value) if value != "" else '""'
+    words = ", ".join(text for text in (limits(feature), why_not(feature)) if text)
+    selected = f"selected by {', '.join(feature.selectors)}" if feature.selectors else ""
+    for text in (words, selected):
+        if text:
+            said.append(f"  {text}", style="dim")
+    return said

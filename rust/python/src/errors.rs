@@ -39,11 +39,16 @@ pub(crate) fn to_py(error: Error) -> PyErr {
         Error::Model { .. } => "ModelError",
         Error::Device { .. } => "DeviceError",
     };
+    raised(class, error.to_string())
+}
+
+/// An instance of a class of `smartqc.errors`.
+pub(crate) fn raised(class: &str, message: String) -> PyErr {
     Python::attach(|py| {
         let raised = py
             .import("smartqc.errors")
             .and_then(|module| module.getattr(class))
-            .and_then(|class| class.call1((error.to_string(),)));
+            .and_then(|class| class.call1((message,)));
         match raised {
             Ok(instance) => PyErr::from_value(instance),
             Err(why) => why,

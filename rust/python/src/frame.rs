@@ -1,20 +1,27 @@
 //! `Frame`: a picture and what is known of it.
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyByteArray;
 use smartqc_core::frame::{Frame, FrameInfo};
+use smartqc_core::prepare::{self, Depth, Dtype, Layout, Plan, Resize, Spec};
+use smartqc_core::record::picture_file;
 
+use crate::arrays::Picture;
 use crate::errors::to_py;
 use crate::pixels::{Held, Pixels};
+use crate::process::{Owned, no_pickle};
 
 #[pyclass(frozen, module = "smartqc._native", name = "Frame")]
 pub(crate) struct PyFrame {
-    held: Held,
+    held: Owned<Held>,
 }
 
 impl PyFrame {
     pub(crate) fn new(held: Held) -> Self {
-        Self { held }
+        Self { held: Owned::new(held) }
     }
 
     pub(crate) fn frame(&self) -> &Frame {
@@ -34,12 +41,65 @@ pub(crate) fn asarray<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> 
         .map(|function| function.bind(py))
 }
 
+/// Writes uint8, (height, width, 3), as a PNG or TIFF file.
+#[pyfunction]
+pub(crate) fn write_rgb(py: Python<'_>, path: PathBuf, rgb: &Bound<'_, PyAny>) -> PyResult<()> {
+    let picture = Picture::of(rgb, Some("RGB8"))?;
+    let (width, bytes) = (picture.width, picture.bytes());
+    py.detach(|| picture_file::write_rgb(&path, width, bytes)).map_err(to_py)
+}
+
+/// An array of its own, of so many bytes, which `fill` writes without the GIL.
+fn filled<'py>(
+    py: Python<'py>,
+    (dtype, shape): (&str, &[usize]),
+    bytes: usize,
+    fill: impl FnOnce(&mut [u8]) -> smartqc_core::error::Result<()> + Send,
+) -> PyResult<Bound<'py, PyAny>> {
+    let array = PyByteArray::new_with(py, bytes, |out| py.detach(|| fill(out)).map_err(to_py))?;
+    let flat = py.import("numpy")?.call_method1("frombuffer", (array, dtype))?;
+    flat.call_method1("reshape", (shape.to_vec(),))
+}
+
 #[pymethods]
 impl PyFrame {
     #[getter]
     fn pixels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let pixels = Pixels::new(self.held.clone()).map_err(to_py)?;
+        let pixels = Pixels::new(Held::clone(&self.held)).map_err(to_py)?;
         asarray(py)?.call1((Bound::new(py, pixels)?,))
+    }
+
+    /// As `smartqc.prepare` would do it, in the picture's own size.
+    fn to_rgb<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let info = self.info();
+        let (width, height) = (info.width, info.height);
+        let spec = Spec {
+            depth: Some(Depth::Eight),
+            dtype: Dtype::Uint8,
+            layout: Layout::Nhwc,
+            ..Spec::new(Resize::Nearest, [width, height])
+        };
+        let mut plan = Plan::new(&spec, width, height, info.pixel_format).map_err(to_py)?;
+        let shape = plan.row_shape();
+        let bytes = plan.row_bytes();
+        filled(py, ("u1", &shape), bytes, |row| plan.run_frame(self.frame(), row))
+    }
+
+    /// One sample a pixel, whatever the packing.
+    fn unpacked<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let info = self.info();
+        let shape = [info.height as usize, info.width as usize];
+        let mut samples = vec![0_u16; shape[0] * shape[1]];
+        filled(py, ("<u2", &shape), 2 * samples.len(), |out| {
+            prepare::unpack(self.frame(), &mut samples)?;
+            let places = out.chunks_exact_mut(2).zip(&samples);
+            places.for_each(|(place, sample)| place.copy_from_slice(&sample.to_le_bytes()));
+            Ok(())
+        })
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| picture_file::write(&path, self.frame())).map_err(to_py)
     }
 
     #[getter]
@@ -83,7 +143,7 @@ impl PyFrame {
     }
 
     #[getter]
-    fn device_ns(&self) -> Option<i64> {
+    fn timestamp_ns(&self) -> Option<i64> {
         self.info().device_ns
     }
 
@@ -105,6 +165,15 @@ impl PyFrame {
     #[getter]
     fn address(&self) -> usize {
         self.held.frame().image().as_ptr().addr()
+    }
+
+    /// Drawing is Python's.
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("smartqc._html")?.call_method1("frame", (slf,))
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(no_pickle("Frame", "send frame.pixels, which is pickled as a copy"))
     }
 
     fn __repr__(&self) -> String {

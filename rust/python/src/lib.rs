@@ -10,9 +10,11 @@ mod examine;
 mod frame;
 mod head;
 mod line;
+mod logging;
 mod pixels;
 mod plug;
 mod prepare;
+mod process;
 mod view;
 mod waiting;
 
@@ -25,15 +27,20 @@ mod _native {
     #[pymodule_export]
     use crate::belt::{PyBelt, faults, plan, rehearse};
     #[pymodule_export]
-    use crate::camera::{PyCamera, PyCameraInfo, PyFeature, add_producer_folder, py_discover};
+    use crate::camera::{
+        PyCamera, PyCameraInfo, PyCameraStats, PyFeature, PyLoaded, PyUnrestored,
+        add_producer_folder, py_discover, trigger_all,
+    };
     #[pymodule_export]
     use crate::device::{PyDevice, actuator_facts, check_actuator_fact};
     #[pymodule_export]
     use crate::examine::{PyExaminer, read_photo};
     #[pymodule_export]
-    use crate::frame::PyFrame;
+    use crate::frame::{PyFrame, write_rgb};
     #[pymodule_export]
     use crate::line::{PyEvent, PyInspection, PyLine, schema};
+    #[pymodule_export]
+    use crate::logging::flush_log;
     #[pymodule_export]
     use crate::view::PyView;
 
@@ -43,6 +50,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::head::register();
+        crate::logging::begin(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

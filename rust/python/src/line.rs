@@ -19,12 +19,13 @@ use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
 use crate::plug;
+use crate::process::{self, Owned, is_forked, no_pickle};
 use crate::view::PyView;
 use crate::waiting::{seconds, wait, without_gil};
 
 /// One part, judged.
 #[pyclass(frozen, module = "smartqc._native", name = "Inspection")]
-pub(crate) struct PyInspection(line::Inspection);
+pub(crate) struct PyInspection(Owned<line::Inspection>);
 
 fn between_s(from_ns: Option<i64>, to_ns: Option<i64>) -> Option<f64> {
     Some((to_ns? - from_ns?) as f64 / 1e9)
@@ -184,9 +185,12 @@ impl PyEvent {
     }
 }
 
+/// Of what [`process::check`] speaks.
+const LINE: &str = "a line";
+
 /// A line; the Python class of that name builds on it.
 #[pyclass(frozen, subclass, module = "smartqc._native", name = "Line")]
-pub(crate) struct PyLine(line::Line);
+pub(crate) struct PyLine(Owned<line::Line>);
 
 /// JSON schema of `line.toml` or `recipe.toml`, for editors.
 #[pyfunction]
@@ -200,7 +204,9 @@ pub(crate) fn schema(file: &str) -> PyResult<String> {
 
 impl Drop for PyLine {
     fn drop(&mut self) {
-        without_gil(|| self.0.abort());
+        if !is_forked() {
+            without_gil(|| self.0.abort());
+        }
     }
 }
 
@@ -231,26 +237,29 @@ impl PyLine {
         library: Option<PathBuf>,
         plug: Py<PyAny>,
     ) -> PyResult<Self> {
+        process::check(LINE)?;
         let plant = self::plant(plant, &base)?;
         let product = self::product(recipe, &base)?;
         let plugged = |uri: &str, name: &str, options: &[(String, String)]| {
             plug::open(&plug, uri, name, options)
         };
         py.detach(|| line::Line::open_with(plant, &product, library.as_deref(), &plugged))
-            .map(Self)
+            .map(|line| Self(Owned::new(line)))
             .map_err(to_py)
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
+        process::check(LINE)?;
         py.detach(|| self.0.start()).map_err(to_py)
     }
 
     #[pyo3(signature = (*, timeout_s = None))]
     fn next(&self, py: Python<'_>, timeout_s: Option<f64>) -> PyResult<Option<PyInspection>> {
+        process::check(LINE)?;
         let timeout = timeout_s.map(|value| seconds("timeout_s", value)).transpose()?;
         py.detach(|| self.0.was_started()).map_err(to_py)?;
         let next = wait(py, timeout, |slice| match self.0.next(slice)? {
-            Next::Inspection(inspection) => Ok(Some(Some(PyInspection(*inspection)))),
+            Next::Inspection(inspection) => Ok(Some(Some(PyInspection(Owned::new(*inspection))))),
             Next::Ended => Ok::<_, Error>(Some(None)),
             Next::Nothing => Ok(None),
         })?;
@@ -273,6 +282,7 @@ impl PyLine {
         pixel_format: Option<&str>,
         timeout_s: f64,
     ) -> PyResult<()> {
+        process::check(LINE)?;
         let timeout = seconds("timeout_s", timeout_s)?;
         let picture = Picture::of(array, pixel_format)?;
         let (size, format) = ([picture.width, picture.height], picture.format);
@@ -289,11 +299,19 @@ impl PyLine {
             .map_err(to_py)
     }
 
-    fn stop(&self, py: Python<'_>) {
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        process::check(LINE)?;
         py.detach(|| self.0.stop());
+        Ok(())
+    }
+
+    fn lost(&self, py: Python<'_>, frames: u64) -> PyResult<()> {
+        process::check(LINE)?;
+        py.detach(|| self.0.lost(frames)).map_err(to_py)
     }
 
     fn announce(&self, py: Python<'_>) -> PyResult<()> {
+        process::check(LINE)?;
         py.detach(|| self.0.announce()).map_err(to_py)
     }
 
@@ -305,15 +323,19 @@ impl PyLine {
         class_name: Option<&str>,
         timeout_s: f64,
     ) -> PyResult<()> {
+        process::check(LINE)?;
         let timeout = seconds("timeout_s", timeout_s)?;
         py.detach(|| self.0.challenge(parts, class_name, timeout)).map_err(to_py)
     }
 
-    fn reset(&self, py: Python<'_>) {
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        process::check(LINE)?;
         py.detach(|| self.0.reset());
+        Ok(())
     }
 
     fn set_threshold(&self, py: Python<'_>, name: &str, value: f32) -> PyResult<f32> {
+        process::check(LINE)?;
         py.detach(|| self.0.set_threshold(name, value)).map_err(to_py)
     }
 
@@ -323,21 +345,25 @@ impl PyLine {
         recipe: &Bound<'_, PyAny>,
         base: PathBuf,
     ) -> PyResult<()> {
+        process::check(LINE)?;
         let product = product(recipe, &base)?;
         py.detach(|| self.0.load_recipe(&product)).map_err(to_py)
     }
 
     #[getter]
-    fn contract(&self, py: Python<'_>) -> String {
-        py.detach(|| self.0.recipe()).contract_text()
+    fn contract(&self, py: Python<'_>) -> PyResult<String> {
+        process::check(LINE)?;
+        Ok(py.detach(|| self.0.recipe()).contract_text())
     }
 
     #[getter]
-    fn ended(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.0.ended())
+    fn ended(&self, py: Python<'_>) -> PyResult<bool> {
+        process::check(LINE)?;
+        Ok(py.detach(|| self.0.ended()))
     }
 
-    fn events(&self, py: Python<'_>) -> Vec<PyEvent> {
+    fn events(&self, py: Python<'_>) -> PyResult<Vec<PyEvent>> {
+        process::check(LINE)?;
         let event = |event: line::Event| PyEvent {
             at_ns: event.at_ns,
             kind: event.kind,
@@ -345,11 +371,12 @@ impl PyLine {
             part_id: event.part,
             disposition: event.disposition.map(|disposition| disposition.as_str()),
         };
-        py.detach(|| self.0.events()).into_iter().map(event).collect()
+        Ok(py.detach(|| self.0.events()).into_iter().map(event).collect())
     }
 
     /// A dictionary; the Python class makes its `Stats` of it.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        process::check(LINE)?;
         let stats = py.detach(|| self.0.stats());
         let out = PyDict::new(py);
         let counts = &stats.counts;
@@ -438,6 +465,7 @@ impl PyLine {
         py: Python<'py>,
         bad: Vec<u64>,
     ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        process::check(LINE)?;
         let rows = py.detach(|| self.0.ledger(&|picture| bad.contains(&picture)));
         let row = |row: line::LedgerRow| {
             let out = PyDict::new(py);
@@ -458,6 +486,9 @@ impl PyLine {
 
     /// A Ctrl-C while draining aborts.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if is_forked() {
+            return Ok(());
+        }
         py.detach(|| self.0.stop());
         let drained =
             wait(py, None, |slice| Ok::<_, Error>(self.0.wait_drained(slice).then_some(())));
@@ -470,7 +501,13 @@ impl PyLine {
     }
 
     fn abort(&self, py: Python<'_>) {
-        py.detach(|| self.0.abort());
+        if !is_forked() {
+            py.detach(|| self.0.abort());
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(no_pickle("Line", "send its files, and open it where it is used"))
     }
 }
 

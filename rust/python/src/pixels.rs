@@ -13,6 +13,7 @@ use smartqc_core::frame::{Frame, Kept};
 use smartqc_core::prepare::FORMATS;
 
 use crate::arrays::Form;
+use crate::process::Owned;
 
 /// What keeps the slot: a frame of its own, or one within a line's quota.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ const WORD: &CStr = c"<H";
 /// Exports one frame; NumPy's array over it is what `prepare` takes for the frame's format.
 #[pyclass(frozen, module = "smartqc._native")]
 pub(crate) struct Pixels {
-    held: Held,
+    held: Owned<Held>,
     shape: [ffi::Py_ssize_t; 3],
     strides: [ffi::Py_ssize_t; 3],
     dimensions: c_int,
@@ -71,7 +72,7 @@ impl Pixels {
                 });
             }
         };
-        Ok(Self { held, shape, strides, dimensions, item_bytes })
+        Ok(Self { held: Owned::new(held), shape, strides, dimensions, item_bytes })
     }
 
     fn bytes(&self) -> ffi::Py_ssize_t {

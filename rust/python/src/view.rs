@@ -8,17 +8,18 @@ use smartqc_core::outcome::ViewVerdict;
 
 use crate::frame::PyFrame;
 use crate::pixels::Held;
+use crate::process::Owned;
 
 /// One view.
 #[pyclass(frozen, module = "smartqc._native", name = "View")]
 pub(crate) struct PyView {
     camera: String,
-    seen: ViewSeen,
+    seen: Owned<ViewSeen>,
 }
 
 impl PyView {
     pub(crate) fn new(camera: String, seen: ViewSeen) -> Self {
-        Self { camera, seen }
+        Self { camera, seen: Owned::new(seen) }
     }
 
     fn detections(&self) -> &[Detection] {

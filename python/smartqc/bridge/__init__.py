@@ -1,0 +1,1 @@
+"""Frames of other software on a line: one module for each, which that software must bring."""

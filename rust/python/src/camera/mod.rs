@@ -1,0 +1,360 @@
+//! A camera by itself, without a line.
+
+mod feature;
+mod info;
+mod saved;
+mod trigger;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::{PyStopIteration, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use smartqc_core::error::Error;
+use smartqc_core::source::features::Kind;
+use smartqc_core::source::gentl::GentlSource;
+use smartqc_core::source::{Source, SourceEvent};
+
+use self::feature::{Remote, from_object};
+use crate::errors::to_py;
+use crate::frame::PyFrame;
+use crate::pixels::Held;
+use crate::process::{self, Owned, is_forked, no_pickle};
+use crate::waiting::{seconds, wait, without_gil};
+
+pub(crate) use self::feature::PyFeature;
+pub(crate) use self::info::{PyCameraInfo, add_producer_folder, py_discover};
+pub(crate) use self::saved::{PyLoaded, PyUnrestored};
+pub(crate) use self::trigger::trigger_all;
+
+/// Who waits for frames looks this often whether somebody else wants the camera.
+const GIVE_WAY: Duration = Duration::from_micros(100);
+
+/// One open camera.
+#[pyclass(frozen, module = "smartqc._native", name = "Camera")]
+pub(crate) struct PyCamera {
+    uri: String,
+    remote: Arc<Remote>,
+    state: Mutex<Owned<Option<State>>>,
+    /// How many wait for `state` beside those who wait for frames, and go first.
+    wanted: AtomicUsize,
+    started: AtomicBool,
+    counts: Counts,
+}
+
+struct State {
+    source: GentlSource,
+}
+
+/// What came from the camera since it was opened.
+#[derive(Default)]
+struct Counts {
+    frames: AtomicU64,
+    incomplete: AtomicU64,
+    /// Numbered by the camera, never delivered.
+    lost: AtomicU64,
+}
+
+/// How a camera goes; the producer's own counts beside ours.
+#[pyclass(frozen, get_all, module = "smartqc._native", name = "CameraStats")]
+pub(crate) struct PyCameraStats {
+    frames: u64,
+    incomplete: u64,
+    lost: u64,
+    slots: usize,
+    held: usize,
+    producer: Py<PyDict>,
+}
+
+#[pymethods]
+impl PyCameraStats {
+    fn __repr__(&self) -> String {
+        format!(
+            "<CameraStats {} frames, {} incomplete, {} lost, {} of {} slots held, producer: {}>",
+            self.frames, self.incomplete, self.lost, self.held, self.slots, self.producer
+        )
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PyCamera {
+    /// The state, for whoever does not wait for frames.
+    fn state(&self) -> MutexGuard<'_, Owned<Option<State>>> {
+        self.wanted.fetch_add(1, Ordering::AcqRel);
+        let state = lock(&self.state);
+        self.wanted.fetch_sub(1, Ordering::AcqRel);
+        state
+    }
+
+    fn begun<'a>(&self, state: &'a mut Option<State>) -> Result<&'a mut State, Error> {
+        let state = state.as_mut().ok_or_else(|| Error::Closed { what: self.uri.clone() })?;
+        if !self.started.load(Ordering::Acquire) {
+            state.source.start()?;
+            self.started.store(true, Ordering::Release);
+        }
+        Ok(state)
+    }
+
+    /// Begins to deliver, unless it does so already.
+    fn begin(&self) -> Result<(), Error> {
+        if !self.started.load(Ordering::Acquire) {
+            self.begun(&mut self.state())?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a frame; lost ones are counted on the way, and the frame that showed them follows
+    /// at once.
+    fn next(&self, slice: Duration) -> Result<Option<PyFrame>, Error> {
+        let until = Instant::now() + slice;
+        while self.wanted.load(Ordering::Acquire) > 0 {
+            thread::sleep(GIVE_WAY);
+        }
+        let mut state = lock(&self.state);
+        let state = self.begun(&mut state)?;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match state.source.next(left)? {
+                Some(SourceEvent::Frame(frame)) => {
+                    self.counts.frames.fetch_add(1, Ordering::Relaxed);
+                    let incomplete = frame.info().incomplete.into();
+                    self.counts.incomplete.fetch_add(incomplete, Ordering::Relaxed);
+                    return Ok(Some(PyFrame::new(Held::Frame(frame))));
+                }
+                // The frame after the gap is there already.
+                Some(SourceEvent::Gap { lost }) => {
+                    self.counts.lost.fetch_add(lost, Ordering::Relaxed);
+                }
+                Some(SourceEvent::Lost { why }) => {
+                    return Err(Error::CameraLost { uri: self.uri.clone(), problem: why });
+                }
+                Some(SourceEvent::End) => return Ok(None),
+                None if Instant::now() < until => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn give_back(&self) {
+        self.remote.close();
+        let state = std::mem::replace(&mut *self.state(), Owned::new(None));
+        self.started.store(false, Ordering::Release);
+        // Stops, revokes and closes, as a source does when it is dropped.
+        drop(state);
+    }
+}
+
+impl Drop for PyCamera {
+    fn drop(&mut self) {
+        if !is_forked() {
+            without_gil(|| self.give_back());
+        }
+    }
+}
+
+#[pymethods]
+impl PyCamera {
+    #[new]
+    #[pyo3(signature = (uri, *, slots = 8))]
+    fn new(py: Python<'_>, uri: &str, slots: usize) -> PyResult<Self> {
+        if slots == 0 || slots > 4096 {
+            return Err(PyValueError::new_err(format!("slots = {slots}: give 1 to 4096")));
+        }
+        process::check(uri)?;
+        let source = py.detach(|| GentlSource::open(uri, slots)).map_err(to_py)?;
+        Ok(Self {
+            uri: uri.into(),
+            remote: Arc::new(Remote::new(uri, source.control())),
+            state: Mutex::new(Owned::new(Some(State { source }))),
+            wanted: AtomicUsize::new(0),
+            started: AtomicBool::new(false),
+            counts: Counts::default(),
+        })
+    }
+
+    #[getter]
+    fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    #[getter]
+    fn lost(&self) -> u64 {
+        self.counts.lost.load(Ordering::Relaxed)
+    }
+
+    #[getter]
+    fn stats(&self, py: Python<'_>) -> PyResult<PyCameraStats> {
+        process::check(&self.uri)?;
+        let (slots, held, said) = py
+            .detach(|| {
+                let state = self.state();
+                let closed = || Error::Closed { what: self.uri.clone() };
+                let source = &state.as_ref().ok_or_else(closed)?.source;
+                let held = source.memory().map_or(0, |slots| slots.held());
+                Ok((source.slots(), held, source.statistics().unwrap_or_default()))
+            })
+            .map_err(to_py)?;
+        let producer = PyDict::new(py);
+        let answers = [
+            ("delivered", said.delivered),
+            ("underrun", said.underrun),
+            ("announced", said.announced),
+            ("queued", said.queued),
+            ("awaiting", said.awaiting),
+        ];
+        for (name, count) in answers {
+            if let Some(count) = count {
+                producer.set_item(name, count)?;
+            }
+        }
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Ok(PyCameraStats {
+            frames: count(&self.counts.frames),
+            incomplete: count(&self.counts.incomplete),
+            lost: count(&self.counts.lost),
+            slots,
+            held,
+            producer: producer.unbind(),
+        })
+    }
+
+    fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<PyFeature> {
+        process::check(&self.uri)?;
+        let control = self.remote.control().map_err(to_py)?;
+        let feature = py.detach(|| control.features().describe(name)).map_err(to_py)?;
+        Ok(PyFeature::new(feature, &self.remote))
+    }
+
+    fn __setitem__(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        process::check(&self.uri)?;
+        let control = self.remote.control().map_err(to_py)?;
+        let value = from_object(value)?;
+        py.detach(|| control.features().set(name, &value)).map_err(to_py)
+    }
+
+    fn __contains__(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        process::check(&self.uri)?;
+        let control = self.remote.control().map_err(to_py)?;
+        Ok(py.detach(|| control.features().has(name)))
+    }
+
+    fn features(&self, py: Python<'_>) -> PyResult<Vec<PyFeature>> {
+        process::check(&self.uri)?;
+        let control = self.remote.control().map_err(to_py)?;
+        let tree = py.detach(|| control.features().tree());
+        Ok(tree.into_iter().map(|feature| PyFeature::new(feature, &self.remote)).collect())
+    }
+
+    /// What may stand in the brackets; those that a selector selects also with each of its entries.
+    fn _ipython_key_completions_(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        process::check(&self.uri)?;
+        let control = self.remote.control().map_err(to_py)?;
+        Ok(py.detach(|| {
+            let features = control.features();
+            let mut names = Vec::new();
+            for name in features.names() {
+                let selectors = features.selectors(&name);
+                names.push(name.clone());
+                let [selector] = selectors.as_slice() else { continue };
+                let Ok(selector) = features.describe(selector) else { continue };
+                if selector.kind == Kind::Enumeration && selector.name != name {
+                    names.extend(selector.entries.iter().map(|entry| format!("{name}[{entry}]")));
+                }
+            }
+            names
+        }))
+    }
+
+    /// Drawing is Python's.
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("smartqc._html")?.call_method1("camera", (slf,))
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        process::check(&self.uri)?;
+        py.detach(|| self.begin()).map_err(to_py)
+    }
+
+    #[pyo3(signature = (*, timeout_s = 1.0))]
+    fn grab(&self, py: Python<'_>, timeout_s: f64) -> PyResult<PyFrame> {
+        process::check(&self.uri)?;
+        let timeout = seconds("timeout_s", timeout_s)?;
+        let frame = wait(py, Some(timeout), |slice| self.next(slice))?.map_err(to_py)?;
+        let silent = || Error::SourceSilent { uri: self.uri.clone(), waited: timeout };
+        frame.ok_or_else(|| to_py(silent()))
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<PyFrame> {
+        process::check(&self.uri)?;
+        match wait(py, None, |slice| self.next(slice))? {
+            Ok(frame) => Ok(frame.expect("an endless wait ends with a frame")),
+            // Closed from another thread: the end, and no error.
+            Err(Error::Closed { .. }) => Err(PyStopIteration::new_err(())),
+            Err(why) => Err(to_py(why)),
+        }
+    }
+
+    fn trigger(&self, py: Python<'_>) -> PyResult<()> {
+        trigger::trigger(py, &[self]).map(|_| ())
+    }
+
+    fn save(&self, py: Python<'_>, path: std::path::PathBuf) -> PyResult<usize> {
+        process::check(&self.uri)?;
+        let control = self.remote.control().map_err(to_py)?;
+        py.detach(|| saved::save(&control, &path)).map_err(to_py)
+    }
+
+    #[pyo3(signature = (path, *, strict = true))]
+    fn load(&self, py: Python<'_>, path: std::path::PathBuf, strict: bool) -> PyResult<PyLoaded> {
+        process::check(&self.uri)?;
+        let control = self.remote.control().map_err(to_py)?;
+        let loaded = py.detach(|| saved::load(&control, &path, strict)).map_err(to_py)?;
+        PyLoaded::new(py, loaded)
+    }
+
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        process::check(&self.uri)?;
+        py.detach(|| {
+            let mut state = self.state();
+            if let Some(state) = &mut **state {
+                state.source.stop();
+                self.started.store(false, Ordering::Release);
+            }
+        });
+        Ok(())
+    }
+
+    fn close(&self, py: Python<'_>) {
+        // A forked child has nothing to close.
+        if !is_forked() {
+            py.detach(|| self.give_back());
+        }
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) {
+        self.close(py);
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(no_pickle("Camera", "send its uri, and open it where it is used"))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Camera {}>", self.uri)
+    }
+}
