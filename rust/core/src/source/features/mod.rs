@@ -285,11 +285,15 @@ impl Features {
     /// [`Error::Feature`] when a selector can't be put back.
     pub fn save(&self) -> Result<Saved> {
         let _turn = self.lock_turn();
+        self.settings()
+    }
+
+    fn settings(&self) -> Result<Saved> {
         let marked = self.map.marks_streamable();
         let saved = if marked { self.map.save() } else { self.map.save_all() };
         saved.map_err(|error| Error::Feature {
             uri: self.uri.clone(),
-            feature: "its settings".to_owned(),
+            feature: "(its settings)".to_owned(),
             problem: error.to_string(),
         })
     }
