@@ -14,7 +14,7 @@ MODEL = {"file": str(HERE / "models" / "screws.onnx"), "thresholds": {"defect": 
 MODEL |= {"prepare": {"resize": "area", "size": [160, 208]}}  # of every camera, none being named
 JET = {"name": "jet", "uri": "simulated:", "at_mm": 900, "face_mm": 20}
 JET |= {"dead_ms": 6, "hit_ms": 8, "occupied_ms": 14, "recover_ms": 10}
-BELT = {"max_speed_mm_s": 1100, "part_mm": 60, "least_gap_mm": 60, "mm_per_count": 0.1}
+BELT = {"max_speed_mm_s": 550, "part_mm": 60, "least_gap_mm": 60, "mm_per_count": 0.1}
 
 
 def camera(name: str, at_mm: float) -> dict[str, object]:
@@ -30,7 +30,7 @@ line = qc.Line(
     parts={"announced_by": "sensor", "sensor": "simulated:eye"},
     verdict={"combine": "any"},  # one camera that rejects is enough
     reject=[JET],
-    simulation={"parts": 12, "speed_mm_s": 1000, "gap_mm": [60, 80], "pictures": [0, 1, 2, 6]},
+    simulation={"parts": 8, "speed_mm_s": 500, "gap_mm": [60, 80], "pictures": [0, 1, 2, 6]},
 )
 with line:
     for part in line:

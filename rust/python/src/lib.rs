@@ -28,15 +28,15 @@ mod _native {
     use crate::belt::{PyBelt, faults, plan, rehearse};
     #[pymodule_export]
     use crate::camera::{
-        PyCamera, PyCameraInfo, PyCameraStats, PyFeature, PyLoaded, PyUnrestored,
-        add_producer_folder, py_discover, trigger_all,
+        PyCamera, PyCameraEvent, PyCameraInfo, PyCameraStats, PyClockReading, PyFeature, PyLoaded,
+        PyUnrestored, add_producer_folder, py_discover, trigger_all,
     };
     #[pymodule_export]
     use crate::device::{PyDevice, actuator_facts, check_actuator_fact};
     #[pymodule_export]
     use crate::examine::{PyExaminer, read_photo};
     #[pymodule_export]
-    use crate::frame::{PyFrame, write_rgb};
+    use crate::frame::{PyFrame, PyFramePart, write_rgb};
     #[pymodule_export]
     use crate::line::{PyEvent, PyInspection, PyLine, schema};
     #[pymodule_export]

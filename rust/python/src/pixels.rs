@@ -9,7 +9,7 @@ use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use smartqc_core::error::Error;
-use smartqc_core::frame::{Frame, Kept};
+use smartqc_core::frame::{Frame, Kept, Part, PixelFormat};
 use smartqc_core::prepare::FORMATS;
 
 use crate::arrays::Form;
@@ -38,6 +38,8 @@ const WORD: &CStr = c"<H";
 #[pyclass(frozen, module = "smartqc._native")]
 pub(crate) struct Pixels {
     held: Owned<Held>,
+    /// Which of a multi-part frame; the picture itself unless given.
+    part: Option<usize>,
     shape: [ffi::Py_ssize_t; 3],
     strides: [ffi::Py_ssize_t; 3],
     dimensions: c_int,
@@ -48,31 +50,58 @@ impl Pixels {
     /// Of every format whose pixels are whole bytes; packed ones have no array view.
     pub(crate) fn new(held: Held) -> Result<Self, Error> {
         let info = *held.frame().info();
-        let [height, width, stride] = [info.height as usize, info.width as usize, info.stride]
-            .map(|length| length as ffi::Py_ssize_t);
-        let (shape, strides, dimensions, item_bytes) = match Form::of(info.pixel_format) {
+        Self::of(held, None, (info.width, info.height, info.stride), info.pixel_format)
+    }
+
+    /// One part of a multi-part frame, which must be there.
+    pub(crate) fn of_part(held: Held, index: usize, part: &Part) -> Result<Self, Error> {
+        let size = (part.width, part.height, part.stride);
+        Self::of(held, Some(index), size, part.pixel_format)
+    }
+
+    fn of(
+        held: Held,
+        part: Option<usize>,
+        (width, height, stride): (u32, u32, usize),
+        format: PixelFormat,
+    ) -> Result<Self, Error> {
+        let [height, width, stride] =
+            [height as usize, width as usize, stride].map(|length| length as ffi::Py_ssize_t);
+        let (shape, strides, dimensions, item_bytes) = match Form::of(format) {
             Some(Form::Flat) => ([height, width, 1], [stride, 1, 1], 2, 1),
             Some(Form::Words) => ([height, width, 1], [stride, 2, 2], 2, 2),
             Some(Form::Channels(count)) => {
                 let count = count as ffi::Py_ssize_t;
                 ([height, width, count], [stride, count, 1], 3, 1)
             }
-            Some(Form::Planes) => ([3, height, width], [stride * height, stride, 1], 3, 1),
-            Some(Form::Packed) | None => {
+            // A part's planes are not known to be all there.
+            Some(Form::Planes) if part.is_none() => {
+                ([3, height, width], [stride * height, stride, 1], 3, 1)
+            }
+            Some(Form::Packed | Form::Planes) | None => {
                 let whole = FORMATS.iter().filter(|(format, _)| {
                     Form::of(*format).is_some_and(|form| form != Form::Packed)
                 });
                 let names: Vec<&str> = whole.map(|(_, name)| *name).collect();
                 return Err(Error::UnsupportedFormat {
-                    format: info.pixel_format.to_string(),
+                    format: format.to_string(),
                     supported: format!(
-                        "{}; smartqc.prepare takes the frame itself",
+                        "{}; smartqc.prepare takes the frame itself, and unpacked() its samples",
                         names.join(", ")
                     ),
                 });
             }
         };
-        Ok(Self { held: Owned::new(held), shape, strides, dimensions, item_bytes })
+        Ok(Self { held: Owned::new(held), part, shape, strides, dimensions, item_bytes })
+    }
+
+    /// The bytes that the first pixel begins; shape and strides lie within them.
+    fn image(&self) -> &[u8] {
+        let frame = self.held.frame();
+        match self.part {
+            None => frame.image(),
+            Some(index) => frame.part(index).unwrap_or(&[]),
+        }
     }
 
     fn bytes(&self) -> ffi::Py_ssize_t {
@@ -119,7 +148,7 @@ impl Pixels {
         if asks(ffi::PyBUF_F_CONTIGUOUS) {
             return Err(PyBufferError::new_err("pixels lie row after row, not in Fortran's order"));
         }
-        let image = this.held.frame().image();
+        let image = this.image();
         // SAFETY: `view` is Python's and not null. The image outlives the view, since `obj` holds
         // this object, which holds the slot; shape and strides live in this object, which is frozen
         // and never moves; Python does not write through them.

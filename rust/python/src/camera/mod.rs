@@ -1,18 +1,18 @@
 //! A camera by itself, without a line.
 
+mod events;
 mod feature;
 mod info;
 mod saved;
 mod trigger;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyStopIteration, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use smartqc_core::error::Error;
 use smartqc_core::source::features::Kind;
 use smartqc_core::source::gentl::GentlSource;
@@ -25,6 +25,7 @@ use crate::pixels::Held;
 use crate::process::{self, Owned, is_forked, no_pickle};
 use crate::waiting::{seconds, wait, without_gil};
 
+pub(crate) use self::events::{PyCameraEvent, PyCameraStats, PyClockReading, named};
 pub(crate) use self::feature::PyFeature;
 pub(crate) use self::info::{PyCameraInfo, add_producer_folder, py_discover};
 pub(crate) use self::saved::{PyLoaded, PyUnrestored};
@@ -42,41 +43,10 @@ pub(crate) struct PyCamera {
     /// How many wait for `state` beside those who wait for frames, and go first.
     wanted: AtomicUsize,
     started: AtomicBool,
-    counts: Counts,
 }
 
 struct State {
     source: GentlSource,
-}
-
-/// What came from the camera since it was opened.
-#[derive(Default)]
-struct Counts {
-    frames: AtomicU64,
-    incomplete: AtomicU64,
-    /// Numbered by the camera, never delivered.
-    lost: AtomicU64,
-}
-
-/// How a camera goes; the producer's own counts beside ours.
-#[pyclass(frozen, get_all, module = "smartqc._native", name = "CameraStats")]
-pub(crate) struct PyCameraStats {
-    frames: u64,
-    incomplete: u64,
-    lost: u64,
-    slots: usize,
-    held: usize,
-    producer: Py<PyDict>,
-}
-
-#[pymethods]
-impl PyCameraStats {
-    fn __repr__(&self) -> String {
-        format!(
-            "<CameraStats {} frames, {} incomplete, {} lost, {} of {} slots held, producer: {}>",
-            self.frames, self.incomplete, self.lost, self.held, self.slots, self.producer
-        )
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,8 +79,7 @@ impl PyCamera {
         Ok(())
     }
 
-    /// Waits for a frame; lost ones are counted on the way, and the frame that showed them follows
-    /// at once.
+    /// Waits for a frame, also one of a camera that is looked for.
     fn next(&self, slice: Duration) -> Result<Option<PyFrame>, Error> {
         let until = Instant::now() + slice;
         while self.wanted.load(Ordering::Acquire) > 0 {
@@ -122,15 +91,11 @@ impl PyCamera {
             let left = until.saturating_duration_since(Instant::now());
             match state.source.next(left)? {
                 Some(SourceEvent::Frame(frame)) => {
-                    self.counts.frames.fetch_add(1, Ordering::Relaxed);
-                    let incomplete = frame.info().incomplete.into();
-                    self.counts.incomplete.fetch_add(incomplete, Ordering::Relaxed);
-                    return Ok(Some(PyFrame::new(Held::Frame(frame))));
+                    let description = state.source.control().description();
+                    return Ok(Some(PyFrame::described(Held::Frame(frame), description)));
                 }
-                // The frame after the gap is there already.
-                Some(SourceEvent::Gap { lost }) => {
-                    self.counts.lost.fetch_add(lost, Ordering::Relaxed);
-                }
+                // The core counts gaps and tells a return as an event; a frame follows both.
+                Some(SourceEvent::Gap { .. } | SourceEvent::Back(_)) => {}
                 Some(SourceEvent::Lost { why }) => {
                     return Err(Error::CameraLost { uri: self.uri.clone(), problem: why });
                 }
@@ -174,7 +139,6 @@ impl PyCamera {
             state: Mutex::new(Owned::new(Some(State { source }))),
             wanted: AtomicUsize::new(0),
             started: AtomicBool::new(false),
-            counts: Counts::default(),
         })
     }
 
@@ -184,44 +148,48 @@ impl PyCamera {
     }
 
     #[getter]
-    fn lost(&self) -> u64 {
-        self.counts.lost.load(Ordering::Relaxed)
+    fn lost(&self) -> PyResult<u64> {
+        process::check(&self.uri)?;
+        Ok(self.remote.control().map_err(to_py)?.counts().lost)
+    }
+
+    #[getter]
+    fn connected(&self) -> PyResult<bool> {
+        process::check(&self.uri)?;
+        Ok(self.remote.control().is_ok_and(|control| control.is_connected()))
+    }
+
+    #[getter]
+    fn clock(&self) -> PyResult<Option<PyClockReading>> {
+        process::check(&self.uri)?;
+        Ok(self.remote.control().map_err(to_py)?.clock().map(PyClockReading::of))
     }
 
     #[getter]
     fn stats(&self, py: Python<'_>) -> PyResult<PyCameraStats> {
         process::check(&self.uri)?;
-        let (slots, held, said) = py
+        let control = self.remote.control().map_err(to_py)?;
+        let (slots, held) = py
             .detach(|| {
                 let state = self.state();
                 let closed = || Error::Closed { what: self.uri.clone() };
                 let source = &state.as_ref().ok_or_else(closed)?.source;
-                let held = source.memory().map_or(0, |slots| slots.held());
-                Ok((source.slots(), held, source.statistics().unwrap_or_default()))
+                Ok((source.slots(), source.memory().map_or(0, |slots| slots.held())))
             })
             .map_err(to_py)?;
-        let producer = PyDict::new(py);
-        let answers = [
-            ("delivered", said.delivered),
-            ("underrun", said.underrun),
-            ("announced", said.announced),
-            ("queued", said.queued),
-            ("awaiting", said.awaiting),
-        ];
-        for (name, count) in answers {
-            if let Some(count) = count {
-                producer.set_item(name, count)?;
-            }
-        }
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Ok(PyCameraStats {
-            frames: count(&self.counts.frames),
-            incomplete: count(&self.counts.incomplete),
-            lost: count(&self.counts.lost),
-            slots,
-            held,
-            producer: producer.unbind(),
-        })
+        PyCameraStats::of(py, &control, slots, held)
+    }
+
+    #[pyo3(signature = (*, timeout_s = 0.0))]
+    fn events(&self, py: Python<'_>, timeout_s: f64) -> PyResult<Vec<PyCameraEvent>> {
+        process::check(&self.uri)?;
+        let timeout = seconds("timeout_s", timeout_s)?;
+        let control = self.remote.control().map_err(to_py)?;
+        let taken = wait(py, Some(timeout), |slice| {
+            let taken = events::take(&control, slice);
+            Ok::<_, Error>((!taken.is_empty()).then_some(taken))
+        })?;
+        Ok(taken.map_err(to_py)?.unwrap_or_default())
     }
 
     fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<PyFeature> {
@@ -286,8 +254,16 @@ impl PyCamera {
         process::check(&self.uri)?;
         let timeout = seconds("timeout_s", timeout_s)?;
         let frame = wait(py, Some(timeout), |slice| self.next(slice))?.map_err(to_py)?;
-        let silent = || Error::SourceSilent { uri: self.uri.clone(), waited: timeout };
-        frame.ok_or_else(|| to_py(silent()))
+        frame.ok_or_else(|| {
+            let uri = self.uri.clone();
+            let is_there = self.remote.control().is_ok_and(|control| control.is_connected());
+            to_py(if is_there {
+                Error::SourceSilent { uri, waited: timeout }
+            } else {
+                let problem = format!("it has not come back within {timeout:?}");
+                Error::CameraLost { uri, problem }
+            })
+        })
     }
 
     fn __iter__(slf: Py<Self>) -> Py<Self> {

@@ -56,7 +56,7 @@ pub(super) fn trigger(py: Python<'_>, cameras: &[&PyCamera]) -> PyResult<Vec<i64
 }
 
 fn fire(controls: &[Control]) -> Result<Vec<i64>> {
-    let execute = |control: &Control| control.features().execute(COMMAND).map(|()| monotonic_ns());
+    let execute = |control: &Control| control.trigger().map(|()| monotonic_ns());
     if let [only] = controls {
         return Ok(vec![execute(only)?]);
     }

@@ -1,0 +1,169 @@
+//! What a camera tells without being asked, how its clock stands, and what was counted.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use smartqc_core::source::features::Value;
+use smartqc_core::source::gentl::{CameraCounts, CameraEvent, ClockReading, Control};
+
+use super::feature::to_object;
+
+/// Events that one call takes at most: a camera may tell faster than Python reads.
+const MOST: usize = 10_000;
+
+/// The values by their features' names.
+pub(crate) fn named<'py>(
+    py: Python<'py>,
+    values: &[(String, Value)],
+) -> PyResult<Bound<'py, PyDict>> {
+    let named = PyDict::new(py);
+    for (name, value) in values {
+        named.set_item(name, to_object(py, value)?)?;
+    }
+    Ok(named)
+}
+
+/// Something that a camera told.
+#[pyclass(frozen, module = "smartqc._native", name = "CameraEvent")]
+pub(crate) struct PyCameraEvent(CameraEvent);
+
+#[pymethods]
+impl PyCameraEvent {
+    #[getter]
+    fn at_ns(&self) -> i64 {
+        self.0.at_ns
+    }
+
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.0.kind.as_str()
+    }
+
+    #[getter]
+    fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    #[getter]
+    fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.data)
+    }
+
+    #[getter]
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        named(py, &self.0.values)
+    }
+
+    fn __repr__(&self) -> String {
+        let words = [self.0.kind.as_str(), &self.0.id, &self.0.text];
+        let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        format!("<CameraEvent {}>", words.join(" "))
+    }
+}
+
+/// The events since the last call; waits for the first of them.
+pub(super) fn take(control: &Control, timeout: Duration) -> Vec<PyCameraEvent> {
+    let mut timeout = timeout;
+    let next = || control.next_event(std::mem::take(&mut timeout));
+    std::iter::from_fn(next).take(MOST).map(PyCameraEvent).collect()
+}
+
+/// How a camera's clock stands to the host's.
+#[pyclass(frozen, get_all, module = "smartqc._native", name = "ClockReading")]
+pub(crate) struct PyClockReading {
+    offset_ns: i64,
+    error_ns: i64,
+    drift_ppm: Option<f64>,
+    latched: bool,
+}
+
+impl PyClockReading {
+    pub(super) fn of(reading: ClockReading) -> Self {
+        Self {
+            offset_ns: reading.offset_ns,
+            error_ns: reading.error_ns,
+            drift_ppm: reading.drift_ppm,
+            latched: reading.is_latched,
+        }
+    }
+}
+
+#[pymethods]
+impl PyClockReading {
+    fn __repr__(&self) -> String {
+        let drift = self.drift_ppm.map_or(String::new(), |ppm| format!(", drift {ppm:.1} ppm"));
+        format!("<ClockReading {} ns +- {} ns{drift}>", self.offset_ns, self.error_ns)
+    }
+}
+
+/// How a camera goes; the producer's own counts beside ours.
+#[pyclass(frozen, get_all, module = "smartqc._native", name = "CameraStats")]
+pub(crate) struct PyCameraStats {
+    frames: u64,
+    incomplete: u64,
+    lost: u64,
+    disordered: u64,
+    unusable: u64,
+    losses: u64,
+    recoveries: u64,
+    events_dropped: u64,
+    slots: usize,
+    held: usize,
+    producer: Py<PyDict>,
+}
+
+impl PyCameraStats {
+    pub(super) fn of(
+        py: Python<'_>,
+        control: &Control,
+        slots: usize,
+        held: usize,
+    ) -> PyResult<Self> {
+        let said = py.detach(|| control.statistics()).unwrap_or_default();
+        let producer = PyDict::new(py);
+        let answers = [
+            ("delivered", said.delivered),
+            ("underrun", said.underrun),
+            ("announced", said.announced),
+            ("queued", said.queued),
+            ("awaiting", said.awaiting),
+        ];
+        for (name, count) in answers {
+            if let Some(count) = count {
+                producer.set_item(name, count)?;
+            }
+        }
+        let counts = control.counts();
+        let CameraCounts { frames, incomplete, lost, disordered, unusable, losses, recoveries } =
+            counts;
+        Ok(Self {
+            frames,
+            incomplete,
+            lost,
+            disordered,
+            unusable,
+            losses,
+            recoveries,
+            events_dropped: control.events_dropped(),
+            slots,
+            held,
+            producer: producer.unbind(),
+        })
+    }
+}
+
+#[pymethods]
+impl PyCameraStats {
+    fn __repr__(&self) -> String {
+        format!(
+            "<CameraStats {} frames, {} incomplete, {} lost, {} of {} slots held, producer: {}>",
+            self.frames, self.incomplete, self.lost, self.held, self.slots, self.producer
+        )
+    }
+}

@@ -1,0 +1,377 @@
+"""What users of other camera software complain of, and why it cannot happen here.
+
+`docs/complaints.md` lists every complaint with its test; the last test here holds that list against
+the tests that exist.
+"""
+
+import contextlib
+import re
+import threading
+
+import numpy as np
+import pytest
+
+import smartqc as qc
+from conftest import ROOT, TESTS, until
+from smartqc.errors import ClosedError, SourceSilentError
+
+SIMCAM = "gentl:simcam.cti#0"
+
+
+@pytest.fixture
+def simcam(open_camera):
+    camera = open_camera(SIMCAM)
+    yield camera
+    with contextlib.suppress(ClosedError):
+        camera["SimFaultClear"].execute()
+
+
+def by_hand(camera):
+    """A frame for each trigger, so that a test knows which one a fault strikes."""
+    camera["TriggerMode"] = "On"
+    camera["TriggerSource"] = "Software"
+    return camera
+
+
+def shot(camera):
+    camera.trigger()
+    return camera.grab(timeout_s=10)
+
+
+# Frames that are not what they should be.
+
+
+def test_an_incomplete_frame_is_delivered_and_marked(simcam):
+    by_hand(simcam)["TestPattern"] = "White"
+    whole = shot(simcam)
+    simcam["SimFaultStrike[Incomplete]"].execute()
+    broken = shot(simcam)
+    after = shot(simcam)
+    assert [frame.incomplete for frame in (whole, broken, after)] == [False, True, False]
+    assert [frame.frame_id for frame in (whole, broken, after)] == [0, 1, 2]
+    # What came of it can be looked at.
+    assert 0 < broken.height < whole.height
+    assert (broken.pixels == 255).all()
+    assert "incomplete" in repr(broken)
+    assert "incomplete" in broken._repr_html_()
+    assert (simcam.stats.incomplete, simcam.stats.frames) == (1, 3)
+
+
+def test_an_incomplete_frame_is_an_unjudged_part_of_a_line(alone):
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import simulated, smartqc
+line = smartqc.Line(
+    cameras=[{"name": "top", "uri": "gentl:simcam.cti#0", "features": {
+        "AcquisitionFrameRate": 20.0, "SimFaultEnable[Incomplete]": True,
+        "SimFaultFirst[Incomplete]": 2, "SimFaultLast[Incomplete]": 2}}],
+    recipe=simulated.grey(), verdict={"budget_s": 60.0}, run={"workers": 1},
+)
+with line:
+    said = [[i.outcome, i.reason] for i, _ in zip(line, range(5))]
+    stats = line.stats
+print(json.dumps([said[:5], stats.cameras["top"]["incomplete"]]))
+"""
+    said, incomplete = alone(code, str(TESTS))
+    reasons = [reason for _, reason in said]
+    assert reasons[2] == "incomplete"
+    assert reasons[:2] + reasons[3:] == [None] * 4
+    assert incomplete == 1
+
+
+def test_a_frame_that_never_came_is_counted_and_the_next_one_is_right(simcam):
+    by_hand(simcam)
+    assert shot(simcam).frame_id == 0
+    simcam["SimFaultStrike[Dropped]"].execute()
+    simcam.trigger()
+    with pytest.raises(SourceSilentError):
+        simcam.grab(timeout_s=0.1)
+    assert shot(simcam).frame_id == 2
+    assert (simcam.lost, simcam.stats.lost) == (1, 1)
+
+
+def test_data_beyond_the_buffer_is_a_marked_frame(simcam):
+    by_hand(simcam)
+    shot(simcam)
+    simcam["SimFaultStrike[LargerThanBuffer]"].execute()
+    assert shot(simcam).incomplete
+    assert not shot(simcam).incomplete
+
+
+@pytest.mark.parametrize(
+    "lie", ["LyingSizeFilled", "LyingShape", "LyingImageOffset", "LyingBase", "UnknownPixelFormat"]
+)
+def test_a_producer_that_lies_makes_no_array_outside_of_its_buffer(simcam, lie):
+    by_hand(simcam)
+    shot(simcam)
+    payload = simcam["PayloadSize"].value
+    simcam[f"SimFaultStrike[{lie}]"].execute()
+    try:
+        frame = shot(simcam)
+    except qc.errors.CameraError:
+        # It is said to be no picture; the next one is.
+        pass
+    else:
+        assert frame.width * frame.height <= payload
+        if frame.pixel_format == "Mono8":
+            frame.pixels.sum()
+    until(lambda: shot(simcam).pixels.shape == (160, 160), "whole frames come again")
+
+
+# What comes with a frame.
+
+
+def test_chunks_are_named_by_the_cameras_own_description(simcam):
+    simcam["ChunkModeActive"] = True
+    simcam["ExposureTime"] = 750.0
+    frame = simcam.grab(timeout_s=10)
+    chunks = frame.chunks
+    assert chunks["ChunkFrameID"] == frame.frame_id
+    assert chunks["ChunkTimestamp"] == frame.timestamp_ns
+    assert chunks["ChunkExposureTime"] == 750.0
+    simcam.stop()
+    simcam["ChunkModeActive"] = False
+    assert simcam.grab(timeout_s=10).chunks == {}
+    simcam.close()
+    # What they mean is known after the camera was closed, too.
+    assert frame.chunks == chunks
+
+
+@pytest.mark.parametrize("lie", range(6))
+def test_chunks_that_lie_do_no_harm(simcam, lie):
+    by_hand(simcam)["ChunkModeActive"] = True
+    shot(simcam)
+    simcam["SimFaultValue[LyingChunks]"] = float(lie)
+    simcam["SimFaultStrike[LyingChunks]"].execute()
+    with contextlib.suppress(qc.errors.CameraError):
+        assert isinstance(shot(simcam).chunks, dict)
+    until(lambda: "ChunkFrameID" in shot(simcam).chunks, "whole chunks come again")
+    simcam.stop()
+    simcam["ChunkModeActive"] = False
+
+
+def test_a_multi_part_frame_gives_an_array_for_each_part(simcam):
+    simcam["ComponentEnable[Confidence]"] = True
+    simcam["ComponentEnable[Range]"] = True
+    frame = simcam.grab(timeout_s=10)
+    image, *others = frame.parts
+    assert (image.kind, image.pixel_format) == ("image", "Mono8")
+    assert np.array_equal(image.pixels, frame.pixels)
+    assert image.pixels.ctypes.data == frame.address
+    assert "confidence" in [part.kind for part in others]
+    for part in frame.parts:
+        assert (part.width, part.height) == (160, 160)
+        assert len(part.data) >= 160 * 160
+    with pytest.raises(ValueError, match="read-only"):
+        image.pixels[0, 0] = 1
+    simcam.stop()
+    simcam["ComponentEnable[Confidence]"] = False
+    simcam["ComponentEnable[Range]"] = False
+    assert simcam.grab(timeout_s=10).parts == []
+
+
+def test_a_part_holds_its_frames_buffer(open_camera):
+    camera = open_camera(SIMCAM, slots=2)
+    camera["ComponentEnable[Confidence]"] = True
+    pixels = camera.grab(timeout_s=10).parts[0].pixels
+    shown = pixels.copy()
+    for _ in range(20):
+        camera.grab(timeout_s=10)
+    assert np.array_equal(pixels, shown)
+    camera.stop()
+    camera["ComponentEnable[Confidence]"] = False
+
+
+# Cameras that are gone.
+
+
+def test_a_camera_that_is_gone_is_an_error_and_an_event_and_comes_back_with_its_features(alone):
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import conftest, smartqc as qc
+from smartqc.errors import CameraLostError
+camera = conftest.set_up(qc.Camera("gentl:simcam.cti#0"))
+camera["ExposureTime"] = 750.0
+camera["Gain"] = 3.0
+before = camera.grab(timeout_s=60)
+camera["BlackLevel"] = 4.0
+copy = before.pixels.copy()
+camera["SimFaultSelector"] = "DeviceLost"
+camera["SimFaultDuration"] = 0.3
+camera["SimFaultStrike"].execute()
+lost = None
+while lost is None:
+    try:
+        camera.grab(timeout_s=60)
+    except CameraLostError as error:
+        lost = str(error)
+gone = camera.connected
+back = None
+while back is None:
+    try:
+        back = camera.grab(timeout_s=1)
+    except CameraLostError:
+        pass
+stats = camera.stats
+print(json.dumps({
+    "lost": lost,
+    "gone": gone,
+    "connected": camera.connected,
+    "size": [back.width, back.height],
+    "features": [camera[name].value for name in ("ExposureTime", "Gain", "BlackLevel", "Width")],
+    "events": [[one.kind, one.text] for one in camera.events() if one.kind in ("lost", "back")],
+    "counts": [stats.losses, stats.recoveries],
+    "held": bool((before.pixels == copy).all()),
+}))
+camera.close()
+"""
+    said = alone(code, str(TESTS))
+    assert "gone" in said["lost"]
+    assert (said["gone"], said["connected"]) == (False, True)
+    assert said["size"] == [160, 160]
+    assert said["features"] == [750.0, 3.0, 4.0, 160]
+    assert [kind for kind, _ in said["events"]] == ["lost", "back"]
+    assert said["events"][1][1] == "", "nothing is different"
+    assert said["counts"] == [1, 1]
+    assert said["held"]
+
+
+TWO = """schema = 1
+[[device]]
+id = "top"
+width = 64
+height = 64
+frame_rate = 50.0
+[[device]]
+id = "side"
+width = 64
+height = 64
+frame_rate = 50.0
+"""
+
+NEIGHBOUR = """
+import json, threading
+import smartqc as qc
+from smartqc.errors import CameraLostError
+# Small pictures and many slots: what is lost here is not for want of time.
+top, side = (qc.Camera(f"gentl:simcam.cti#{name}", slots=200) for name in ("top", "side"))
+ids, ends = [], threading.Event()
+
+def watch():
+    for frame in side:
+        ids.append(frame.frame_id)
+        if ends.is_set():
+            return
+
+top.grab(timeout_s=60)
+watcher = threading.Thread(target=watch, daemon=True)
+watcher.start()
+top["SimFaultSelector"] = "DeviceLost"
+top["SimFaultDuration"] = 0.2
+top["SimFaultStrike"].execute()
+back = None
+while back is None:
+    try:
+        frame = top.grab(timeout_s=60)
+        back = frame if top.stats.recoveries else None
+    except CameraLostError:
+        pass
+ends.set()
+watcher.join()
+whole = ids == list(range(ids[0], ids[0] + len(ids)))
+print(json.dumps([whole, side.stats.losses, side.stats.lost, top.stats.recoveries]))
+top.close()
+side.close()
+"""
+
+
+def test_a_lost_cameras_neighbour_on_the_same_producer_loses_no_frame(alone, tmp_path, monkeypatch):
+    (tmp_path / "cameras.toml").write_text(TWO)
+    monkeypatch.setenv("SMARTQC_SIMCAM", str(tmp_path / "cameras.toml"))
+    assert alone(NEIGHBOUR) == [True, 0, 0, 1]
+
+
+def test_iterating_ends_with_the_loss_and_may_go_on(alone):
+    code = """
+import json
+import smartqc as qc
+from smartqc.errors import CameraLostError
+camera = qc.Camera("gentl:simcam.cti#0")
+seen, losses = 0, 0
+while losses < 2:
+    try:
+        for frame in camera:
+            seen += 1
+            if camera.stats.recoveries == losses:
+                camera["SimFaultSelector"] = "DeviceLost"
+                camera["SimFaultDuration"] = 0.1
+                camera["SimFaultStrike"].execute()
+    except CameraLostError:
+        losses += 1
+print(json.dumps([seen >= 2, losses]))
+camera.close()
+"""
+    assert alone(code) == [True, 2]
+
+
+# Events and clocks.
+
+
+def test_events_of_the_camera_come_with_their_values(simcam):
+    by_hand(simcam)
+    simcam["EventNotification[ExposureEnd]"] = "On"
+    simcam.events()
+    frame = shot(simcam)
+    heard = until(
+        lambda: [e for e in simcam.events(timeout_s=0.2) if e.kind == "remote_device"],
+        "the end of the exposure",
+    )
+    assert frame.frame_id in heard[0].values.values()
+    assert heard[0].at_ns > 0
+    assert simcam.events() == []
+    simcam["EventNotification[ExposureEnd]"] = "Off"
+
+
+def test_waiting_for_events_lets_other_threads_run(simcam):
+    silent = by_hand(simcam)
+    silent.events()
+    waiter = threading.Thread(target=lambda: silent.events(timeout_s=0.5))
+    waiter.start()
+    steps = 0
+    while waiter.is_alive():
+        steps += 1
+    assert steps > 1000
+
+
+def test_the_clock_says_offset_and_error(simcam):
+    assert simcam.clock is None
+    frame = simcam.grab(timeout_s=10)
+    clock = simcam.clock
+    assert clock.latched
+    # The simulated camera's clock is the host's.
+    assert abs(clock.offset_ns) <= clock.error_ns == frame.captured_error_ns
+
+
+# The list.
+
+
+def test_every_complaint_names_tests_that_exist():
+    table = (ROOT / "docs" / "complaints.md").read_text()
+    rows = [row for row in table.splitlines() if row.startswith("| ") and "---" not in row][1:]
+    assert len(rows) >= 12
+    named = re.findall(r"`([\w/.]+)::(\w+)`", table)
+    assert all(re.search(r"`[\w/.]+::\w+`", row) for row in rows)
+    for path, test in named:
+        places = [ROOT / path, ROOT / "tests" / path]
+        found = [place for place in places if place.is_file()]
+        assert found, path
+        assert re.search(rf"\b(def|fn) {test}\(", found[0].read_text()), f"{path}::{test}"
+
+
+def test_every_issue_of_other_software_that_the_project_set_out_from_is_in_the_list():
+    table = (ROOT / "docs" / "complaints.md").read_text()
+    harvesters = (508, 452, 272, 371, 375, 431, 475, 214, 227, 344)
+    for issue in [*(f"harvesters#{number}" for number in harvesters), "anomalib#2944"]:
+        assert issue in table
