@@ -56,6 +56,10 @@ class Client(Protocol):
         """Waits for news of a camera: its id, and ``gone`` or ``back``."""
         ...
 
+    def plug_in(self, interface_id: str, device: int) -> None:
+        """Plugs a device in by the features of its interface."""
+        ...
+
 
 def shots(camera: Camera, count: int) -> Iterator[Shot]:
     for _ in range(count):

@@ -172,10 +172,12 @@ def sees_a_lost_camera_go_and_return(client: Client):
         return "cannot"
     with client.open("left") as camera:
         camera.set("SimFaultSelector", "DeviceLost")
-        camera.set("SimFaultDuration", 0.5)
+        # Until it is plugged in, so that nobody who looks only now and then can miss it.
+        camera.set("SimFaultDuration", 0.0)
         camera.start()
         camera.execute("SimFaultStrike")
         changes = [client.next_change()]
+    client.plug_in("A", 0)
     changes.append(client.next_change())
     with client.open("left") as camera:
         camera.start()

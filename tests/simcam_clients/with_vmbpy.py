@@ -92,6 +92,11 @@ class Client:
         cameras = self._system.get_all_cameras()
         return [(each.get_id(), each.get_model(), each.get_serial()) for each in cameras]
 
+    def plug_in(self, interface_id, device):
+        interface = self._system.get_interface_by_id(interface_id)
+        interface.get_feature_by_name("DeviceSelector").set(device)
+        interface.get_feature_by_name("SimDeviceConnected").set(True)
+
     @contextmanager
     def open(self, camera_id: str) -> Iterator[Camera]:
         with self._system.get_camera_by_id(camera_id) as camera:
