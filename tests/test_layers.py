@@ -26,12 +26,14 @@ ARROWS = {
     "track": {"sense", "actuate"},
     "batch": set(),
     "prepare": set(),
+    "align": {"prepare"},
     "infer": {"batch"},
     "decide": {"infer", "batch"},
     "actuate": {"world", "uri", "modbus", "gpio"},
     "record": {"decide", "prepare"},
     "line": {
         "actuate",
+        "align",
         "batch",
         "decide",
         "infer",
@@ -105,6 +107,8 @@ def test_the_hot_path_has_no_async_runtime_and_no_thread_pool():
 
 def test_unsafe_stands_only_where_it_is_needed():
     allowed = {
+        "rust/core/src/align/kernels/avx2.rs",
+        "rust/core/src/align/kernels/avx512.rs",
         "rust/core/src/batch/tensor.rs",
         "rust/core/src/clock.rs",
         "rust/core/src/frame/slots.rs",

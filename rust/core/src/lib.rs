@@ -6,6 +6,7 @@
 //! - [`sense`] tells where the belt is and when a part passes the photo-eye.
 //! - [`batch`] says whose turn it is, and holds the rows; [`prepare`] turns a frame into a row in
 //!   one pass; [`infer`] runs the model on them; [`decide`] turns its numbers into a verdict.
+//!   [`align`] brings a golden part's picture to where the part has its own, and finds what differs.
 //! - [`track`] knows where every part is, freezes its outcome and schedules its ejection.
 //! - [`actuate`] pushes it off the belt.
 //! - [`record`] keeps what happened, and the images of rejects.
@@ -13,6 +14,7 @@
 //! - [`line`] is all of them together.
 
 pub mod actuate;
+pub mod align;
 pub mod batch;
 pub mod clock;
 pub mod decide;

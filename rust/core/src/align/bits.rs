@@ -1,0 +1,143 @@
+//! Pictures of one bit a pixel: column `x` of a row is bit `x % 8` of byte `x / 8`.
+
+use super::kernels::{CELL, LANES};
+
+/// Rows of bits, each as long as the cells above it need; bits beyond the picture are 0.
+#[derive(Clone, Debug)]
+pub(super) struct Bits {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Bytes from row to row: whole vectors of cells.
+    pub(super) stride: usize,
+    bytes: Vec<u8>,
+}
+
+impl Bits {
+    pub(super) fn new(width: usize, height: usize) -> Self {
+        let stride = 2 * width.div_ceil(CELL).next_multiple_of(LANES);
+        // Eight more, so that words may be read across the end.
+        Self { width, height, stride, bytes: vec![0; height * stride + 8] }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.fill(0);
+    }
+
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        self.bytes.copy_from_slice(&other.bytes);
+    }
+
+    /// From the row on, to the end.
+    pub(super) fn rows_from(&self, y: usize) -> &[u8] {
+        &self.bytes[y * self.stride..]
+    }
+
+    pub(super) fn row(&self, y: usize) -> &[u8] {
+        &self.bytes[y * self.stride..][..self.stride]
+    }
+
+    pub(super) fn row_mut(&mut self, y: usize) -> &mut [u8] {
+        &mut self.bytes[y * self.stride..][..self.stride]
+    }
+
+    /// The bytes of a row that pixels are in, for whoever writes bits.
+    pub(super) fn pixels_mut(&mut self, y: usize) -> &mut [u8] {
+        let bytes = self.width.div_ceil(8);
+        &mut self.row_mut(y)[..bytes]
+    }
+
+    pub(super) fn get(&self, x: usize, y: usize) -> bool {
+        self.row(y)[x / 8] >> (x % 8) & 1 == 1
+    }
+
+    /// How many are set.
+    pub(super) fn count(&self) -> usize {
+        self.words(0..self.height).map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Rows as words; a stride is a multiple of 32 bytes.
+    fn words(&self, rows: std::ops::Range<usize>) -> impl Iterator<Item = u64> + '_ {
+        let bytes = &self.bytes[rows.start * self.stride..rows.end * self.stride];
+        bytes.chunks_exact(8).map(word)
+    }
+
+    /// Up to 56 bits of row `y`, from column `x` on.
+    pub(super) fn read(&self, x: usize, y: usize, count: usize) -> u64 {
+        let at = y * self.stride + x / 8;
+        let bits = word(&self.bytes[at..at + 8]) >> (x % 8);
+        bits & ((1 << count) - 1)
+    }
+
+    /// Sets those of up to 56 bits that are 1.
+    fn set(&mut self, x: usize, y: usize, bits: u64) {
+        let at = y * self.stride + x / 8;
+        let place = &mut self.bytes[at..at + 8];
+        let both = word(place) | bits << (x % 8);
+        place.copy_from_slice(&both.to_le_bytes());
+    }
+
+    /// Sets what is set in `count` bits of another one, from `from` on.
+    pub(super) fn set_as(&mut self, other: &Self, from: [usize; 2], to: [usize; 2], count: usize) {
+        let mut done = 0;
+        while done < count {
+            let (first, place) = (from[0] + done, to[0] + done);
+            if place.is_multiple_of(64) && count - done >= 64 {
+                let at = from[1] * other.stride + first / 8;
+                let mut bits = word(&other.bytes[at..at + 8]);
+                if let shift @ 1.. = first % 8 {
+                    // A row is followed by another one, or by eight bytes more.
+                    bits = bits >> shift | u64::from(other.bytes[at + 8]) << (64 - shift);
+                }
+                let at = to[1] * self.stride + place / 8;
+                let both = word(&self.bytes[at..at + 8]) | bits;
+                self.bytes[at..at + 8].copy_from_slice(&both.to_le_bytes());
+                done += 64;
+                continue;
+            }
+            let some = (count - done).min(56).min(64 - place % 64);
+            let bits = other.read(first, from[1], some);
+            if bits != 0 {
+                self.set(place, to[1], bits);
+            }
+            done += some;
+        }
+    }
+
+    /// Row by row, `of(own word, words of the others)`; the others are of the same size.
+    pub(super) fn combine(&mut self, a: &Self, b: &Self, of: impl Fn(u64, u64, u64) -> u64) {
+        let bytes = self.height * self.stride;
+        let pairs = a.bytes[..bytes].chunks_exact(8).zip(b.bytes[..bytes].chunks_exact(8));
+        for (own, (a, b)) in self.bytes[..bytes].chunks_exact_mut(8).zip(pairs) {
+            let combined = of(word(own), word(a), word(b));
+            own.copy_from_slice(&combined.to_le_bytes());
+        }
+    }
+}
+
+/// Eight bytes as a number.
+pub(super) fn word(bytes: &[u8]) -> u64 {
+    bytes.try_into().map_or(0, u64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_copied_from_any_column_to_any_other() {
+        let mut from = Bits::new(200, 2);
+        for x in (0..200).filter(|x| x % 3 == 0 || x % 7 == 0) {
+            from.set(x, 1, 1);
+        }
+        for (start, to, count) in [(0, 0, 200), (5, 17, 120), (64, 1, 57), (131, 70, 69)] {
+            let mut copy = Bits::new(200, 2);
+            copy.set_as(&from, [start, 1], [to, 0], count);
+            for x in 0..200 {
+                let expected = (to..to + count).contains(&x) && from.get(x - to + start, 1);
+                assert_eq!(copy.get(x, 0), expected, "{start} {to} {count}: {x}");
+                assert!(!copy.get(x, 1));
+            }
+            assert_eq!(copy.count(), (start..start + count).filter(|x| from.get(*x, 1)).count());
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Windows around what differs.
+
+use super::components::{Component, Components};
+use super::template::Golden;
+use super::{Settings, WINDOW};
+
+/// A square of [`WINDOW`] pixels that holds a component, or a piece of a long one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First column.
+    pub x: usize,
+    /// First row.
+    pub y: usize,
+    /// Which component.
+    pub component: usize,
+}
+
+/// Memory for windows.
+#[derive(Debug)]
+pub(super) struct Windows {
+    /// Components that are looked at.
+    chosen: Vec<usize>,
+    placed: Vec<Window>,
+    most: usize,
+    pub(super) too_many: bool,
+}
+
+impl Windows {
+    pub(super) fn new(most: usize) -> Self {
+        let chosen = Vec::with_capacity(super::components::MOST_RUNS);
+        Self { chosen, placed: Vec::with_capacity(most), most, too_many: false }
+    }
+
+    pub(super) fn placed(&self) -> &[Window] {
+        &self.placed
+    }
+
+    /// One window for each component that is worth it, the largest first; one for each step of a long
+    /// one.
+    pub(super) fn place(&mut self, components: &Components, golden: &Golden) {
+        let found = components.found();
+        self.chosen.clear();
+        self.placed.clear();
+        self.too_many = false;
+        let wanted = |one: &Component| golden.settings.wants(one, golden.size());
+        self.chosen.extend((0..found.len()).filter(|number| wanted(&found[*number])));
+        self.chosen.sort_unstable_by_key(|number| (u32::MAX - found[*number].area, *number));
+        for &component in &self.chosen {
+            let [left, top, ..] = found[component].corners;
+            let [width, height] = found[component].size();
+            let count = pieces(width.max(height), golden.settings.step_px);
+            for piece in 0..count {
+                // The middle of a piece of `length`, in `count`ths.
+                let middle = |first: u32, length: u32, long: bool| {
+                    let (count, piece) = if long { (count, piece) } else { (1, 0) };
+                    half_even(2 * count * first + (2 * piece + 1) * length, 2 * count)
+                };
+                let wide = width > height;
+                let centre = [middle(left, width, wide), middle(top, height, !wide)];
+                if self.placed.len() == self.most {
+                    self.too_many = true;
+                    return;
+                }
+                let corner = [0, 1].map(|axis| {
+                    let first = (centre[axis] as usize).saturating_sub(WINDOW / 2);
+                    first.min(golden.size()[axis] - WINDOW)
+                });
+                self.placed.push(Window { x: corner[0], y: corner[1], component });
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a component is looked at, in a picture of this size.
+    fn wants(&self, one: &Component, size: [usize; 2]) -> bool {
+        let [left, top, right, bottom] = one.corners.map(|at| at as usize);
+        let border = self.border_px;
+        let within =
+            right > border && bottom > border && left + border < size[0] && top + border < size[1];
+        within && (one.area >= self.least_area_px || one.core > 0)
+    }
+}
+
+/// How many windows a component of that length gets.
+fn pieces(length: u32, step: u32) -> u32 {
+    half_even(length, step).max(1)
+}
+
+/// The nearest whole number, halves to even, as `round` has it in Python.
+fn half_even(number: u32, by: u32) -> u32 {
+    let (whole, rest) = (number / by, number % by);
+    whole + u32::from(2 * rest > by || (2 * rest == by && whole % 2 == 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_components_get_a_window_for_each_forty_pixels() {
+        let counts = [1, 40, 59, 60, 61, 76, 99, 100, 101, 140].map(|length| pieces(length, 40));
+        assert_eq!(counts, [1, 1, 1, 2, 2, 2, 2, 2, 3, 4]);
+    }
+}
