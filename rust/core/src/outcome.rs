@@ -33,11 +33,13 @@ pub enum Reason {
     CameraLost,
     /// The line was stopped before it was judged.
     Stopped,
+    /// It lies too far from the golden part, or is another product, so that comparing says nothing.
+    Misaligned,
 }
 
 impl Reason {
     /// Every reason, in the order of the contract.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Late,
         Self::NoFrame,
         Self::LostFrame,
@@ -48,6 +50,7 @@ impl Reason {
         Self::Overload,
         Self::CameraLost,
         Self::Stopped,
+        Self::Misaligned,
     ];
 
     /// The word that records and Python use.
@@ -63,6 +66,7 @@ impl Reason {
             Self::Overload => "overload",
             Self::CameraLost => "camera_lost",
             Self::Stopped => "stopped",
+            Self::Misaligned => "misaligned",
         }
     }
 }

@@ -9,6 +9,7 @@ mod classify;
 mod findings;
 mod floats;
 mod foreign;
+mod golden;
 mod maps;
 mod masks;
 mod nms;
@@ -20,12 +21,13 @@ pub use boxes::Boxes;
 pub use classify::Classifier;
 pub use findings::{Arrays, Detection, Findings, Map, MapKind, Mask, Reused, Shelf, Sink};
 pub use foreign::{Found, Maker, Reader, register};
+pub use golden::{Candidate, Compared};
 pub use maps::Maps;
 pub use place::{Affine, Place};
 pub use rules::Rule;
 pub use thresholds::Thresholds;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::infer::{Contract, Means, Outputs};
 use crate::outcome::{ClassId, ViewVerdict};
 
@@ -102,6 +104,10 @@ pub fn open(
         }
         Means::Foreign { object } => {
             Ok(Box::new(foreign::Foreign::new(object, contract, judging)?))
+        }
+        Means::Golden { .. } => {
+            let problem = "what differs from a golden part is no output of a model: see `Compared`";
+            Err(Error::invalid("head", problem))
         }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::golden;
 use super::plant::Run;
 use super::recipe::{Model, Recipe};
 use crate::decide::{self, Affine, Arrays, Decision, Findings, Head, Place, Scores, Shelf, Sink};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, PixelFormat};
-use crate::infer::{Bound, CPU, Means, Session, Terminator};
+use crate::infer::{Bound, CPU, Means, Outputs, Session, Terminator};
 use crate::outcome::{Reason, ViewVerdict};
 use crate::prepare::Plan;
 use crate::record;
@@ -49,16 +50,34 @@ impl Judged {
     const NOTHING: Self = Self { decision: UNJUDGED, models: 0, findings: None, arrays: None };
 }
 
+/// What a golden part's picture is called where each part has its own.
+const GOLDEN_NAMES: [&str; 2] = ["reference", "golden"];
+
 const UNJUDGED: Decision =
     Decision { verdict: ViewVerdict::Unjudged(Reason::ModelError), scores: Scores::EMPTY };
 
 /// One model at work.
 struct Station {
-    bound: Bound,
-    head: Box<dyn Head>,
+    task: Task,
     plans: Vec<(Shape, Plan, Place)>,
     /// What its rows hold: the batch's row, and the plan that prepared it.
     rows: Vec<(usize, usize)>,
+}
+
+/// What is done with prepared rows.
+enum Task {
+    /// A model runs on them, and a head reads what comes out.
+    Run(Box<Bound>, Box<dyn Head>),
+    /// They are compared with a golden part.
+    Compare(Box<golden::Station>),
+}
+
+/// Where the decisions on a station's rows come from.
+enum Answer<'a> {
+    /// A model's outputs, and who reads them.
+    Outputs(Outputs<'a>, &'a mut Box<dyn Head>),
+    /// A golden part, row by row.
+    Comparing(&'a mut golden::Station),
 }
 
 /// What a plan was made for.
@@ -68,7 +87,7 @@ impl Kit {
     /// Each model, on its session, after a dry run.
     pub(super) fn new(
         recipe: &Arc<Recipe>,
-        sessions: Vec<Arc<Session>>,
+        sessions: Vec<Option<Arc<Session>>>,
         run: &Run,
     ) -> Result<Self> {
         let stations = recipe
@@ -77,7 +96,7 @@ impl Kit {
             .zip(sessions)
             .map(|(model, session)| Station::new(model, session, run.batch))
             .collect::<Result<Vec<_>>>()?;
-        let most = stations.iter().map(|station| station.bound.max_batch()).min();
+        let most = stations.iter().map(Station::max_batch).min();
         let max_batch = most.unwrap_or(1);
         let scores_only = |model: &Model| matches!(model.contract.means, Means::Classifier { .. });
         let finds = !recipe.models.iter().all(scores_only);
@@ -109,21 +128,46 @@ impl Kit {
 
     /// The arms that end a run of any of its models.
     pub(super) fn terminators(&self) -> Vec<Terminator> {
-        self.stations.iter().map(|station| station.bound.terminator()).collect()
+        let of = |station: &Station| match &station.task {
+            Task::Run(bound, _) => Some(bound.terminator()),
+            Task::Compare(golden) => golden.terminator(),
+        };
+        self.stations.iter().filter_map(of).collect()
     }
 
     /// Whether a model runs on a provider other than the CPU's, where batches may be worth a wait.
     pub(super) fn on_device(&self) -> bool {
         let device = |station: &Station| {
-            let providers = &station.bound.session().started().providers;
-            providers.first().is_some_and(|name| name != CPU)
+            let bound = match &station.task {
+                Task::Run(bound, _) => Some(&**bound),
+                Task::Compare(golden) => golden.bound(),
+            };
+            let providers = bound.map(|bound| &bound.session().started().providers);
+            providers.and_then(|names| names.first()).is_some_and(|name| name != CPU)
         };
         self.stations.iter().any(device)
     }
 
     /// Runs every model on whatever its first `rows` rows hold, to see how long that takes.
     pub(super) fn rehearse(&mut self, rows: usize) -> Result<()> {
-        self.stations.iter_mut().try_for_each(|station| station.bound.run(rows).map(drop))
+        for (number, model) in self.recipe.models.iter().enumerate() {
+            let station = &mut self.stations[number];
+            match (&mut station.task, &model.golden) {
+                (Task::Run(bound, _), _) => drop(bound.run(rows)?),
+                (Task::Compare(bench), Some(golden)) => {
+                    let [width, height] = model.spec.size.map(|side| side as usize);
+                    let place = Place::same(width, height);
+                    for row in 0..rows {
+                        self.spare.detections.clear();
+                        let detections = &mut self.spare.detections;
+                        let mut sink = Sink { model: number as u8, detections, arrays: None };
+                        bench.judge(model, golden, row, &place, &mut sink)?;
+                    }
+                }
+                (Task::Compare(_), None) => {}
+            }
+        }
+        Ok(())
     }
 
     /// From now on, the model's further input of this name holds the picture of this file.
@@ -133,14 +177,23 @@ impl Kit {
     pub(super) fn refer(&mut self, name: &str, path: &Path) -> Result<()> {
         let mut known = false;
         for (station, model) in self.stations.iter_mut().zip(&self.recipe.models) {
+            let bound = match (&mut station.task, &model.golden) {
+                (Task::Compare(bench), Some(golden)) if GOLDEN_NAMES.contains(&name) => {
+                    bench.refer(golden, path, &model.spec)?;
+                    known = true;
+                    continue;
+                }
+                (Task::Compare(_), _) => continue,
+                (Task::Run(bound, _), _) => bound,
+            };
             let inputs = &model.contract.references;
             let Some((input, _)) = inputs.iter().find(|(_, input)| input == name) else { continue };
-            if station.bound.fixed_batch().is_some() {
+            if bound.fixed_batch().is_some() {
                 let problem = "a reference of its own needs a model whose batch is free";
                 return Err(Error::invalid(name, problem));
             }
             let bytes = super::reference::row(path, &model.spec)?;
-            station.bound.row_bytes_mut(*input, 0).copy_from_slice(&bytes);
+            bound.row_bytes_mut(*input, 0).copy_from_slice(&bytes);
             known = true;
         }
         let problem = "no model of this recipe has such a reference; name it in `inputs`";
@@ -183,11 +236,17 @@ impl Kit {
             if station.rows.is_empty() {
                 continue;
             }
-            station.refresh_references(model);
-            let outputs = station.bound.run(station.rows.len())?;
-            for (at, (row, plan)) in station.rows.iter().enumerate() {
+            let Station { task, plans, rows: taken } = station;
+            let mut answer = match task {
+                Task::Run(bound, head) => {
+                    refresh_references(bound, model, taken.len());
+                    Answer::Outputs(bound.run(taken.len())?, head)
+                }
+                Task::Compare(bench) => Answer::Comparing(bench),
+            };
+            for (at, (row, plan)) in taken.iter().enumerate() {
                 let judged = &mut self.judged[*row];
-                let place = &station.plans[*plan].2;
+                let place = &plans[*plan].2;
                 let kept = judged.findings.and_then(|at| self.findings.at(at));
                 let findings = match kept {
                     Some(findings) => {
@@ -202,13 +261,22 @@ impl Kit {
                 let first = findings.len();
                 let arrays = judged.arrays.and_then(|at| self.arrays.at(at));
                 let mut sink = Sink { model: number as u8, detections: &mut *findings, arrays };
-                let limits = &model.thresholds;
-                let asked = station.head.is_foreign().then(Instant::now);
-                let decision = station.head.decide(&outputs, at, place, limits, &mut sink);
-                if let Some(asked) = asked {
-                    let took_ns = u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.recipe.foreign.note(took_ns);
-                }
+                let decision = match (&mut answer, &model.golden) {
+                    (Answer::Outputs(outputs, head), _) => {
+                        let asked = head.is_foreign().then(Instant::now);
+                        let limits = &model.thresholds;
+                        let decision = head.decide(outputs, at, place, limits, &mut sink);
+                        if let Some(asked) = asked {
+                            let took_ns = asked.elapsed().as_nanos();
+                            self.recipe.foreign.note(u64::try_from(took_ns).unwrap_or(u64::MAX));
+                        }
+                        decision
+                    }
+                    (Answer::Comparing(bench), Some(golden)) => {
+                        bench.judge(model, golden, at, place, &mut sink)?
+                    }
+                    (Answer::Comparing(_), None) => UNJUDGED,
+                };
                 for detection in &mut findings[first..] {
                     detection.class = model.class_ids[usize::from(detection.class)];
                 }
@@ -270,20 +338,39 @@ impl Judged {
 }
 
 impl Station {
-    fn new(model: &Model, session: Arc<Session>, batch: usize) -> Result<Self> {
-        let mut bound = model.contract.bind(session, batch)?;
-        let max_batch = bound.max_batch();
-        let outputs = 0..model.contract.outputs.len();
-        let shapes: Vec<_> = outputs.map(|o| bound.output(o).row_shape().to_vec()).collect();
-        let head = decide::open(&model.contract, &model.judging, &shapes)?;
-        for (input, bytes) in &model.references {
-            for row in 0..bound.input(*input).rows() {
-                bound.row_bytes_mut(*input, row).copy_from_slice(bytes);
+    fn new(model: &Model, session: Option<Arc<Session>>, batch: usize) -> Result<Self> {
+        let task = match (&model.golden, session) {
+            (Some(golden), session) => {
+                let station = golden::Station::new(model, golden, session, batch)?;
+                Task::Compare(Box::new(station))
             }
+            (None, Some(session)) => {
+                let mut bound = model.contract.bind(session, batch)?;
+                let outputs = 0..model.contract.outputs.len();
+                let shapes: Vec<_> =
+                    outputs.map(|o| bound.output(o).row_shape().to_vec()).collect();
+                let head = decide::open(&model.contract, &model.judging, &shapes)?;
+                for (input, bytes) in &model.references {
+                    for row in 0..bound.input(*input).rows() {
+                        bound.row_bytes_mut(*input, row).copy_from_slice(bytes);
+                    }
+                }
+                bound.run(1)?;
+                Task::Run(Box::new(bound), head)
+            }
+            (None, None) => return Err(Error::invalid("model", "it has no file")),
+        };
+        let mut station = Self { task, plans: Vec::new(), rows: Vec::new() };
+        station.rows.reserve(station.max_batch());
+        Ok(station)
+    }
+
+    /// Most rows of one run.
+    fn max_batch(&self) -> usize {
+        match &self.task {
+            Task::Run(bound, _) => bound.max_batch(),
+            Task::Compare(golden) => golden.rows(),
         }
-        bound.run(1)?;
-        let rows = Vec::with_capacity(max_batch);
-        Ok(Self { bound, head, plans: Vec::new(), rows })
     }
 
     /// A plan is made once for each shape of picture.
@@ -299,19 +386,23 @@ impl Station {
                 self.plans.len() - 1
             }
         };
-        let bytes = self.bound.row_bytes_mut(model.contract.input_index, self.rows.len());
+        let at = self.rows.len();
+        let bytes = match &mut self.task {
+            Task::Run(bound, _) => bound.row_bytes_mut(model.contract.input_index, at),
+            Task::Compare(golden) => golden.part_mut(at),
+        };
         self.plans[index].1.run_frame(frame, bytes)?;
         self.rows.push((row, index));
         Ok(())
     }
+}
 
-    /// A fixed batch is padded with zeros, in the references' rows too.
-    fn refresh_references(&mut self, model: &Model) {
-        if self.bound.fixed_batch().is_some() {
-            for (input, bytes) in &model.references {
-                for row in 0..self.rows.len() {
-                    self.bound.row_bytes_mut(*input, row).copy_from_slice(bytes);
-                }
+/// A fixed batch is padded with zeros, in the references' rows too.
+fn refresh_references(bound: &mut Bound, model: &Model, rows: usize) {
+    if bound.fixed_batch().is_some() {
+        for (input, bytes) in &model.references {
+            for row in 0..rows {
+                bound.row_bytes_mut(*input, row).copy_from_slice(bytes);
             }
         }
     }

@@ -15,6 +15,7 @@ mod camera_io;
 pub mod config;
 pub mod deadline;
 mod examine;
+mod golden;
 mod intake;
 mod judging;
 mod kit;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::align;
 use crate::error::{Error, Result};
 use crate::infer::{self, HeadKind, Overrides, Provider, ScoreKind, SessionOptions};
 use crate::prepare;
@@ -28,8 +29,11 @@ pub struct Product {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// ONNX file, relative to the recipe.
-    pub file: PathBuf,
+    /// ONNX file, relative to the recipe. With `golden` it looks at windows around what differs, and
+    /// may be left out.
+    pub file: Option<PathBuf>,
+    /// A golden part that parts are compared with.
+    pub golden: Option<Golden>,
     /// What it is called in results and for `line.set_threshold("name/class", ...)`; the file's name
     /// unless given.
     pub name: Option<String>,
@@ -88,6 +92,159 @@ pub struct Model {
     /// What is not to be found out about the model.
     #[serde(default)]
     pub contract: Overrides,
+}
+
+/// `[model.golden]`: the part is compared with a golden one, aligned cell by cell.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// The golden part's picture, PNG or JPEG, relative to the recipe; `{product}` stands for the
+    /// product's name. One of `prepare.size` is taken as it is, any other is prepared as the camera's.
+    pub image: String,
+    /// Whether pictures show two levels or grey ones.
+    #[serde(default)]
+    pub levels: LevelsWord,
+    /// Of two levels: greatest grey level that is dark.
+    #[serde(default = "above")]
+    pub above: u8,
+    /// Of grey levels: least step over two pixels that is an edge to align by.
+    #[serde(default = "edge")]
+    pub edge: u8,
+    /// Of grey levels: how far a pixel may be off.
+    #[serde(default = "tolerance")]
+    pub tolerance: u8,
+    /// Of grey levels: a picture of how far each pixel may be off beyond that, as `smartqc golden
+    /// learn` writes it.
+    pub tolerance_map: Option<String>,
+    /// How far a part may be off to each side, in pixels of `prepare.size`: 1 to 64.
+    #[serde(default = "radius_px")]
+    pub radius_px: usize,
+    /// A picture that is black where nothing is compared.
+    pub mask: Option<String>,
+    /// Polygons within which alone is compared: lists of x, y in pixels of `prepare.size`.
+    #[serde(default)]
+    pub only: Vec<Vec<[f32; 2]>>,
+    /// Polygons within which nothing is compared.
+    #[serde(default)]
+    pub ignore: Vec<Vec<[f32; 2]>>,
+    /// What lies within such a border altogether is no difference, in pixels.
+    #[serde(default = "border_px")]
+    pub border_px: usize,
+    /// Least area of a difference that is looked at, in pixels; a full block of 3 x 3 always is.
+    #[serde(default = "least_area_px")]
+    pub least_area_px: u32,
+    /// A longer difference gets one window for each such length, in pixels.
+    #[serde(default = "step_px")]
+    pub step_px: u32,
+    /// Most windows of a part: one with more is rejected as `too many`, unseen.
+    #[serde(default = "most_windows")]
+    pub most_windows: usize,
+    /// Without a model: a difference whose core (pixels with all eight neighbours) is so large has the
+    /// score 0.5, in pixels; its score is core / (core + core_px).
+    #[serde(default = "core_px")]
+    pub core_px: f32,
+    /// A part of which a greater share differs is not judged: misaligned, or another product.
+    #[serde(default = "residual")]
+    pub residual: f64,
+    /// A part of which a greater share of the cells lies as far off as `radius_px` is not judged.
+    #[serde(default = "at_limit")]
+    pub at_limit: f64,
+}
+
+/// What a golden part's pictures show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LevelsWord {
+    /// Copper and laminate, ink and paper.
+    #[default]
+    Two,
+    /// Anything else.
+    Grey,
+}
+
+impl Golden {
+    /// What types cannot say: the key and what is wrong.
+    fn check(&self) -> std::result::Result<(), (String, String)> {
+        let shares = [("residual", self.residual), ("at_limit", self.at_limit)];
+        for (key, share) in shares {
+            if !(0.0..=1.0).contains(&share) {
+                return Err((key.into(), format!("{share} is not in 0..1")));
+            }
+        }
+        if !(self.core_px > 0.0 && self.core_px.is_finite()) {
+            return Err(("core_px".into(), format!("{}; allowed: above 0", self.core_px)));
+        }
+        for (key, polygons) in [("only", &self.only), ("ignore", &self.ignore)] {
+            if let Some(short) = polygons.iter().position(|polygon| polygon.len() < 3) {
+                return Err((format!("{key}[{short}]"), "has fewer than three corners".into()));
+            }
+        }
+        self.settings().check().map_err(|why| match why {
+            Error::Invalid { what, problem } => (what, problem),
+            other => ("image".into(), other.to_string()),
+        })
+    }
+
+    /// How parts are compared.
+    pub fn settings(&self) -> align::Settings {
+        align::Settings {
+            levels: match self.levels {
+                LevelsWord::Two => align::Levels::Two { above: self.above },
+                LevelsWord::Grey => {
+                    align::Levels::Grey { edge: self.edge, tolerance: self.tolerance }
+                }
+            },
+            radius_px: self.radius_px,
+            border_px: self.border_px,
+            least_area_px: self.least_area_px,
+            step_px: self.step_px,
+            most_windows: self.most_windows,
+        }
+    }
+}
+
+fn above() -> u8 {
+    127
+}
+
+fn edge() -> u8 {
+    16
+}
+
+fn tolerance() -> u8 {
+    24
+}
+
+fn radius_px() -> usize {
+    12
+}
+
+fn border_px() -> usize {
+    8
+}
+
+fn least_area_px() -> u32 {
+    12
+}
+
+fn step_px() -> u32 {
+    40
+}
+
+fn most_windows() -> usize {
+    64
+}
+
+fn core_px() -> f32 {
+    1.0
+}
+
+fn residual() -> f64 {
+    0.1
+}
+
+fn at_limit() -> f64 {
+    0.05
 }
 
 /// `[[model.rule]]`: how many detections of some classes there must and may be.
@@ -164,6 +321,20 @@ impl Model {
             let problem = format!("{} is not in 0.001..86400", self.dry_run_s);
             return Err(("dry_run_s".into(), problem));
         }
+        match (&self.file, &self.golden) {
+            (None, None) => {
+                let problem = "is missing: an ONNX file, or [model.golden] without one";
+                return Err(("file".into(), problem.into()));
+            }
+            (_, Some(_)) if self.head != "auto" => {
+                let problem = format!("{:?}; with [model.golden] it is left out", self.head);
+                return Err(("head".into(), problem));
+            }
+            (_, Some(golden)) => {
+                golden.check().map_err(|(key, problem)| (format!("golden.{key}"), problem))?;
+            }
+            (Some(_), None) => {}
+        }
         self.session.check().map_err(|why| ("session".to_owned(), why.to_string()))?;
         HeadKind::from_word(&self.head).map_err(|problem| ("head".to_owned(), problem))?;
         for (class, threshold) in &self.thresholds {
@@ -221,7 +392,9 @@ impl Model {
 
     /// What it is called.
     pub fn name(&self) -> String {
-        let stem = || self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let file =
+            self.file.as_deref().or(self.golden.as_ref().map(|golden| golden.image.as_ref()));
+        let stem = || Some(file?.file_stem()?.to_string_lossy().into_owned());
         self.name.clone().or_else(stem).unwrap_or_else(|| "model".into())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::config::Loaded;
+use super::golden::{self, Golden};
 use super::judging;
 use super::kit::Kit;
 use super::plant::Plant;
@@ -76,6 +77,8 @@ pub struct Model {
     pub started: Started,
     /// Rows of its further inputs: the same picture for every part.
     pub(super) references: Vec<(usize, Vec<u8>)>,
+    /// The golden part that parts are compared with.
+    pub(super) golden: Option<Golden>,
 }
 
 impl Model {
@@ -204,8 +207,10 @@ pub(super) fn load(
             key: format!("model[{index}].{key}"),
             problem,
         };
-        let session = desk.session(&runtime, &product.path(&said.file), &said.options())?;
-        let (mut model, own) = model(product, plant, said, &session, &config)?;
+        let file = said.file.as_ref().map(|file| product.path(file));
+        let session =
+            file.map(|file| desk.session(&runtime, &file, &said.options())).transpose()?;
+        let (mut model, own) = model(product, plant, said, session.as_ref(), &config)?;
         if models.iter().any(|other: &Model| other.name == model.name) {
             let given = said.name.is_some();
             if given {
@@ -271,9 +276,11 @@ fn kit(
     mut desk: Desk,
 ) -> Result<Kit> {
     let models = product.value.model.iter();
-    let sessions = models
-        .map(|said| desk.session(runtime, &product.path(&said.file), &said.options()))
-        .collect::<Result<Vec<_>>>()?;
+    let mut open = |said: &product::Model| {
+        let file = said.file.as_ref().map(|file| product.path(file));
+        file.map(|file| desk.session(runtime, &file, &said.options())).transpose()
+    };
+    let sessions = models.map(&mut open).collect::<Result<Vec<_>>>()?;
     Kit::new(recipe, sessions, &plant.run)
 }
 
@@ -303,23 +310,42 @@ fn model(
     product: &Loaded<Product>,
     plant: &Plant,
     said: &product::Model,
-    session: &Arc<Session>,
+    session: Option<&Arc<Session>>,
     config: &dyn Fn(&str, String) -> Error,
 ) -> Result<(Model, Vec<Class>)> {
-    let spec = &said.prepare;
-    spec.check().map_err(|why| config("prepare", why.to_string()))?;
-    let named = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
-    let wishes = Wishes {
-        size: Some([spec.size[0] as usize, spec.size[1] as usize]),
-        head: HeadKind::from_word(&said.head).map_err(|problem| config("head", problem))?,
-        classes: named(&said.classes),
-        good: named(&said.good),
-        kind: said.scores,
-        references: said.inputs.keys().cloned().collect(),
-        overrides: said.contract.clone(),
+    let spec = match said.golden {
+        Some(_) => golden::spec(&said.prepare),
+        None => said.prepare.clone(),
     };
-    let contract = Contract::resolve(session, &wishes)?;
-    agree(spec, &contract).map_err(|problem| config("prepare", problem))?;
+    let spec = &spec;
+    spec.check().map_err(|why| config("prepare", why.to_string()))?;
+    let (contract, golden) = match (&said.golden, session) {
+        (Some(golden), session) => {
+            let (loaded, files) = Golden::load(product, golden, spec)
+                .map_err(|(key, problem)| config(&format!("golden.{key}"), problem))?;
+            let image = product.path(golden.image.replace("{product}", &product.value.product));
+            let session = session.map(|session| &**session);
+            let contract = loaded.contract(session, &said.classes, &image, files)?;
+            (contract, Some(loaded))
+        }
+        (None, Some(session)) => {
+            let named = |names: &Vec<String>| (!names.is_empty()).then(|| names.clone());
+            let wishes = Wishes {
+                size: Some([spec.size[0] as usize, spec.size[1] as usize]),
+                head: HeadKind::from_word(&said.head).map_err(|problem| config("head", problem))?,
+                classes: named(&said.classes),
+                good: named(&said.good),
+                kind: said.scores,
+                references: said.inputs.keys().cloned().collect(),
+                overrides: said.contract.clone(),
+            };
+            let contract = Contract::resolve(session, &wishes)?;
+            agree(spec, &contract).map_err(|problem| config("prepare", problem))?;
+            (contract, None)
+        }
+        // `Model::check` has refused it.
+        (None, None) => return Err(config("file", "is missing".into())),
+    };
     let references = contract
         .references
         .iter()
@@ -342,11 +368,17 @@ fn model(
         judging,
         class_ids: Vec::new(),
         views,
-        started: session.started().clone(),
+        started: session.map_or_else(nothing_started, |session| session.started().clone()),
         references,
+        golden,
     };
     set_thresholds(&model, said, config)?;
     Ok((model, classes))
+}
+
+/// Without a model nothing runs on a provider.
+fn nothing_started() -> Started {
+    Started { providers: vec!["no model".to_owned()], skipped: Vec::new() }
 }
 
 /// The recipe's thresholds: `"*"` first, then those of single classes.

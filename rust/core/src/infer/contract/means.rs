@@ -67,6 +67,13 @@ pub enum Means {
         /// Which, as the recipe names it.
         object: String,
     },
+    /// What differs from a golden part, judged window by window, or by its area.
+    Golden {
+        /// The output with a score for each window; `None` where no model looks at windows.
+        score: Option<usize>,
+        /// The output with a score for each window and class.
+        classes: Option<usize>,
+    },
 }
 
 /// How boxes lie in the outputs.
@@ -175,6 +182,9 @@ impl fmt::Display for Means {
             }
             Self::DefectMap { kind, .. } => write!(f, "defect map, {}", kind.as_str()),
             Self::Foreign { object } => f.write_str(object),
+            Self::Golden { score: None, .. } => f.write_str("golden part, by area"),
+            Self::Golden { classes: None, .. } => f.write_str("golden part, by windows"),
+            Self::Golden { .. } => f.write_str("golden part, by windows with classes"),
         }
     }
 }
