@@ -23,6 +23,7 @@ __all__ = [
     "Feature",
     "Frame",
     "FramePart",
+    "GoldenPart",
     "Inspection",
     "Line",
     "Loaded",
@@ -1035,6 +1036,32 @@ class Examiner:
 
     def set_threshold(self, name: str, value: float) -> float:
         """Move the threshold of a class; returns the old one."""
+
+@final
+class GoldenPart:
+    """A golden picture and the memory for comparing parts with it.
+
+    `smartqc.golden.Golden` builds on it.
+    """
+
+    def __new__(
+        cls,
+        pixels: NDArray[np.uint8],
+        *,
+        levels: str,
+        above: int,
+        edge: int,
+        tolerance: int,
+        radius_px: int,
+        border_px: int,
+        least_area_px: int,
+        step_px: int,
+        most_windows: int,
+        mask: NDArray[np.uint8] | None,
+        tolerance_map: NDArray[np.uint8] | None,
+    ) -> Self: ...
+    def compare(self, part: NDArray[np.uint8], crops: bool) -> dict[str, Any]:
+        """All that can be seen of a part beside it; `smartqc.golden.Compared` names it."""
 
 def read_photo(path: str | Path) -> tuple[NDArray[np.uint8], str]:
     """A PNG or JPEG file as a line's pictures are read: pixels, and their PFNC name."""

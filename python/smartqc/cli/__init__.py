@@ -16,6 +16,7 @@ from smartqc.cli import (
     discover,
     doctor,
     features,
+    golden,
     optimize,
     plan,
     replay,
@@ -57,6 +58,7 @@ app.command("eval")(evaluation.evaluate)
 app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("optimize")(optimize.optimize)
+app.add_typer(golden.app, name="golden", help="Compare with a golden part: learn, show.")
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

@@ -20,6 +20,13 @@ def demo(
     report: Annotated[Path, typer.Option(help="Where the report goes.")] = Path(
         "smartqc-demo.html"
     ),
+    *,
+    boards: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Compare boards with a golden one: a folder with units.csv."
+        ),
+    ] = None,
     no_live: Annotated[bool, typer.Option("--no-live", help="Plain lines only.")] = False,
 ) -> None:
     """Run a simulated line with a real model on real photographs, and write a report.
@@ -36,14 +43,21 @@ def demo(
     if not os.access(report.parent, os.W_OK):
         raise PermissionError(f"{report}: its folder is not there, or not to be written to")
     console = Console(highlight=False)
-    result = _run(console, seed, parts, speed, report, no_live=no_live)
+    result = _run(console, seed, parts, speed, report, boards=boards, no_live=no_live)
     write(result, report)
     _summarise(console, result, report)
     raise typer.Exit(0 if result.reconciles else 1)
 
 
 def _run(
-    console: "Console", seed: int, parts: int, speed: float, report: Path, *, no_live: bool
+    console: "Console",
+    seed: int,
+    parts: int,
+    speed: float,
+    report: Path,
+    *,
+    boards: Path | None,
+    no_live: bool,
 ) -> "RunResult":
     import time
     from datetime import datetime
@@ -54,14 +68,15 @@ def _run(
     from smartqc.cli.live import Live
     from smartqc.report import RunResult
 
-    text = plant.line_toml(seed=seed, parts=parts, speed_mm_s=speed)
-    title = f"smartqc demo: four screws at {speed / 1000:g} m/s, seed {seed}"
     gallery = _Gallery()
     received: list[Part] = []
     with TemporaryDirectory(prefix="smartqc-demo-") as folder:
+        show = plant.screws() if boards is None else plant.boards(boards, Path(folder), seed=seed)
+        text = plant.line_toml(seed=seed, parts=parts, speed_mm_s=speed, show=show)
+        title = f"smartqc demo: {show.title} at {speed / 1000:g} m/s, seed {seed}"
         path = Path(folder) / "line.toml"
         path.write_text(text, encoding="utf-8")
-        line = Line.from_toml(path, recipe=plant.RECIPE)
+        line = Line.from_toml(path, recipe=show.recipe)
         started, begin_s = datetime.now().astimezone(), time.monotonic()
         panel = console.is_terminal and not no_live
         if not panel:
@@ -72,11 +87,11 @@ def _run(
                 received.append(_part(inspection))
                 gallery.look(inspection)
     stats = line.stats
-    shown = plant.photographs()
+    shown = show.photographs
     ledger = line.ledger(bad=[number for number, photo in enumerate(shown) if photo.bad])
     judged = _with_truth(received, ledger, shown)
     return RunResult(
-        title="demo: four screws in a block of wood",
+        title=f"demo: {show.title}",
         started=started,
         duration_s=time.monotonic() - begin_s,
         announced=stats.announced,
@@ -93,7 +108,7 @@ def _run(
         speed_mm_s=speed,
         pictures=gallery.chosen(judged),
         contract=line.contract,
-        setup=_setup(seed, parts, speed, report, realtime=stats.realtime),
+        setup=_setup(seed, parts, speed, report, show.source, realtime=stats.realtime),
         line_toml=text,
         alarms=_alarms(line),
     )
@@ -177,7 +192,9 @@ class _Gallery:
         return tuple(self._pictures[part.part_id] for part in ordered)
 
 
-def _setup(seed: int, parts: int, speed: float, report: Path, *, realtime: bool) -> dict[str, str]:
+def _setup(
+    seed: int, parts: int, speed: float, report: Path, source: str, *, realtime: bool
+) -> dict[str, str]:
     import os
 
     from smartqc.cli.machine import processor
@@ -192,8 +209,7 @@ def _setup(seed: int, parts: int, speed: float, report: Path, *, realtime: bool)
         f"Linux {os.uname().release}",
         "line thread": "SCHED_FIFO" if realtime else "ordinary priority (SCHED_FIFO refused)",
         "versions": ", ".join(f"{name} {found}" for name, found in versions().items()),
-        "photographs": "github.com/aaronzink/tensorflow-visual-inspection, Apache-2.0; "
-        "none of them was seen in training",
+        "photographs": source,
     }
 
 

@@ -17,6 +17,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 _GOOD = frozenset({"pass", "good", "ok", "0", "false"})
 """Every other word is a defect's."""
 
+_REASONS = {"misaligned": "it lies too far from the golden part, or is another product"}
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -103,6 +105,11 @@ def judge_all(
         progress(len(done))
 
 
+def _why(one: Judged) -> str:
+    reason = None if one.view is None else one.view.reason
+    return _REASONS.get(reason or "", "the model gave no numbers")
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """What a threshold would do."""
@@ -150,7 +157,7 @@ class Study:
     def reasons(self) -> Counter[str]:
         """Why pictures are unjudged."""
         told = (one for one in self.judged if one.verdict == "unjudged")
-        return Counter(one.error or "the model gave no numbers" for one in told)
+        return Counter(one.error or _why(one) for one in told)
 
     def curve(self) -> list[Point]:
         """Escapes and overkill for each threshold that makes a difference, ascending.

@@ -8,6 +8,7 @@ mod device;
 mod errors;
 mod examine;
 mod frame;
+mod golden;
 mod head;
 mod line;
 mod logging;
@@ -37,6 +38,8 @@ mod _native {
     use crate::examine::{PyExaminer, read_photo};
     #[pymodule_export]
     use crate::frame::{PyFrame, PyFramePart, write_rgb};
+    #[pymodule_export]
+    use crate::golden::PyGoldenPart;
     #[pymodule_export]
     use crate::line::{PyEvent, PyInspection, PyLine, schema};
     #[pymodule_export]
