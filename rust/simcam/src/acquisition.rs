@@ -43,8 +43,7 @@ impl Acquisition {
             return;
         }
         let late_ns = strikes.get(FaultKind::Late).map_or(0, |ms| (ms * 1e6).round() as i64);
-        let earliest_ns = self.outgoing.back().map_or(now_ns, |last| last.at_ns);
-        let at_ns = earliest_ns.max(now_ns.saturating_add(late_ns));
+        let at_ns = now_ns.saturating_add(late_ns);
         let lets_pass = strikes.has(FaultKind::OutOfOrder);
         let frame = Outgoing { at_ns, exposure, strikes };
         if lets_pass && self.overtaken.is_none() {
@@ -57,7 +56,7 @@ impl Acquisition {
         }
     }
 
-    /// Takes the oldest frame if it has arrived.
+    /// Takes the oldest frame if it has arrived; no other passes it.
     pub(crate) fn take_due(&mut self, now_ns: i64) -> Option<Outgoing> {
         if self.outgoing.front()?.at_ns > now_ns {
             return None;

@@ -233,18 +233,18 @@ const TWO: &str = "schema = 1\n[[device]]\nwidth = 16\nheight = 8\ntrigger = 'so
                    [[device.fault]]\nkind = 'PortTimesOut'\nfirst = 1000000\nvalue = 0\n\
                    [[device]]\nwidth = 16\nheight = 8\nframe_rate = 1000\n";
 
-/// Few cases unless the environment asks for more.
-fn config() -> ProptestConfig {
+/// So many cases unless the environment asks for others.
+fn cases(usual: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
-        cases: asked.unwrap_or(64),
+        cases: asked.unwrap_or(usual),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn anything_in_any_order_is_answered(steps in vec(any::<Step>(), 0..120)) {
@@ -296,6 +296,10 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
 
     #[test]
     fn any_text_is_a_configuration_or_a_mistake_in_words(
