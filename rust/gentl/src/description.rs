@@ -1,7 +1,7 @@
 //! The description file of a port: where its URL points, unzipped.
 
 use std::io::{Cursor, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -24,11 +24,18 @@ enum Place {
     File(PathBuf),
 }
 
-/// Fetches the file that `url` names, from registers through `read` or from the disk.
-pub(crate) fn load(
-    url: &str,
-    read: impl FnOnce(u64, &mut [u8]) -> Result<()>,
-) -> Result<Description> {
+impl Description {
+    /// Fetches the file that a port's URL names, from registers through `read` or from the disk. The
+    /// URL and what it leads to are a camera's words, and may be anything.
+    ///
+    /// # Errors
+    /// [`Error::Description`] that names what is wrong; what `read` says.
+    pub fn load(url: &str, read: impl FnOnce(u64, &mut [u8]) -> Result<()>) -> Result<Self> {
+        load(url, read)
+    }
+}
+
+fn load(url: &str, read: impl FnOnce(u64, &mut [u8]) -> Result<()>) -> Result<Description> {
     let wrong = |reason: String| Error::Description { url: url.to_owned(), reason };
     let bytes = match place(url).map_err(&wrong)? {
         Place::Registers { address, length } if length <= MAX_BYTES => {
@@ -39,12 +46,19 @@ pub(crate) fn load(
         Place::Registers { length, .. } => {
             return Err(wrong(format!("{length} bytes are too many for a description")));
         }
-        Place::File(path) => {
-            std::fs::read(&path).map_err(|e| wrong(format!("{}: {e}", path.display())))?
-        }
+        Place::File(path) => file(&path).map_err(|e| wrong(format!("{}: {e}", path.display())))?,
     };
     let xml = text(bytes).map_err(&wrong)?;
     Ok(Description { url: url.to_owned(), xml })
+}
+
+/// Reads a plain file of bearable size: a device or a pipe may have no end.
+fn file(path: &Path) -> Result<Vec<u8>, String> {
+    let known = std::fs::metadata(path).map_err(|e| e.to_string())?;
+    if !known.is_file() || known.len() > MAX_BYTES {
+        return Err(format!("is no file of at most {MAX_BYTES} bytes"));
+    }
+    std::fs::read(path).map_err(|e| e.to_string())
 }
 
 /// Parses `local:[///]name;ADDRESS;LENGTH[?SchemaVersion=x.y.z]` and `file:[//][/]path[?...]`.
@@ -152,6 +166,8 @@ mod tests {
         ] {
             assert!(place(url).unwrap_err().contains(fault), "{url}");
         }
+        let endless = load("file:///dev/zero", |_, _| panic!("read"));
+        assert!(endless.unwrap_err().to_string().contains("no file"));
         let absurd = load("local:a.xml;0;FFFFFFFFFFFFFFF", |_, _| panic!("read"));
         assert!(absurd.unwrap_err().to_string().contains("too many"));
     }

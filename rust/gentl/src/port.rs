@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{PoisonError, TryLockError};
 
 use crate::abi::{self, Handle, RegisterEntry};
-use crate::description::{self, Description};
+use crate::description::Description;
 use crate::error::{Error, Result, Status};
 use crate::library::Library;
 use crate::module::{Module, OwnedHandle};
@@ -250,7 +250,7 @@ impl Port {
         let mut failure =
             Error::Description { url: String::new(), reason: "the port names none".to_owned() };
         for url in self.urls()? {
-            match description::load(&url, |address, data| self.read(address, data)) {
+            match Description::load(&url, |address, data| self.read(address, data)) {
                 Ok(description) => return Ok(description),
                 Err(error) => failure = error,
             }

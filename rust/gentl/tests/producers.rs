@@ -375,3 +375,32 @@ fn a_failing_library_is_a_row_of_the_scan() {
     });
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn a_producer_that_is_open_elsewhere_in_the_process_is_said_to_be_so() {
+    each(|bench| {
+        type Init = unsafe extern "system" fn() -> i32;
+        type Open = unsafe extern "system" fn(*mut *mut std::ffi::c_void) -> i32;
+        type Close = unsafe extern "system" fn(*mut std::ffi::c_void) -> i32;
+        // SAFETY: a producer's file, with the standard's functions of these types.
+        let (library, handle) = unsafe {
+            let library = libloading::os::unix::Library::new(&bench.path).unwrap();
+            assert_eq!(library.get::<Init>(b"GCInitLib\0").unwrap()(), 0);
+            let mut handle = std::ptr::null_mut();
+            assert_eq!(library.get::<Open>(b"TLOpen\0").unwrap()(&mut handle), 0);
+            (library, handle)
+        };
+        let found = producers_in([bench.path.parent().unwrap().to_owned()]);
+        let row = found.iter().find(|row| row.path == bench.path).unwrap();
+        let error = row.opened.as_ref().unwrap_err();
+        eprintln!("{error}");
+        assert!(matches!(error, Error::OpenElsewhere { .. }), "{error}");
+        // SAFETY: as above; closed in the order of the standard.
+        unsafe {
+            assert_eq!(library.get::<Close>(b"TLClose\0").unwrap()(handle), 0);
+            assert_eq!(library.get::<Init>(b"GCCloseLib\0").unwrap()(), 0);
+        }
+        std::mem::forget(library);
+        bench.first_device();
+    });
+}
