@@ -5,6 +5,7 @@
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 mod faults;
+mod line;
 mod loss;
 mod several;
 
@@ -87,6 +88,23 @@ height = 48
 frame_rate = 200.0
 components = ['Intensity', 'Confidence', 'Range']
 chunks = true
+[[device]]
+id = 'one'
+serial = 'ONE1'
+width = 64
+height = 48
+trigger = 'software'
+[[device]]
+id = 'two'
+serial = 'TWO1'
+width = 64
+height = 48
+trigger = 'software'
+[[device.fault]]
+kind = 'DeviceLost'
+frame = 5
+times = 1
+duration_s = 0.3
 [[device]]
 id = 'far'
 serial = 'FAR1'

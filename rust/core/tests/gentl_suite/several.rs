@@ -133,3 +133,23 @@ fn starting_and_stopping_one_leaves_the_others_running() {
     let width = left.features().describe("Width").unwrap();
     assert_eq!(width.access, Access::ReadOnly, "still locked");
 }
+
+#[test]
+fn cameras_of_several_producers_run_at_once() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let others = ["SMARTQC_CTI_VIKY", "SMARTQC_CTI_TLSIMU"].map(std::env::var_os);
+    let others = others.into_iter().flatten().map(|path| format!("gentl:{}#0", path.display()));
+    let mut sources: Vec<GentlSource> =
+        others.chain([uri]).map(|uri| GentlSource::open(&uri, 2).unwrap()).collect();
+    sources.iter_mut().for_each(|source| source.start().unwrap());
+    for _ in 0..5 {
+        for source in &mut sources {
+            frame(source);
+        }
+    }
+    // One is closed, and the rest go on.
+    while let Some(source) = sources.pop() {
+        drop(source);
+        sources.iter_mut().for_each(|source| drop(frame(source)));
+    }
+}

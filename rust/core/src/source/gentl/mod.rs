@@ -14,6 +14,8 @@
 
 mod clock_map;
 mod control;
+#[doc(hidden)]
+pub mod hostile;
 mod open;
 mod picture;
 mod running;
@@ -57,6 +59,8 @@ pub struct GentlSource {
     /// The features as they were at the start.
     snapshot: Snapshot,
     state: State,
+    /// How often it was looked for before it came back last.
+    attempts: u32,
 }
 
 enum State {
@@ -130,7 +134,7 @@ impl GentlSource {
         }
         let GentlUri { latency_ns, silence_ns, .. } = parsed;
         let (snapshot, state) = (Snapshot::default(), State::Stopped);
-        Ok(Self { control, slots, latency_ns, silence_ns, snapshot, state })
+        Ok(Self { control, slots, latency_ns, silence_ns, snapshot, state, attempts: 0 })
     }
 
     /// The camera's features.
@@ -220,13 +224,15 @@ impl GentlSource {
         };
         self.control.count_loss();
         self.control.tell(CameraEventKind::Lost, why.clone());
+        // One that came back and delivered nothing is not looked for as often as before.
+        let attempts = if running.has_delivered() { 0 } else { self.attempts };
         self.state = State::Away(Away {
             why: why.clone(),
             heard: running.heard(),
             shape: running.shape(),
             ended: Some(running),
-            attempts: 0,
-            look_at: Instant::now() + FIRST_LOOK,
+            attempts,
+            look_at: Instant::now() + pause(attempts),
             said: None,
         });
         SourceEvent::Lost { why }
@@ -261,6 +267,7 @@ impl GentlSource {
                 let gap = away.heard.elapsed();
                 let back = Back { why: std::mem::take(&mut away.why), gap, attempts, different };
                 self.state = State::Running(running);
+                self.attempts = attempts;
                 self.control.count_recovery();
                 let words: Vec<String> = back.different.iter().map(ToString::to_string).collect();
                 self.control.tell(CameraEventKind::Back, words.join("; "));
@@ -268,8 +275,7 @@ impl GentlSource {
             }
             Err(why) => {
                 self.control.disconnect();
-                let pause = FIRST_LOOK * 2_u32.saturating_pow(attempts.min(16));
-                away.look_at = Instant::now() + pause.min(LAST_LOOK);
+                away.look_at = Instant::now() + pause(attempts);
                 let why = why.to_string();
                 if away.said.as_ref() != Some(&why) {
                     tracing::warn!("attempt {attempts} to find the camera again: {why}");
@@ -282,28 +288,7 @@ impl GentlSource {
 
     /// Opens the device again, gives it back its features and starts it.
     fn reopen(&self, attempt: u32, before: Shape) -> Result<(Box<Running>, Vec<Difference>)> {
-        let control = &self.control;
-        let device = open::reopen(
-            control.uri(),
-            control.interface_handle(),
-            control.device(),
-            control.access_mode(),
-            attempt >= EVERYWHERE,
-        )?;
-        let mut different = Vec::new();
-        let version = device.info().map(|row| row.version).unwrap_or_default();
-        if !version.is_empty() && version != control.device().version {
-            different.push(Difference {
-                feature: "DeviceVersion".into(),
-                wanted: control.device().version.clone(),
-                problem: format!("{version} was read back"),
-            });
-        }
-        control.reconnect(device)?;
-        // One that only lost its host still runs as it did, and is locked.
-        let _ = self.features().execute("AcquisitionStop");
-        control.lock_parameters(false);
-        different.extend(self.features().restore(&self.snapshot));
+        let mut different = self.reconnect(attempt)?;
         let running = self.run(true)?;
         let now = running.shape();
         if now != before {
@@ -314,6 +299,30 @@ impl GentlSource {
             });
         }
         Ok((running, different))
+    }
+
+    /// Opens the device again and gives it back its features; what is different then.
+    fn reconnect(&self, attempt: u32) -> Result<Vec<Difference>> {
+        let control = &self.control;
+        let (interface, known) = (control.interface_handle(), control.device());
+        let everywhere = attempt >= EVERYWHERE;
+        let device =
+            open::reopen(control.uri(), interface, known, control.access_mode(), everywhere)?;
+        let mut different = Vec::new();
+        let version = device.info().map(|row| row.version).unwrap_or_default();
+        if !version.is_empty() && version != known.version {
+            different.push(Difference {
+                feature: "DeviceVersion".into(),
+                wanted: known.version.clone(),
+                problem: format!("{version} was read back"),
+            });
+        }
+        control.reconnect(device)?;
+        // One that only lost its host still runs as it did, and is locked.
+        let _ = self.features().execute("AcquisitionStop");
+        control.lock_parameters(false);
+        different.extend(self.features().restore(&self.snapshot));
+        Ok(different)
     }
 }
 
@@ -326,8 +335,12 @@ impl Source for GentlSource {
         if !matches!(self.state, State::Stopped) {
             return Ok(());
         }
-        if let Some(problem) = self.control.loss() {
-            return Err(Error::CameraLost { uri: self.control.uri().into(), problem });
+        if !self.control.is_connected() {
+            // It was lost while nobody waited for its frames.
+            self.control.disconnect();
+            let different = self.reconnect(EVERYWHERE)?;
+            let words: Vec<String> = different.iter().map(ToString::to_string).collect();
+            self.control.tell(CameraEventKind::Back, words.join("; "));
         }
         // Before the parameters are locked: what can't be set is not remembered.
         self.snapshot = self.features().snapshot()?;
@@ -384,6 +397,11 @@ impl fmt::Debug for GentlSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("GentlSource").field("uri", &self.control.uri()).finish_non_exhaustive()
     }
+}
+
+/// How long after so many attempts the next one is made.
+fn pause(attempts: u32) -> Duration {
+    FIRST_LOOK.saturating_mul(2_u32.saturating_pow(attempts)).min(LAST_LOOK)
 }
 
 /// A failure of the producer, in the core's words.

@@ -35,6 +35,7 @@ pub(crate) fn read(
             | PayloadType::ChunkData
             | PayloadType::Raw
             | PayloadType::MultiPart
+            | PayloadType::ChunkOnly
             | PayloadType::Other(0),
         ) => {}
         Some(other) => {
@@ -48,14 +49,16 @@ pub(crate) fn read(
     let configured = small(info.height, shape.height);
     let height = small(info.delivered_height, configured).min(configured);
     let packed = FrameInfo::packed(width, height, pixel_format, 0);
-    let missing = info.image_present == Some(false) || height < configured;
+    let no_image =
+        info.image_present == Some(false) || info.payload_type == Some(PayloadType::ChunkOnly);
+    let missing = no_image || height < configured;
     let filled = info.size_filled.or(info.data_size).filter(|&bytes| bytes > 0);
     Ok(FrameInfo {
         stride: packed.stride.saturating_add(info.x_padding.unwrap_or(0)),
         offset: info.image_offset.unwrap_or(0),
         // A broken frame may say what came in all, while the gap lies in the middle.
         filled: filled.unwrap_or(slot_bytes).min(slot_bytes),
-        height: if info.image_present == Some(false) { 0 } else { height },
+        height: if no_image { 0 } else { height },
         incomplete: info.incomplete || info.larger_than_buffer || missing,
         frame_id: info.frame_id.unwrap_or(0),
         ..packed
@@ -108,24 +111,35 @@ pub(crate) fn part(part: &BufferPart, shape: &Shape) -> Part {
     }
 }
 
-/// Makes the first part that is a picture the frame's own; a frame without one has no rows.
+/// Makes the first part that is a picture the frame's own, or, where none is, the first that has
+/// rows of any other kind; a frame without either is an incomplete one of no rows.
 pub(crate) fn show_first(parts: &[Part], info: &mut FrameInfo) {
-    match parts.iter().find(|part| part.kind == PartKind::Image) {
+    let other = |part: &&Part| !matches!(part.kind, PartKind::Chunks | PartKind::Compressed);
+    let picture = parts.iter().find(|part| part.kind == PartKind::Image);
+    match picture.or_else(|| parts.iter().find(other)) {
         Some(part) => {
             (info.width, info.height, info.stride) = (part.width, part.height, part.stride);
             (info.offset, info.pixel_format) = (part.offset, part.pixel_format);
             info.filled = part.offset.saturating_add(part.bytes);
         }
-        None => info.height = 0,
+        None => (info.height, info.incomplete) = (0, true),
     }
 }
 
-/// Counts the frames that a camera numbered and that never came.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FrameCount {
-    last: Option<u64>,
-    /// It was seen to count in 16 bits.
-    is_16_bit: bool,
+/// Whether a buffer holds what another setting of the camera would not send: no sign of a camera
+/// that is gone.
+pub(crate) fn is_setting(payload_type: Option<PayloadType>) -> bool {
+    matches!(
+        payload_type,
+        Some(
+            PayloadType::File
+                | PayloadType::Jpeg
+                | PayloadType::Jpeg2000
+                | PayloadType::H264
+                | PayloadType::DeviceSpecific
+                | PayloadType::GenDc
+        )
+    )
 }
 
 /// Where the chunks lie in a buffer of `bytes`, as the producer lists them; those that would lie
@@ -174,6 +188,14 @@ pub(crate) enum Numbered {
     After(u64),
     /// It was delivered after a later one, or twice: the gap was told when the later one came.
     Disordered,
+}
+
+/// Counts the frames that a camera numbered and that never came.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FrameCount {
+    last: Option<u64>,
+    /// It was seen to count in 16 bits.
+    is_16_bit: bool,
 }
 
 impl FrameCount {
@@ -298,7 +320,9 @@ mod tests {
         assert_eq!((info.width, info.height, info.offset, info.filled), (4, 8, 32, 64));
         assert_eq!((info.stride, info.pixel_format), (4, PixelFormat::BAYER_RG8));
         show_first(&parts[..1], &mut info);
-        assert_eq!(info.height, 0, "no picture, no rows");
+        assert_eq!((info.height, info.offset), (8, 0), "the confidence, for want of a picture");
+        show_first(&[], &mut info);
+        assert_eq!((info.height, info.incomplete), (0, true));
     }
 
     #[test]

@@ -151,6 +151,11 @@ impl Running {
         self.shape
     }
 
+    /// Whether anything came in this run that made sense.
+    pub(super) fn has_delivered(&self) -> bool {
+        self.delivered
+    }
+
     pub(super) fn heard(&self) -> Instant {
         self.heard
     }
@@ -178,7 +183,11 @@ impl Running {
                     Ok(None) => {}
                     Err(problem) => {
                         control.count().unusable.fetch_add(1, Ordering::Relaxed);
-                        self.unusable += 1;
+                        if picture::is_setting(delivered.info.payload_type) {
+                            self.heard = Instant::now();
+                        } else {
+                            self.unusable += 1;
+                        }
                         if self.unusable >= UNUSABLE_IN_ROW {
                             return Ok(Err(format!("its buffers make no sense: {problem}")));
                         }
@@ -317,7 +326,8 @@ impl Running {
                 delivered.info.payload_type,
                 Some(PayloadType::ChunkData | PayloadType::ChunkOnly)
             );
-        if !carries || info.incomplete {
+        let said = &delivered.info;
+        if !carries || said.incomplete || said.larger_than_buffer {
             return;
         }
         let mut chunks = [Chunk::default(); MOST_CHUNKS];
