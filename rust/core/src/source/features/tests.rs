@@ -179,6 +179,30 @@ fn a_plain_register_gives_and_takes_its_bytes() {
 }
 
 #[test]
+fn settings_are_what_the_description_marks_and_all_of_them_where_it_marks_nothing() {
+    let camera = camera();
+    camera.set("Gain[Blue]", &Value::Int(5)).unwrap();
+    let saved = camera.save().unwrap();
+    let names: Vec<&str> = saved.lines.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"Width") && !names.contains(&"Beep"), "{names:?}");
+    camera.set("Gain[Blue]", &Value::Int(6)).unwrap();
+    camera.set("Width", &Value::Int(16)).unwrap();
+    let loaded = camera.load(&Saved::parse(&saved.to_text()));
+    // Its width was 0, which it does not take.
+    let wrong: Vec<&str> = loaded.unrestored.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!((wrong, camera.get("Gain[Blue]").unwrap()), (vec!["Width"], Value::Int(5)));
+    assert_eq!(camera.get("GainSelector").unwrap(), Value::Text("Red".into()));
+
+    let body = [
+        "<Category Name=\"Root\"><pFeature>A</pFeature><pFeature>B</pFeature></Category>",
+        "<Integer Name=\"A\"><Streamable>Yes</Streamable><Value>1</Value></Integer>",
+        "<Integer Name=\"B\"><Value>2</Value></Integer>",
+    ];
+    let marked = Features::parse("test:", &document(&body.concat()), Arc::new(Memory::default()));
+    assert_eq!(marked.unwrap().save().unwrap().lines, [("A".to_owned(), "1".to_owned())]);
+}
+
+#[test]
 fn a_registers_place_is_found_through_what_it_is_named_by() {
     let camera = camera();
     assert_eq!(camera.register_of("Width"), Some((0x10, 4)));
