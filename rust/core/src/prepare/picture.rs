@@ -303,6 +303,18 @@ impl<'a, L: Level> Picture<'a, L> {
         (self.camera.source.pixel_bytes() == Some(1)).then_some((bytes, stride))
     }
 
+    /// The picture's bytes as they lie in memory, how far apart its rows lie in them and how many bits
+    /// a pixel has, where a row of the picture is a row of the camera's.
+    pub(super) fn raw(&self) -> Option<(&'a [u8], usize, usize)> {
+        let Source { content, orientation, row_bytes, width, .. } = self.camera.source;
+        let Orientation { transposed, mirror_x, mirror_y, .. } = *orientation;
+        if transposed || mirror_x || mirror_y || *content == Content::RgbPlanar {
+            return None;
+        }
+        let Bytes { bytes, stride, .. } = self.camera.lines;
+        Some((bytes, stride, row_bytes * 8 / width))
+    }
+
     /// Whether [`Reader::pixel_bytes`] are some.
     pub(super) fn has_pixels(&self) -> bool {
         self.camera.source.pixel_bytes().is_some()

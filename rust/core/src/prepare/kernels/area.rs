@@ -15,10 +15,10 @@
 //! where `b'`, `f'` is the next edge. So the kernels only add rows up, with small whole factors that
 //! fit 16 bits, into sums of 32 bits: one, *inside*, from `b` on, and one of the row of the next
 //! *edge*. The formula is computed where the sums are, if what it gives fits 32 bits ([`Mix`]): what
-//! runs over on the way comes back. The last step, once for each output pixel, is done in float64, with
-//! the formula where it did not fit; all these numbers are whole and below 2^53, so exact. Then comes a multiplication with the reciprocal of the weights'
-//! total, whose error is far smaller than the distance of any quotient from a half that it is not
-//! (see [`Rounding`]).
+//! runs over on the way comes back. The last step, once for each output pixel, is done in float64,
+//! with the formula where it did not fit: all these numbers are whole and below 2^53, so exact. Then
+//! comes a multiplication with the reciprocal of the weights' total, whose error is far smaller than
+//! the distance of any quotient from a half that it is not (see [`Rounding`]).
 //!
 //! In a Bayer mosaic `D(y)` is a row of the demosaiced picture, hence made of three rows: its
 //! own with [`Factors::color`] twice or [`Factors::green`], and its neighbours with `color` or
@@ -97,8 +97,19 @@ impl<const N: usize> Pieces<N> {
 pub(super) struct Rows<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) starts: &'a [usize],
-    /// Rows that will be wanted soon.
-    pub(super) ahead: &'a [usize],
+    pub(super) ahead: Ahead<'a>,
+}
+
+/// Rows of the picture that will be wanted soon.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Where in them each begins.
+    pub(super) starts: &'a [usize],
+    /// Of a pixel.
+    pub(super) bits: usize,
+    /// Cache lines of a group of windows.
+    pub(super) lines: usize,
 }
 
 /// A row of a mosaic with its factors in the sum inside and in that of the edge.
@@ -470,21 +481,29 @@ impl<L: Level> Fused<L> {
         let before = index.checked_sub(1).map_or(0.0, |before| self.shares[before]);
         let mix = self.finish.mix([before, self.shares[index]]);
         ahead.clear();
+        let (raw, stride, bits) = picture.raw().unwrap_or((&[], 0, 0));
+        if bits > 0 {
+            // Rows that the next span has and this one has not.
+            let next = spans.get(index + 1).map_or(0..0, Span::range);
+            let start = |y: u32| y as usize * stride + held.first * bits / 8;
+            ahead.extend((span.range().end..next.end).map(start));
+        }
         let width = held.width;
+        let group_bytes = width * bits / 8 / engine.groups();
+        let lines = ((group_bytes + 32) / 64).max(1);
         let bytes = match picture.plain() {
             Some((bytes, stride)) => {
                 let start = |y: u32| y as usize * stride + held.first;
                 starts.clear();
                 starts.extend(span.range().map(start));
-                // Rows that the next span has and this one has not.
-                let next = spans.get(index + 1).map_or(0..0, Span::range);
-                ahead.extend((span.range().end..next.end).map(start));
                 bytes
             }
             None => L::bytes(held.rows(span.range(), picture, starts)).unwrap_or_default(),
         };
         for (plane, sums) in sums.iter_mut().enumerate() {
             // A row has all its planes side by side.
+            let ahead = if plane == 0 { &ahead[..] } else { &[] };
+            let ahead = Ahead { bytes: raw, starts: ahead, bits, lines };
             let rows = Rows { bytes: &bytes[plane * width..], starts, ahead };
             match span {
                 Span::Mono { edge, .. } => engine.mono(rows, *edge, mix, sums),

@@ -40,26 +40,21 @@ macro_rules! area_loops {
             mixed
         }
 
-        /// Hands on what a group of a mosaic's windows came to.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn store_mosaic<const NARROW: bool>(
-            mix: Option<Mix>,
-            inside: [V; 3],
-            edge: [V; 3],
-            index: usize,
-            sums: &mut Sums,
-        ) {
-            match mix {
-                Some(mix) => {
-                    let all = mixed(mix, inside, edge, &mut sums.lanes[index]);
-                    store_rgb::<NARROW>(all, index, &mut sums.inside);
+        /// Hands on what a group of a mosaic's windows came to. A macro, since a function of so many
+        /// vectors would be called and not become part of its caller.
+        macro_rules! store_mosaic {
+            ($mix:expr, $inside:expr, $edge:expr, $index:expr, $sums:expr) => {
+                match $mix {
+                    Some(mix) => {
+                        let all = mixed(mix, $inside, $edge, &mut $sums.lanes[$index]);
+                        store_rgb::<NARROW>(all, $index, &mut $sums.inside);
+                    }
+                    None => {
+                        store_rgb::<NARROW>($inside, $index, &mut $sums.inside);
+                        store_rgb::<NARROW>($edge, $index, &mut $sums.edge);
+                    }
                 }
-                None => {
-                    store_rgb::<NARROW>(inside, index, &mut sums.inside);
-                    store_rgb::<NARROW>(edge, index, &mut sums.edge);
-                }
-            }
+            };
         }
 
         /// Windows of a mosaic over at least two rows inside, the first of which has the kind
@@ -132,7 +127,7 @@ macro_rules! area_loops {
                 let blue = add_sums(inside[1], fourfold(fourth[1]));
                 let green = add_sums(greens[0], greens[1]);
                 let edge = [edge[0], edge_green, edge[1]];
-                store_mosaic::<NARROW>(mix, [red, green, blue], edge, index, sums);
+                store_mosaic!(mix, [red, green, blue], edge, index, sums);
             }
         }
 
@@ -162,7 +157,7 @@ macro_rules! area_loops {
                         sums[1] = dot(sums[1], g, green);
                     }
                 }
-                store_mosaic::<NARROW>(mix, inside, edge, index, sums);
+                store_mosaic!(mix, inside, edge, index, sums);
             }
         }
 

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::level::FILTER_BITS;
 use super::Portable;
-use super::area::{Across, Finish, Mix, Pieces, Rows, Sums, Task};
+use super::area::{Across, Ahead, Finish, Mix, Pieces, Rows, Sums, Task};
 use super::area_body::area_loops;
 use super::unpack::Pattern;
 
@@ -121,9 +121,12 @@ fn load<const N: usize>(group: &Group<N>, rows: Rows<'_>, row: usize) -> V {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn ahead<const N: usize>(group: &Group<N>, rows: Rows<'_>) {
-    for &start in rows.ahead {
-        let at = rows.bytes.as_ptr().wrapping_add(start + group.base[0]);
-        _mm_prefetch::<_MM_HINT_T1>(at.cast());
+    let Ahead { bytes, starts, bits, lines } = rows.ahead;
+    for &start in starts {
+        let at = bytes.as_ptr().wrapping_add(start + group.base[0] * bits / 8);
+        for line in 0..lines {
+            _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(64 * line).cast());
+        }
     }
 }
 

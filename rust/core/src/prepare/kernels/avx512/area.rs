@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::area::{Across, Finish, Mix, Pieces, Rows, Sums, Task};
+use super::super::area::{Across, Ahead, Finish, Mix, Pieces, Rows, Sums, Task};
 use super::super::area_body::area_loops;
 use super::Avx512;
 
@@ -85,9 +85,12 @@ fn load<const N: usize>(group: &Group<N>, rows: Rows<'_>, row: usize) -> V {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 fn ahead<const N: usize>(group: &Group<N>, rows: Rows<'_>) {
-    for &start in rows.ahead {
-        let at = rows.bytes.as_ptr().wrapping_add(start + group.base);
-        _mm_prefetch::<_MM_HINT_T1>(at.cast());
+    let Ahead { bytes, starts, bits, lines } = rows.ahead;
+    for &start in starts {
+        let at = bytes.as_ptr().wrapping_add(start + group.base * bits / 8);
+        for line in 0..lines {
+            _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(64 * line).cast());
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::prefetch;
 use super::super::unpack::Pattern;
-use super::Avx512;
+use super::{Avx512, store};
 
 /// Pixels of three bytes to planes, 64 at a time; says how many. What lies `ahead` is wanted next.
 pub(in super::super) fn split_threes(
@@ -113,9 +113,7 @@ pub(in super::super) fn unpack(
             let second = _mm512_permutex2var_epi8(near, second, far);
             let levels = _mm512_multishift_epi64_epi8(shifts, first);
             let levels = _mm512_mask_multishift_epi64_epi8(levels, UPPER, shifts, second);
-            let mask = u64::MAX >> (64 - out.len());
-            // SAFETY: only as many bytes are written as `out` has.
-            unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, levels) };
+            store(out, levels);
         }
     }
     let eights = (line.len() / pattern.step).min(out.len() / 8);

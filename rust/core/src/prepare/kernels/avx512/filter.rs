@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::super::super::level::FILTER_BITS;
-use super::{Avx512, Window, fetch, window};
+use super::{Avx512, Window, fetch, store, store_sixteen, window};
 
 /// Signed digits of a weight to the base of 256, the lowest first; none where three are not enough.
 fn digits(weight: i32) -> Option<[i8; 3]> {
@@ -140,9 +140,7 @@ impl Filter {
                 let level = _mm512_cvtusepi32_epi8(_mm512_max_epi32(level, _mm512_setzero_si512()));
                 let shown = self.shown - 16 * at;
                 let out = &mut out[plane * self.shown + 16 * at..][..shown.min(16)];
-                let mask = u16::MAX >> (16 - out.len());
-                // SAFETY: only as many bytes are written as `out` has.
-                unsafe { _mm_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, level) };
+                store_sixteen(out, level);
             }
         }
     }
@@ -205,8 +203,7 @@ pub(in super::super) fn down<'a>(
             let near = _mm512_packs_epi32(levels[0], levels[1]);
             let far = _mm512_packs_epi32(levels[2], levels[3]);
             let bytes = _mm512_packus_epi16(near, far);
-            // SAFETY: only as many bytes are written as `out` has.
-            unsafe { _mm512_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, bytes) };
+            store(out, bytes);
         }
     }
     let mut fours = [Four { rows: [&[]; 4], digits: [0; 3] }; MOST_ROWS / 4];

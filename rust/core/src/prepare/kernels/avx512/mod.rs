@@ -109,3 +109,34 @@ fn fetch<const N: usize>(window: &[V; N], index: &[u8; 64], far: u64, wanted: u6
         _mm512_mask_blend_epi8(far, near, beyond)
     }
 }
+
+/// Writes as many bytes as `out` has, 64 at most. Stores with a mask are slow on Zen 4, so only the last
+/// of a row has one.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn store(out: &mut [u8], bytes: V) {
+    let to = out.as_mut_ptr();
+    if out.len() == 64 {
+        // SAFETY: `out` has 64 bytes.
+        unsafe { _mm512_storeu_si512(to.cast(), bytes) }
+    } else {
+        let mask = u64::MAX >> (64 - out.len());
+        // SAFETY: only as many bytes are written as `out` has.
+        unsafe { _mm512_mask_storeu_epi8(to.cast(), mask, bytes) }
+    }
+}
+
+/// The same for 16 at most.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn store_sixteen(out: &mut [u8], bytes: __m128i) {
+    let to = out.as_mut_ptr();
+    if out.len() == 16 {
+        // SAFETY: `out` has 16 bytes.
+        unsafe { _mm_storeu_si128(to.cast(), bytes) }
+    } else {
+        let mask = u16::MAX >> (16 - out.len());
+        // SAFETY: only as many bytes are written as `out` has.
+        unsafe { _mm_mask_storeu_epi8(to.cast(), mask, bytes) }
+    }
+}

@@ -8,7 +8,7 @@
 use std::arch::x86_64::*;
 
 use super::super::prefetch;
-use super::{Avx512, V, Window, fetch, window};
+use super::{Avx512, V, Window, fetch, store_sixteen, window};
 
 /// Where the words of all output pixels lie, and the weights of their pixels.
 #[derive(Clone, Debug)]
@@ -227,9 +227,7 @@ impl Mix {
             _mm512_extracti32x4_epi32::<2>(bytes),
         ];
         for (plane, levels) in planes.into_iter().zip(levels) {
-            let mask = u16::MAX >> (16 - plane.len());
-            // SAFETY: only as many bytes are written as `plane` has.
-            unsafe { _mm_mask_storeu_epi8(plane.as_mut_ptr().cast(), mask, levels) };
+            store_sixteen(plane, levels);
         }
     }
 }

@@ -19,7 +19,7 @@
 use std::arch::x86_64::*;
 
 use super::super::super::level::FILTER_BITS;
-use super::{Avx512, V, Window, fetch, window};
+use super::{Avx512, V, Window, fetch, store_sixteen, window};
 
 /// All segments of a row whose pixels are `channels` bytes.
 #[derive(Clone, Debug)]
@@ -201,7 +201,7 @@ impl Ramps {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
     fn row<const N: usize>(&self, line: &[u8], ahead: &[u8], out: &mut [u8]) {
         let moved = load(&self.moved);
-        let mut outputs = out.chunks_mut(self.lanes);
+        let mut outputs = (0..out.len()).step_by(self.lanes);
         let mut before: Option<[V; 2]> = None;
         for group in &self.groups {
             if let Some(ahead) = ahead.get(group.base..) {
@@ -212,14 +212,14 @@ impl Ramps {
             let [rising, falling] = sums(table, &window);
             if let Some([rising, falling_before]) = before {
                 let falling = _mm512_permutex2var_epi32(falling_before, moved, falling);
-                write(_mm512_add_epi32(rising, falling), outputs.next());
+                write(_mm512_add_epi32(rising, falling), outputs.next().map(|at| &mut out[at..]));
             }
             before = Some([rising, falling]);
         }
         if let Some([rising, falling]) = before {
             let none = _mm512_setzero_si512();
             let falling = _mm512_permutex2var_epi32(falling, moved, none);
-            write(_mm512_add_epi32(rising, falling), outputs.next());
+            write(_mm512_add_epi32(rising, falling), outputs.next().map(|at| &mut out[at..]));
         }
     }
 }
@@ -262,15 +262,15 @@ fn sums<const N: usize>(table: &Table, window: &[V; N]) -> [V; 2] {
     [_mm512_add_epi32(rising, of_rising), _mm512_add_epi32(falling, of_falling)]
 }
 
-/// Rounds sums to levels, as many as `out` has.
+/// Rounds sums to levels. `rest` begins with theirs; what the lanes that are not in use leave behind
+/// them is overwritten by the next group.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn write(sums: V, out: Option<&mut [u8]>) {
-    let Some(out) = out else { return };
+fn write(sums: V, rest: Option<&mut [u8]>) {
+    let Some(rest) = rest else { return };
     let half = _mm512_set1_epi32(1 << (FILTER_BITS - 1));
     let level = _mm512_srai_epi32::<{ FILTER_BITS }>(_mm512_add_epi32(sums, half));
     let level = _mm512_cvtusepi32_epi8(_mm512_max_epi32(level, _mm512_setzero_si512()));
-    let mask = u16::MAX >> (16 - out.len());
-    // SAFETY: only as many bytes are written as `out` has.
-    unsafe { _mm_mask_storeu_epi8(out.as_mut_ptr().cast(), mask, level) };
+    let count = rest.len().min(16);
+    store_sixteen(&mut rest[..count], level);
 }
