@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench -p smartqc-core --bench contender                   # every case, 40 rounds
 //! cargo bench -p smartqc-core --bench contender -- linear 100     # cases with that in their name
+//! cargo bench -p smartqc-core --bench contender -- serve          # blocks on order, for bench/prepare.py
 //! ```
 //!
 //! A round is one block of 20 ms of each contender. A figure is the least time of all blocks, and in
@@ -174,11 +175,15 @@ impl Ready {
         Ok(())
     }
 
-    fn block(&mut self, contender: &str) -> Result<Vec<Duration>, Box<dyn Error>> {
+    fn block(
+        &mut self,
+        contender: &str,
+        length: Duration,
+    ) -> Result<Vec<Duration>, Box<dyn Error>> {
         self.run(contender)?;
         let begin = Instant::now();
         let mut times = Vec::new();
-        while times.is_empty() || begin.elapsed() < BLOCK {
+        while times.is_empty() || begin.elapsed() < length {
             let start = Instant::now();
             self.run(contender)?;
             times.push(start.elapsed());
@@ -225,7 +230,7 @@ fn race(case: Case, rounds: usize) -> Result<(), Box<dyn Error>> {
         // Plain code takes so long that a few blocks say enough.
         for (contender, times) in contenders.iter().zip(&mut times) {
             if *contender != "scalar" || round < 3 {
-                times.extend(ready.block(contender)?);
+                times.extend(ready.block(contender, BLOCK)?);
             }
         }
     }
@@ -249,7 +254,37 @@ fn race(case: Case, rounds: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Answers lines `CASE<tab>CONTENDER<tab>SECONDS` with the least and the median time of a frame in
+/// microseconds; `smartqc` is the fastest set of kernels.
+fn serve() -> Result<(), Box<dyn Error>> {
+    let mut ready: Option<Ready> = None;
+    for order in std::io::stdin().lines() {
+        let order = order?;
+        let [case, contender, seconds] = order.split('\t').collect::<Vec<_>>()[..] else {
+            return Err(format!("{order:?}: three words are expected").into());
+        };
+        if ready.as_ref().is_none_or(|ready| ready.case.name != case) {
+            // One case's frames at a time: they are large.
+            drop(ready.take());
+            let case = cases().into_iter().find(|one| one.name == case).ok_or("no such case")?;
+            ready = Some(Ready::new(case)?);
+        }
+        let fastest = Kernels::available().last().copied().unwrap_or_else(Kernels::scalar);
+        let contender = if contender == "smartqc" { fastest.name() } else { contender };
+        let length = Duration::try_from_secs_f64(seconds.parse()?)?;
+        let ready = ready.as_mut().ok_or("a case is ready")?;
+        let mut times = ready.block(contender, length)?;
+        times.sort_unstable();
+        let micros = |time: Duration| time.as_secs_f64() * 1e6;
+        println!("{:.1}\t{:.1}", micros(times[0]), micros(times[times.len() / 2]));
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().any(|argument| argument == "serve") {
+        return serve();
+    }
     let (mut wanted, mut rounds) = (String::new(), 40);
     for argument in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         match argument.parse() {
