@@ -110,8 +110,7 @@ fn fetch<const N: usize>(window: &[V; N], index: &[u8; 64], far: u64, wanted: u6
     }
 }
 
-/// Writes as many bytes as `out` has, 64 at most. Stores with a mask are slow on Zen 4, so only the last
-/// of a row has one.
+/// Writes as many bytes as `out` has, 64 at most; only the last of a row needs a mask.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn store(out: &mut [u8], bytes: V) {
