@@ -37,6 +37,23 @@ pub(super) enum CameraNews {
     Back(Back),
 }
 
+/// A camera whose thread panics is gone, which the line has to know.
+struct GoneByPanic<'a> {
+    view: u8,
+    messages: &'a Sender<Message<Evidence>>,
+    counts: &'a Counts,
+}
+
+impl Drop for GoneByPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a camera's thread has panicked; this is a bug of smartqc");
+            self.counts.gone.store(true, Ordering::Relaxed);
+            let _ = self.messages.try_send(Message::CameraLost { view: self.view });
+        }
+    }
+}
+
 /// Until `stop`, or the camera ends. One that is gone is waited for.
 pub(super) fn watch(
     source: &mut dyn Source,
@@ -46,6 +63,7 @@ pub(super) fn watch(
     stop: &AtomicBool,
     tell: &dyn Fn(CameraNews),
 ) {
+    let _gone = GoneByPanic { view, messages, counts };
     while !stop.load(Ordering::Relaxed) {
         if counts.doubted.swap(false, Ordering::Relaxed) {
             source.doubt();
@@ -97,5 +115,47 @@ pub(super) fn watch(
         if matches!(sent, Err(TrySendError::Disconnected(_))) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+
+    struct Panics;
+
+    impl Source for Panics {
+        fn uri(&self) -> &str {
+            "test:"
+        }
+
+        fn start(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn next(&mut self, _: Duration) -> Result<Option<SourceEvent>> {
+            panic!("the test wants a panic")
+        }
+
+        fn stop(&mut self) {}
+
+        fn slots(&self) -> usize {
+            1
+        }
+    }
+
+    #[test]
+    fn a_camera_whose_thread_panics_is_lost() {
+        let (messages, inbox) = crossbeam_channel::bounded(1);
+        let counts = Counts::default();
+        std::thread::scope(|threads| {
+            let watch = threads.spawn(|| {
+                watch(&mut Panics, 3, &messages, &counts, &AtomicBool::new(false), &|_| {});
+            });
+            assert!(watch.join().is_err());
+        });
+        assert!(counts.gone.load(Ordering::Relaxed));
+        assert!(matches!(inbox.try_recv(), Ok(Message::CameraLost { view: 3 })));
     }
 }

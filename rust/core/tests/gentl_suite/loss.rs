@@ -140,6 +140,21 @@ fn a_triggered_camera_is_rightly_silent_and_its_loss_is_noticed_all_the_same() {
 }
 
 #[test]
+fn a_camera_that_nobody_waits_for_is_not_silent() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&format!("{uri}?silence_ms=100"), 2).unwrap();
+    source.start().unwrap();
+    let held: Vec<_> = (0..source.slots()).map(|_| frame(&mut source).0).collect();
+    // It had nothing to write into meanwhile, and nobody asked.
+    std::thread::sleep(Duration::from_millis(150));
+    drop(held);
+    for _ in 0..3 {
+        let event = source.next(Duration::ZERO).unwrap();
+        assert!(!matches!(event, Some(SourceEvent::Lost { .. })), "{event:?}");
+    }
+}
+
+#[test]
 fn what_the_camera_does_not_take_back_is_told() {
     let Some((uri, _bench)) = simcam("LEFT1") else { return };
     let mut source = GentlSource::open(&format!("{uri}?ExposureTime=500"), 2).unwrap();

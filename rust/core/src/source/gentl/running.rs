@@ -61,6 +61,10 @@ pub(super) struct Running {
     held: Option<Frame>,
     /// When something came that made sense.
     heard: Instant,
+    /// How long it was waited for since then: only who waits can find it silent.
+    waited: Duration,
+    /// When the wait in progress began.
+    waits: Instant,
     delivered: bool,
     /// For how long a camera that delivers by itself may be silent, before and after its first frame.
     silence: Option<[Duration; 2]>,
@@ -115,6 +119,8 @@ impl Running {
             trailing,
             held: None,
             heard: Instant::now(),
+            waited: Duration::ZERO,
+            waits: Instant::now(),
             delivered: false,
             silence: silence(control.features(), plan),
             unusable: 0,
@@ -170,13 +176,21 @@ impl Running {
         if let Some(frame) = self.held.take() {
             return Ok(Ok(Some(SourceEvent::Frame(frame))));
         }
+        self.waits = Instant::now();
+        let heard = self.wait(control, timeout);
+        self.waited += self.waits.elapsed();
+        heard
+    }
+
+    fn wait(&mut self, control: &Control, timeout: Duration) -> Result<Heard> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
             let left = deadline.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()));
             match self.stream.wait(left.min(LOOK)) {
                 Ok(Some(delivered)) => match self.event(control, &delivered) {
                     Ok(Some(event)) => {
-                        (self.heard, self.delivered) = (Instant::now(), true);
+                        self.hears();
+                        self.delivered = true;
                         (self.unusable, self.in_doubt) = (0, false);
                         return Ok(Ok(Some(event)));
                     }
@@ -184,7 +198,7 @@ impl Running {
                     Err(problem) => {
                         control.count().unusable.fetch_add(1, Ordering::Relaxed);
                         if picture::is_setting(delivered.info.payload_type) {
-                            self.heard = Instant::now();
+                            self.hears();
                         } else {
                             self.unusable += 1;
                         }
@@ -216,6 +230,11 @@ impl Running {
         }
     }
 
+    fn hears(&mut self) {
+        let now = Instant::now();
+        (self.heard, self.waits, self.waited) = (now, now, Duration::ZERO);
+    }
+
     /// What shows that the camera is gone, if something does.
     fn gone(&mut self, control: &Control) -> Option<String> {
         if let Some(why) = control.loss() {
@@ -223,9 +242,9 @@ impl Running {
         }
         if self.slots.held() == self.slots.count() {
             // It has nothing to write into.
-            self.heard = Instant::now();
+            self.hears();
         }
-        let silent = self.heard.elapsed();
+        let silent = self.waited + self.waits.elapsed();
         let owes = control.owes_answer();
         if owes > PATIENCE && silent > PATIENCE {
             return Some(format!("it has not answered for {} ms", owes.as_millis()));
