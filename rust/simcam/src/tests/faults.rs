@@ -9,18 +9,16 @@ fn with(fault: &str) -> String {
     format!("{SMALL}[[device.fault]]\n{fault}\n")
 }
 
-/// Triggers one frame after the other, and tells what `look` makes of each that came.
+/// Triggers one frame after the other, and tells what `look` makes of each.
 fn frames<T>(rig: &Rig, count: usize, mut look: impl FnMut(Handle) -> T) -> Vec<T> {
-    let mut seen = Vec::new();
-    for started in 1..=count {
+    let next = |_| {
         rig.trigger();
-        rig.until(stream_info::NUM_STARTED, started);
-        while let Ok(data) = rig.wait(0) {
-            seen.push(look(data.buffer));
-            rig.queue(data.buffer);
-        }
-    }
-    seen
+        let buffer = rig.next();
+        let seen = look(buffer);
+        rig.queue(buffer);
+        seen
+    };
+    (0..count).map(next).collect()
 }
 
 /// Exposes frames as fast as the sensor can; a trigger that came too early is given again.
