@@ -155,7 +155,7 @@ fn a_camera_that_nobody_waits_for_is_not_silent() {
 }
 
 #[test]
-fn what_the_camera_does_not_take_back_is_told() {
+fn a_feature_is_told_to_differ_if_and_only_if_it_does() {
     let Some((uri, _bench)) = simcam("LEFT1") else { return };
     let mut source = GentlSource::open(&format!("{uri}?ExposureTime=500"), 2).unwrap();
     let control = source.control();
