@@ -208,8 +208,20 @@ pub(super) fn load(
             problem,
         };
         let file = said.file.as_ref().map(|file| product.path(file));
-        let session =
-            file.map(|file| desk.session(&runtime, &file, &said.options())).transpose()?;
+        let unread = |why: Error| match why {
+            Error::Io { path, source } => {
+                let path = path.display();
+                config(
+                    "file",
+                    format!("{path}: {source}; it is looked for from the recipe's folder"),
+                )
+            }
+            other => other,
+        };
+        let session = file
+            .map(|file| desk.session(&runtime, &file, &said.options()))
+            .transpose()
+            .map_err(unread)?;
         let (mut model, own) = model(product, plant, said, session.as_ref(), &config)?;
         if models.iter().any(|other: &Model| other.name == model.name) {
             let given = said.name.is_some();
