@@ -5,25 +5,26 @@ contender, every other round goes backwards (A B, B A, ...), and a ratio is take
 """
 
 import contextlib
-import csv
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PIL import Image
-
-BENCH = Path(__file__).resolve().parent
-PACKAGE = BENCH.parent / "python" / "smartqc"
-RECIPE = PACKAGE / "demo_data" / "recipe.toml"
-PHOTOGRAPH = (600, 788)
+from arms import BENCH, Arm, Workshop, environment
 
 Block = dict[str, Any]
+START_S = 120.0
+"""Longest wait for a contender that starts, and beyond its own time for an answer."""
+
+
+class ContenderError(Exception):
+    """A contender that died, or did not answer in time."""
 
 
 @dataclass(frozen=True)
@@ -33,251 +34,231 @@ class Contender:
     name: str
     script: str
     what: str
-    arguments: tuple[str, ...] = ()
+    told: dict[str, Any] = field(default_factory=dict)
+    """Settings of its own."""
     copies: int = 1
+    tells_pictures: bool = False
+    preload: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long a race takes and what the camera does."""
+    """How long a race takes."""
 
     rounds: int = 20
-    measure_s: float = 1.5
-    warm_up_s: float = 0.3
-    camera_hz: float = 3000.0
-    picture: tuple[int, int] | None = None
-    """Width and height to which the photographs are enlarged; as they are without it."""
-    delivery: str = "copy"
-    """``flip``: the camera spends nothing on copies, and no verdict can be checked."""
-    resize: str | None = None
-    """What everybody does instead of the recipe's own resize: ``area`` or ``linear``."""
-    calm: float = 0.1
+    measure_s: float = 0.3
+    warm_up_s: float = 0.15
+    calm: float = 0.15
     """Cores that other processes may take in a block; a block with more is measured again ..."""
     patience: int = 1
     """... at most so often, and is marked as disturbed when the last is no better."""
 
 
-NAIVE = Contender(
-    "naive", "naive.py", "harvesters fetch, cv2, numpy, onnxruntime, threshold; all at defaults"
-)
+LINE = Contender("line", "line.py", "smartqc.Line, read by a Python loop", tells_pictures=True)
+NAIVE = Contender("naive", "naive.py", "harvesters, cv2, numpy, onnxruntime; all at defaults")
 TUNED = Contender(
-    "tuned x2",
+    "tuned",
     "tuned.py",
-    "the same libraries at their best: two Python threads, arrays made once, bound sessions",
-    ("2",),
+    "the same libraries at their best: two threads, arrays made once, bound sessions",
 )
-LINES = tuple(
-    Contender(f"line x{workers}", "line.py", f"smartqc.Line, workers = {workers}", (str(workers),))
-    for workers in (1, 2)
-)
-SESSIONS = tuple(
-    Contender(
-        f"session x{copies}",
-        "session.py",
-        f"bound B0: the session run alone, {copies} process(es) of one thread",
-        copies=copies,
-    )
-    for copies in (1, 2)
-)
-PREPARES = tuple(
-    Contender(
-        f"prepare x{copies}",
-        "prepare.py",
-        f"bound B1: smartqc.prepare alone, {copies} process(es) of one thread",
-        copies=copies,
-    )
-    for copies in (1, 2)
+PLANES = replace(
+    TUNED,
+    name="tuned, other pixels",
+    what="tuned that averages each colour's own samples instead of demosaicing",
+    told={"tuned": {"planes": True}},
 )
 
 
-def expected_verdicts() -> list[str]:
-    """The truth about each photograph, in the order in which the camera shows them: by name."""
-    with (PACKAGE / "demo_data" / "screws.csv").open(newline="") as file:
-        return [row["truth"] for row in sorted(csv.DictReader(file), key=lambda row: row["file"])]
+def bounds(copies: int) -> Contender:
+    """B0, B1 and B2 on so many cores at once."""
+    what = f"session, prepare and memory read alone, in {copies} process(es) of one thread"
+    return Contender("bounds", "bounds.py", what, copies=copies)
 
 
-def model_of(recipe: Path) -> dict[str, Any]:
-    """The recipe's only model, its file as a whole path."""
-    text = recipe.read_text()
-    read = json.loads if recipe.suffix == ".json" else tomllib.loads
-    (model,) = read(text)["model"]
-    return {**model, "file": str((recipe.parent / model["file"]).resolve())}
+class Child:
+    """A process that answers a line of JSON with a line of JSON, or is ended."""
 
+    def __init__(self, command: list[str], env: dict[str, str], name: str) -> None:
+        self.name = name
+        self._rest = b""
+        self._process = subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
 
-def resized(recipe: Path, plan: Plan, folder: Path) -> Path:
-    """The recipe, or a copy of it in `folder` with the plan's resize."""
-    if plan.resize is None:
-        return recipe
-    model = model_of(recipe)
-    model["prepare"] = {**model["prepare"], "resize": plan.resize}
-    path = folder / f"{recipe.stem}.{plan.resize}.json"
-    path.write_text(json.dumps({"schema": 1, "product": recipe.stem, "model": [model]}))
-    return path
+    def tell(self, order: dict[str, Any]) -> None:
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise ContenderError(f"{self.name} takes no orders: {error}") from error
 
+    def answer(self, timeout_s: float) -> dict[str, Any]:
+        assert self._process.stdout
+        until = time.monotonic() + timeout_s
+        while b"\n" not in self._rest:
+            left = until - time.monotonic()
+            readable = left > 0 and select.select([self._process.stdout], [], [], left)[0]
+            if not readable:
+                self.kill()
+                raise ContenderError(f"{self.name} did not answer within {timeout_s:.0f} s")
+            read = os.read(self._process.stdout.fileno(), 1 << 20)
+            if not read:
+                code = self._process.wait(timeout=10)
+                raise ContenderError(
+                    f"{self.name} ended with exit code {code}; its own message stands above"
+                )
+            self._rest += read
+        line, self._rest = self._rest.split(b"\n", 1)
+        found: dict[str, Any] = json.loads(line)
+        return found
 
-def contract(cti: str, recipe: Path, line_recipe: Path, plan: Plan) -> dict[str, Any]:
-    """What every contender is told: camera, model, how it wants its input, and the truth.
+    def kill(self) -> None:
+        """Ends it and what it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
-    The line and its bound run the model of `line_recipe`, the others that of `recipe`.
-    """
-    model = model_of(recipe)
-    return {
-        "cti": cti,
-        "recipe": str(line_recipe),
-        "model": model["file"],
-        "line_model": model_of(line_recipe)["file"],
-        "prepare": model["prepare"],
-        "size": model["prepare"]["size"],
-        "picture": plan.picture or PHOTOGRAPH,
-        "threshold": model["thresholds"]["defect"],
-        "expected": expected_verdicts(),
-        "checked": plan.delivery == "copy",
-    }
-
-
-def photographs(plan: Plan, folder: Path) -> Path:
-    """The demo's photographs, enlarged if the plan says so."""
-    original = PACKAGE / "demo_data" / "screws"
-    if plan.picture is None:
-        return original
-    enlarged = folder / "photographs"
-    enlarged.mkdir()
-    for path in original.glob("*.jpg"):
-        with Image.open(path) as photograph:
-            larger = photograph.resize(plan.picture, Image.Resampling.BICUBIC)
-            larger.save(enlarged / path.name, quality=95)
-    return enlarged
-
-
-def camera_file(plan: Plan, folder: Path) -> Path:
-    """Configures the simulated camera: the demo's photographs, faster than anybody judges."""
-    path = folder / "simcam.toml"
-    path.write_text(
-        f"""schema = 1
-[[device]]
-images = {json.dumps(str(photographs(plan, folder)))}
-pixel_format = "BayerRG8"
-frame_rate = {plan.camera_hz}
-exposure_us = 10.0
-readout_us = 0.0
-noise = 3.0
-shading = 0.2
-seed = 1
-delivery = "{plan.delivery}"
-"""
-    )
-    return path
+    def close(self) -> None:
+        """No more orders: it ends by itself, or is ended."""
+        assert self._process.stdin and self._process.stdout
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process.stdout.close()
 
 
 class Started:
     """The processes of a contender, waiting for orders."""
 
-    def __init__(self, contender: Contender, settings: dict[str, Any], camera: Path) -> None:
+    def __init__(self, contender: Contender, arm: Arm, workshop: Workshop) -> None:
         self.contender = contender
+        self.camera_hz = 1000.0
+        self.cameras, self.buffers = arm.cameras, arm.buffers
+        settings = workshop.settings(arm) | contender.told
         script = BENCH / "contenders" / contender.script
-        command = [sys.executable, str(script), json.dumps(settings), *contender.arguments]
-        self._processes = [
-            subprocess.Popen(
-                command,
-                env={**os.environ, "SMARTQC_SIMCAM": str(camera)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
+        camera = workshop.camera(arm, tells_pictures=contender.tells_pictures)
+        more = {"LD_PRELOAD": contender.preload} if contender.preload else {}
+        self._children = [
+            Child(
+                [sys.executable, str(script), json.dumps(settings)],
+                environment(camera, **more),
+                contender.name,
             )
             for _ in range(contender.copies)
         ]
-        self.facts = self._answers()[0]
+        self.facts: dict[str, Any] = {}
 
-    def block(self, plan: Plan) -> Block:
-        """One measured block, again where other processes disturbed it."""
-        for attempt in range(1 + plan.patience):
-            block = self._block(plan)
-            block["attempts"] = attempt + 1
-            block["disturbed"] = block["others_cores"] > plan.calm
-            if not block["disturbed"]:
-                break
-        return block
+    def wait(self) -> None:
+        """Until it is ready; several get ready at the same time."""
+        facts = [child.answer(START_S) for child in self._children]
+        self.facts = facts[0]
 
-    def _block(self, plan: Plan) -> Block:
-        """Copies run at the same time and their frames add up."""
-        order = json.dumps({"warm_up_s": plan.warm_up_s, "measure_s": plan.measure_s})
-        for process in self._processes:
-            assert process.stdin
-            process.stdin.write(order + "\n")
-            process.stdin.flush()
-        answers = self._answers()
+    def order(self, timeout_s: float, **order: float | str) -> Block:
+        """One answer; of several copies their sum, and the mean of the times of steps."""
+        for child in self._children:
+            child.tell({"camera_hz": self.camera_hz, **order})
+        answers = [child.answer(timeout_s + START_S) for child in self._children]
         total = dict(answers[0])
         for answer in answers[1:]:
             for key in ("frames", "consumer_cpu_s", "producer_cpu_s"):
                 total[key] += answer[key]
             # Each copy counts the other among the others.
             total["others_cpu_s"] = max(0.0, total["others_cpu_s"] - answer["consumer_cpu_s"])
-        total["others_cores"] = total["others_cpu_s"] / total["seconds"]
-        total["fps"] = sum(answer["frames"] / answer["seconds"] for answer in answers)
+        for key in ("run_s", "prepare_s", "read_s"):
+            if key in total:
+                total[key] = sum(answer[key] for answer in answers) / len(answers)
+        if "others_cpu_s" in total:
+            total["others_cores"] = total["others_cpu_s"] / total["seconds"]
+            total["fps"] = total["frames"] / total["seconds"]
         return total
 
-    def _answers(self) -> list[dict[str, Any]]:
-        answers = []
-        for process in self._processes:
-            assert process.stdout
-            line = process.stdout.readline()
-            if not line:
-                raise RuntimeError(
-                    f"{self.contender.name} ended with exit code {process.wait()}; "
-                    "its own message stands above"
-                )
-            answers.append(json.loads(line))
-        return answers
+    def block(self, plan: Plan) -> Block:
+        """One measured block; again where others disturbed it or the camera was too slow."""
+        timeout_s = plan.warm_up_s + plan.measure_s
+        for attempt in range(1 + plan.patience):
+            order = {"warm_up_s": plan.warm_up_s, "measure_s": plan.measure_s}
+            block = self.order(timeout_s, what="block", **order)
+            block |= {"attempts": attempt + 1, "camera_hz": self.camera_hz}
+            block["disturbed"] = block["others_cores"] > plan.calm
+            block["starved"] = block["fps"] > 0.95 * self.camera_hz * self.cameras
+            if block["starved"]:
+                self.camera_hz *= 1.5
+            elif not block["disturbed"]:
+                break
+        return block
 
     def close(self) -> None:
-        """No more orders: each process ends by itself, or is ended."""
-        for process in self._processes:
-            assert process.stdin and process.stdout
-            process.stdin.close()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
+        for child in self._children:
+            child.close()
+
+
+AHEAD = 1.3
+"""How much faster than its consumer a camera is: nobody waits for it, and little is lost."""
 
 
 class Race:
     """Contenders that have started; `round` measures each of them once."""
 
-    def __init__(self, started: Sequence[Started], plan: Plan, models: dict[str, str]) -> None:
-        self._started = started
-        self._plan = plan
-        self.models = models
-        self.facts = {one.contender.name: one.facts for one in started}
+    def __init__(self, started: Sequence[Started], plan: Plan) -> None:
+        self.started = list(started)
+        self.plan = plan
         self.rounds: list[dict[str, Block]] = []
+
+    def set_pace(self, arm: Arm) -> None:
+        """Each contender's camera becomes a little faster than it; blocks that are not counted.
+
+        It is never so slow that the first use of each buffer, which costs it a copy, reaches into
+        the measured time.
+        """
+        short = replace(self.plan, patience=0)
+        least_hz = min(1000.0, arm.buffers / self.plan.warm_up_s)
+        bound_hz = 1000.0
+        for one in self.started:
+            if one.contender.name == "bounds":
+                block = one.block(short)
+                bound_hz = one.contender.copies / (block["run_s"] + block["prepare_s"])
+        for one in self.started:
+            if one.contender.name != "bounds":
+                one.camera_hz = max(least_hz, AHEAD * bound_hz / arm.cameras)
+                fps = one.block(short)["fps"]
+                one.camera_hz = max(least_hz, AHEAD * fps / arm.cameras)
 
     def round(self) -> None:
         """One block of every contender, forwards and backwards in turn."""
         backwards = len(self.rounds) % 2 == 1
-        order = reversed(self._started) if backwards else self._started
-        blocks = {one.contender.name: one.block(self._plan) for one in order}
-        self.rounds.append(
-            {one.contender.name: blocks[one.contender.name] for one in self._started}
-        )
+        order = reversed(self.started) if backwards else self.started
+        blocks = {one.contender.name: one.block(self.plan) for one in order}
+        self.rounds.append({one.contender.name: blocks[one.contender.name] for one in self.started})
 
 
 @contextlib.contextmanager
 def started(
-    contenders: Sequence[Contender],
-    plan: Plan,
-    cti: str,
-    folder: Path,
-    recipes: tuple[Path, Path] = (RECIPE, RECIPE),
+    contenders: Sequence[Contender], arm: Arm, workshop: Workshop, plan: Plan
 ) -> Iterator[Race]:
-    """The race, all contenders at the start; `recipes` are everybody's and the line's own."""
-    camera = camera_file(plan, folder)
-    recipes = (resized(recipes[0], plan, folder), resized(recipes[1], plan, folder))
+    """The race, all contenders at the start; all get ready at the same time."""
+    workshop.settings(arm)  # Models and pictures are made before anybody starts.
     with contextlib.ExitStack() as stack:
         ready = []
         for contender in contenders:
-            one = Started(contender, contract(cti, *recipes, plan), camera)
+            one = Started(contender, arm, workshop)
             stack.callback(one.close)
             ready.append(one)
-        models = zip(("everybody", "line"), recipes, strict=True)
-        yield Race(ready, plan, {who: Path(model_of(of)["file"]).name for who, of in models})
+        for one in ready:
+            one.wait()
+        yield Race(ready, plan)
+
+
+def patiently(attempts: int, step: Callable[[], Block], say: Callable[[str], None]) -> Block:
+    """A step that is tried again when a contender fails."""
+    for left in reversed(range(attempts)):
+        try:
+            return step()
+        except (ContenderError, OSError, subprocess.SubprocessError) as error:
+            say(f"  {type(error).__name__}: {error}{'; once more' if left else ''}")
+            if not left:
+                raise
+    raise AssertionError("no attempt")

@@ -1,23 +1,26 @@
-"""Models with random weights and the operators of well-known ones: only their time means anything.
+"""Models with the operators of well-known ones and random weights: only their time means anything.
 
-``python bench/stand_ins.py FOLDER`` writes tiny.onnx, resnet18.onnx and yolo11n.onnx with their
-recipes. Needs the package onnx.
+So that verdicts can be checked all the same, a classifier's last layer is fitted to a few pictures
+and a detector's threshold is put between them. Needs the package onnx.
 """
 
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-RNG = np.random.default_rng(1)
+Rows = NDArray[np.float32]
+LOGIT = 4.0
+"""How far a fitted picture is from the border between good and bad."""
 
 
 class Graph:
-    """Nodes and weights as they are added; names count up."""
+    """Nodes and weights as they are added; names count up, and the weights are always the same."""
 
     def __init__(self) -> None:
+        self.random = np.random.default_rng(1)
         self.nodes: list = []
         self.weights: list = []
 
@@ -39,7 +42,7 @@ class Graph:
     ) -> str:  # fmt: skip
         """Convolution with a bias, as exporters fold the normalisation into it."""
         fan = into // groups * size * size
-        weight = RNG.normal(0, (2 / fan) ** 0.5, (out, into // groups, size, size))
+        weight = self.random.normal(0, (2 / fan) ** 0.5, (out, into // groups, size, size))
         inputs = [source, self.constant(weight.astype(np.float32))]
         inputs.append(self.constant(np.zeros(out, np.float32)))
         pad = size // 2
@@ -51,6 +54,9 @@ class Graph:
             pads=[pad] * 4,
             group=groups,
         )
+        if act == "Clip":
+            six = [self.constant(np.array(bound, np.float32)) for bound in (0, 6)]
+            return self.add("Clip", [made, *six])
         if act == "SiLU":
             return self.add("Mul", [made, self.add("Sigmoid", [made])])
         return self.add(act, [made]) if act else made
@@ -68,26 +74,44 @@ class Graph:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def classified(graph: Graph, source: str, channels: int, size: int) -> ModelProto:
-    """Mean over the picture, two classes, softmax."""
-    mean = graph.add("Flatten", [graph.add("GlobalAveragePool", [source])])
-    weight = graph.constant(RNG.normal(0, 0.05, (channels, 2)).astype(np.float32))
-    scores = graph.add("Softmax", [graph.add("MatMul", [mean, weight])], axis=1)
-    return graph.model(size, scores, ["N", 2])
+Features = tuple[str, int, int]
+"""Where a classifier's last feature map is, its channels, and the side of the model's input."""
 
 
-def tiny() -> ModelProto:
+def tiny(graph: Graph) -> Features:
     """Four strided convolutions at 224."""
-    graph = Graph()
     source, into = "images", 3
     for out in (8, 16, 24, 32):
         source, into = graph.conv(source, into, out, stride=2), out
-    return classified(graph, source, into, 224)
+    return source, into, 224
 
 
-def resnet18() -> ModelProto:
+def mobilenet(graph: Graph) -> Features:
+    """MobileNetV2's inverted residuals at 224: 0.3 GFLOP of multiply-adds."""
+    source, into = graph.conv("images", 3, 32, stride=2, act="Clip"), 32
+    for widening, out, repeats, first in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ):
+        for number in range(repeats):
+            stride, wide = first if number == 0 else 1, into * widening
+            inner = source
+            if widening > 1:
+                inner = graph.conv(inner, into, wide, size=1, act="Clip")
+            inner = graph.conv(inner, wide, wide, stride=stride, act="Clip", groups=wide)
+            inner = graph.conv(inner, wide, out, size=1, act="")
+            same = stride == 1 and into == out
+            source, into = graph.add("Add", [source, inner]) if same else inner, out
+    return graph.conv(source, into, 1280, size=1, act="Clip"), 1280, 224
+
+
+def resnet18(graph: Graph) -> Features:
     """ResNet18's blocks at 224: 1.8 GFLOP of multiply-adds."""
-    graph = Graph()
     source = graph.conv("images", 3, 64, size=7, stride=2)
     source = graph.add("MaxPool", [source], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     into = 64
@@ -99,7 +123,34 @@ def resnet18() -> ModelProto:
             inner = graph.conv(source, into, out, stride=stride)
             inner = graph.conv(inner, out, out, act="")
             source, into = graph.add("Relu", [graph.add("Add", [inner, skip])]), out
-    return classified(graph, source, into, 224)
+    return source, into, 224
+
+
+CLASSIFIERS = {"tiny": tiny, "mobilenet": mobilenet, "resnet18": resnet18}
+
+
+def session(model: bytes) -> onnxruntime.InferenceSession:
+    """On every core; for fitting."""
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+def classifier(name: str, rows: Rows, bad: list[bool]) -> bytes:
+    """A model of two classes, softmax, that finds the `bad` ones among these rows."""
+    graph = Graph()
+    source, channels, size = CLASSIFIERS[name](graph)
+    mean = graph.add("Flatten", [graph.add("GlobalAveragePool", [source])])
+    headless = graph.model(size, mean, ["N", channels]).SerializeToString()
+    graph.nodes.pop()
+    (features,) = session(headless).run(None, {"images": rows})
+    middle = features.mean(axis=0)
+    wanted = np.where(bad, LOGIT, -LOGIT)
+    towards = np.linalg.lstsq(features - middle, wanted, rcond=1e-4)[0]
+    weight = np.stack([np.zeros(channels), towards], axis=1).astype(np.float32)
+    offset = np.array([0, -middle @ towards + wanted.mean()], np.float32)
+    logits = graph.add("MatMul", [mean, graph.constant(weight)])
+    logits = graph.add("Add", [logits, graph.constant(offset)])
+    scores = graph.add("Softmax", [logits], axis=1)
+    return graph.model(size, scores, ["N", 2]).SerializeToString()
 
 
 def yolo11n() -> ModelProto:
@@ -139,23 +190,19 @@ def yolo11n() -> ModelProto:
     return graph.model(640, graph.add("Concat", rows, axis=2), ["N", 84, 8400])
 
 
-def write(folder: Path) -> None:
-    """The models and a recipe for each."""
-    folder.mkdir(parents=True, exist_ok=True)
-    two = {"classes": ["good", "defect"], "scores": "probabilities"}
-    eighty = {"classes": [f"class{n}" for n in range(80)], "head": "detector"}
-    for name, make, size, resize, more in (
-        ("tiny", tiny, 224, "area", two),
-        ("resnet18", resnet18, 224, "area", two),
-        ("yolo11n", yolo11n, 640, "linear", eighty),
-    ):
-        file = folder / f"{name}.onnx"
-        file.write_bytes(make().SerializeToString())
-        prepare = {"resize": resize, "size": [size, size]}
-        model = {"file": str(file.resolve()), "prepare": prepare, **more}
-        recipe = {"schema": 1, "product": name, "model": [model]}
-        (folder / f"{name}.json").write_text(json.dumps(recipe))
+def detector(rows: Rows) -> tuple[bytes, float, list[bool]]:
+    """YOLO11n's operators, a threshold between these rows' greatest scores, and who is above it."""
+    model = yolo11n().SerializeToString()
+    (output,) = session(model).run(None, {"images": rows})
+    greatest = output[:, 4:].max(axis=(1, 2))
+    ordered = np.sort(greatest)
+    gap = int(np.argmax(np.diff(ordered)))
+    threshold = float(ordered[gap] + ordered[gap + 1]) / 2
+    return model, threshold, [bool(score >= threshold) for score in greatest]
 
 
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+def written(model: bytes, file: Path) -> Path:
+    """The model's file, its folder made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(model)
+    return file

@@ -1,89 +1,140 @@
-"""The race's contenders run, judge rightly and are told apart by the right figures."""
+"""The suite's contenders judge rightly, and its figures, tables and page say what was measured."""
 
 import importlib.util
-import os
+import json
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-for module in ("cv2", "harvesters", "onnxruntime"):
+for module in ("cv2", "harvesters", "onnx", "onnxruntime"):
     pytest.importorskip(module, reason="the contenders need the test dependency group")
+if importlib.util.find_spec("smartqc._native") is None:
+    pytest.skip("needs the extension", allow_module_level=True)
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+BENCH = Path(__file__).parents[1] / "bench"
+sys.path[:0] = [str(BENCH), str(BENCH / "contenders")]
+import stage  # noqa: E402
+
+import arms  # noqa: E402
+import costs  # noqa: E402
+import goals  # noqa: E402
+import open_loop  # noqa: E402
+import page  # noqa: E402
 import race  # noqa: E402
 import record  # noqa: E402
-from ratios import lower_rank, ratio  # noqa: E402
+import star  # noqa: E402
+from ratios import lower_rank, percentile, ratio, slope  # noqa: E402
 
-JUDGES = (*race.LINES, race.NAIVE, race.TUNED)
-ALL = (*JUDGES, *race.PREPARES, *race.SESSIONS)
+SMALL = arms.Arm("small", picture=(320, 256), workers=1, rotating_bytes=0)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> tuple[race.Plan, dict]:
-    """A race of two short rounds, with all its figures."""
-    cti = os.environ.get("SMARTQC_SIMCAM_CTI")
-    if not cti:
-        if importlib.util.find_spec("smartqc") is None:
-            pytest.skip("needs simcam.cti: install smartqc or set SMARTQC_SIMCAM_CTI")
-        from smartqc.simcam import cti_path
+def workshop(tmp_path_factory):
+    return arms.Workshop(tmp_path_factory.mktemp("workshop"))
 
-        cti = cti_path()
-    plan = race.Plan(rounds=2, measure_s=0.2, warm_up_s=0.1, patience=0)
-    with race.started(ALL, plan, cti, tmp_path_factory.mktemp("race")) as running:
+
+@pytest.fixture(scope="module")
+def measured(workshop):
+    """Two short rounds of everybody on small pictures, with all their figures."""
+    plan = race.Plan(rounds=2, measure_s=0.1, warm_up_s=0.1, patience=0)
+    everybody = [race.LINE, race.NAIVE, race.TUNED, race.PLANES, race.bounds(1)]
+    with race.started(everybody, SMALL, workshop, plan) as running:
+        running.set_pace(SMALL)
         for _ in range(plan.rounds):
             running.round()
-        return plan, record.results(running, ALL)
+        facts = {one.contender.name: one.facts for one in running.started}
+        return star.figures(SMALL, running.rounds, facts)
 
 
-@pytest.mark.parametrize("name", [contender.name for contender in JUDGES])
-def test_every_judge_agrees_with_the_photographs(finished, name):
-    one = finished[1]["contenders"][name]
+@pytest.mark.parametrize("name", ["line", "naive", "tuned"])
+def test_everybody_judges_every_picture_of_a_flipping_camera_rightly(measured, name):
+    one = measured["contenders"][name]
     assert one["frames"] > 0
-    assert one["wrong_verdicts"] == 0
-    # One camera feeds all: faster than any of them, so that frames were left over.
-    assert one["camera_frames_not_taken"] > 0
-    assert one["producer_cpu_us_per_frame"] > 0
+    assert (one["wrong"], one["unchecked"]) == (0, 0)
+    for blocks in measured["rounds"]:
+        assert blocks[name]["pictures"] == 4
+        assert blocks[name]["producer_cpu_s"] > 0
 
 
-@pytest.mark.parametrize("name", ["session x1", "session x2", "prepare x1", "prepare x2"])
-def test_the_bounds_run_without_a_camera(finished, name):
-    one = finished[1]["contenders"][name]
-    assert one["frames"] > 0
-    assert "wrong_verdicts" not in one
-    assert one["producer_cpu_us_per_frame"] == 0
+def test_an_arm_has_its_bound_its_ratios_and_where_the_time_went(measured):
+    assert measured["efficiency"]["pairs"] == 2
+    assert all(measured["bound"][f"{step}_us"] > 0 for step in star.STEPS)
+    assert set(measured["ratios"]) == {"naive", "tuned", "tuned, other pixels"}
+    where = measured["where"]
+    assert set(where) == set(page.WHERE)
+    assert where["prepare"] > 0 and where["run"] > 0
 
 
-def test_a_record_is_written_where_it_was_asked_for_and_says_what_it_must(finished, tmp_path):
-    plan, found = finished
-    said = record.record(found, plan, record.machine())
-    path = record.write(said, tmp_path / "results")
-    assert {file.suffix for file in path.parent.iterdir()} == {".json", ".md"}
-    table = path.with_suffix(".md").read_text()
-    for word in ("naive", "tuned x2", "session x1", said["machine"]["cpu"], "too few"):
-        assert word in table
+def test_a_wrong_verdict_or_a_slow_camera_is_a_problem_of_its_arm():
+    right = {"frames": 9, "wrong": 0, "unchecked": 0, "starved": 1}
+    arm = {"pairs": 20, "contenders": {"line": right, "tuned, other pixels": right | {"wrong": 2}}}
+    assert star.problems(arm) == []
+    for wrong in ({"frames": 0}, {"wrong": 1}, {"unchecked": 1}, {"starved": 6}):
+        assert len(star.problems({**arm, "contenders": {"line": right | wrong}})) == 1
 
 
-@pytest.mark.parametrize(("checked", "wrong", "unchecked"), [(True, 2, 1), (False, 0, 4)])
-def test_verdicts_that_contradict_the_photographs_are_counted(
-    monkeypatch, checked, wrong, unchecked
-):
-    monkeypatch.syspath_prepend(str(race.BENCH / "contenders"))
-    import contextlib
+def test_parts_on_schedule_are_counted_and_timed(workshop):
+    with race.started([race.LINE, race.TUNED], SMALL, workshop, race.Plan()) as running:
+        for one in running.started:
+            found = open_loop.trial(one, 100.0, 20)
+            assert found["wrong"] == 0
+            assert found["missing"] + len(found["times_s"]) == 20
+            assert all(seconds > 0 for seconds in found["times_s"])
 
-    import stage
 
-    @contextlib.contextmanager
-    def running():
-        said = [(0, "pass"), (1, "pass"), (2, "reject"), (None, "unjudged(late)"), (None, "pass")]
-        yield iter([(9, "pass"), *said])  # The first one is the warm-up.
+def test_a_contender_that_dies_or_hangs_is_an_error(tmp_path):
+    dead = race.Child([sys.executable, "-c", "raise SystemExit(3)"], {}, "dead")
+    with pytest.raises(race.ContenderError, match="exit code 3"):
+        dead.answer(30)
+    dead.close()
+    hangs = race.Child([sys.executable, "-c", "import time; time.sleep(600)"], {}, "hanging")
+    with pytest.raises(race.ContenderError, match="did not answer"):
+        hangs.answer(0.1)
+    hangs.close()
 
-    order = {"warm_up_s": 0.0, "measure_s": 60.0}
-    settings = {"expected": ["pass", "reject"], "checked": checked}
-    block = stage.measure_judging(running(), settings, order)
-    assert (block["frames"], block["wrong"], block["unchecked"]) == (4, wrong, unchecked)
-    assert block["photographs"] == 2
-    assert block["unjudged"] == {"unjudged(late)": 1}
+
+def test_a_step_is_tried_again_when_a_contender_fails():
+    said, outcomes = [], [race.ContenderError("gone"), 7]
+
+    def step():
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert race.patiently(2, step, said.append) == 7
+    assert "once more" in said[0]
+    outcomes[:] = [race.ContenderError("gone")]
+    with pytest.raises(race.ContenderError):
+        race.patiently(1, step, said.append)
+
+
+def test_verdicts_are_held_against_what_the_pictures_show():
+    def verdict(frame, said, picture):
+        return stage.Verdict(frame, said, picture, 0, 0, 0)
+
+    seen = [
+        verdict(0, "pass", 0),
+        verdict(1, "pass", 1),
+        verdict(4, "reject", None),
+        verdict(None, "unjudged(late)", None),
+    ]
+    found = stage.checked(seen, {"expected": ["pass", "reject"]})
+    assert (found["frames"], found["wrong"], found["unchecked"]) == (3, 1, 1)
+    assert (found["skipped"], found["unjudged"]) == (2, {"unjudged(late)": 1})
+
+
+def test_a_flipped_buffer_shows_what_came_in_it_first():
+    buffers = [bytearray(1), bytearray(1)]
+    seen = stage.Seen({"expected": ["pass"] * 4, "delivery": "flip"})
+    shown = [seen.picture(0, frame, buffers[frame % 2]) for frame in (4, 5, 6, 7)]
+    assert shown == [0, 1, 0, 1]
+    seen.forget()
+    assert seen.picture(0, 6, buffers[0]) == 2
+    copied = stage.Seen({"expected": ["pass"] * 4, "delivery": "copy"})
+    assert [copied.picture(0, frame, buffers[0]) for frame in (4, 5)] == [0, 1]
 
 
 def test_a_lower_limit_needs_five_pairs():
@@ -95,9 +146,114 @@ def test_a_ratio_is_taken_pair_by_pair():
     assert (found.median, found.lower, found.pairs) == (4, 2, 5)
 
 
-def test_everybody_resizes_as_the_race_says(tmp_path):
-    plan = race.Plan(resize="linear")
-    recipe = race.resized(race.RECIPE, plan, tmp_path)
-    told = race.contract("simcam.cti", recipe, recipe, plan)
-    assert told["prepare"] == {"resize": "linear", "size": [160, 208]}
-    assert told["model"] == race.model_of(race.RECIPE)["file"]
+def test_what_should_be_little_has_an_upper_limit():
+    assert star.at_most([1, 2, 3, 4, 50]) == {"median": 3, "upper": 50, "pairs": 5}
+
+
+def test_a_percentile_is_left_open_where_values_are_too_few():
+    values = list(range(1, 1001))
+    shares = (50, 99, 99.9, 99.99, 100)
+    assert [percentile(values, share) for share in shares] == [500, 990, 999, None, 1000]
+    assert percentile([], 50) is None
+
+
+def test_a_slope_is_that_of_the_nearest_line():
+    assert slope([(0, 1), (1, 3), (2, 5)]) == pytest.approx(2)
+    assert slope([(1, 1)]) == 0
+
+
+@pytest.mark.parametrize("limit", [75.0, 99.0, 180.0])
+def test_bisection_finds_the_greatest_rate_that_holds(limit):
+    tried = []
+
+    def holds(hz):
+        tried.append(hz)
+        return hz <= limit
+
+    found, held = open_loop.greatest(holds, 70.0, 100.0, step=0.02)
+    assert held
+    assert limit / 1.02 <= found <= limit
+    assert len(tried) < 20
+
+
+def test_bisection_says_where_nothing_holds():
+    assert open_loop.greatest(lambda hz: False, 70.0, 100.0, step=0.02) == (70.0, False)
+
+
+def test_goals_without_figures_are_rows_that_say_so():
+    rows = goals.table({"star": {}})
+    assert len(rows) > 10
+    assert all(row["reached"] is None and "not measured" in row["found"] for row in rows)
+
+
+def test_goals_are_reached_or_say_why_not(measured):
+    def rows(median, lower):
+        arm = {**measured, "efficiency": {"median": median, "lower": lower, "pairs": 20}}
+        found = goals.table({"star": {"ResNet18-like": arm}})
+        return next(row for row in found if "ResNet18-like FP32" in row["what"])
+
+    assert rows(0.98, 0.96)["reached"] is True
+    assert rows(0.98, 0.94)["reached"] is False, "the limit counts too"
+    short = rows(0.9, 0.88)
+    assert short["reached"] is False
+    assert "two cores' time" in short["why"]
+
+
+def test_reasons_are_of_goals_that_there_are():
+    source = (BENCH / "goals.py").read_text()
+    for key in tomllib.loads((BENCH / "reasons.toml").read_text()):
+        assert f'"{key.removeprefix("prepare ")}"' in source, key
+
+
+PRINTED = """| case | cores | contender | us (median) | to bound | x as fast is smartqc |
+|---|---|---|---|---|---|
+| Mono8 area 224 | 1 | read | 200 (210) | 1.00 | 0.60 |
+| Mono8 area 224 | 1 | PIL | 4000 (4100) | 20.00 | 12.00 |
+| Mono8 area 224 | 1 | smartqc | 320 (330) | 1.60 | 1.00 |
+| Mono8 area 224 | 2 | smartqc | 400 (430) | 1.90 | 1.00 |
+"""
+
+
+def test_the_goals_of_prepare_are_read_from_what_its_bench_prints():
+    found = goals.prepare_rows(PRINTED)
+    assert [(row["case"], row["cores"], row["to_bound"]) for row in found] == [
+        ("Mono8 area 224", 1, 1.6),
+        ("Mono8 area 224", 2, 1.9),
+    ]
+    (row,) = [row for row in goals.table({"star": {}, "prepare": found}) if "Mono8" in row["what"]]
+    assert row["reached"] is True
+    assert "12.0 x PIL" in row["baseline"]
+
+
+def test_allocations_are_told_by_who_asked():
+    def row(kind, thread, library, calls):
+        return {"kind": kind, "thread": thread, "library": library, "calls": calls, "bytes": calls}
+
+    found = costs.per_frame(
+        {
+            "frames": 10,
+            "rows": [
+                row("allocation", "smartqc-worker", "_native.abi3.so", 20),
+                row("allocation", "smartqc-worker", "libstdc++.so.6", 50),
+                row("allocation", "simcam SimCam_0", "simcam.cti", 70),
+                row("allocation", "python", "libpython3.11.so.1.0", 30),
+                row("copy", "python", "_native.abi3.so", 40),
+            ],
+        }
+    )
+    assert found["allocations"] == {"smartqc": 2, "model": 5, "camera": 7, "others": 3}
+    assert found["copied_bytes"] == {"smartqc": 4}
+    assert found["smartqc_allocations_by_thread"] == {"smartqc-worker": 2}
+
+
+def test_the_record_the_table_and_the_page_say_what_was_measured(measured):
+    run = {"star": {"base": measured}, "failures": {"commands": "RuntimeError: <no> time"}}
+    said = record.of_run(run, record.machine(), 2) | {"goals": goals.table(run), "minutes": 1.0}
+    said = json.loads(json.dumps(said))
+    text, html = page.markdown(said), page.html(said)
+    for word in ("base", "too few for a limit", said["machine"]["cpu"], "RuntimeError"):
+        assert word in text
+        assert word in html
+    assert "<no>" not in html and "&lt;no&gt;" in html
+    assert "http://" not in html and "https://" not in html and "<script" not in html
+    assert html.count("<svg") >= 3

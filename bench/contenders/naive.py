@@ -1,59 +1,68 @@
 """The loop that an integrator writes today: harvesters, OpenCV, numpy, onnxruntime, a threshold.
 
-``naive.py SETTINGS``. Everything is left at its default: harvesters' three buffers and its polling
-(`fetch` asks the producer with a time limit of 1 ms, again and again), OpenCV's and ONNX Runtime's
-own threads. The preprocessing is the one that the model was trained with.
+``naive.py SETTINGS``. Everything is left at its default: harvesters' polling (`fetch` asks the
+producer with a time limit of 1 ms, again and again), OpenCV's and ONNX Runtime's own threads. Of
+several cameras the frames are fetched in turn. One thing it is spared: to blank each buffer that
+it gives back, see `stage.give_back`. The preprocessing is the one that the model was
+trained with.
 """
 
+import itertools
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import cv2
-import numpy as np
 import onnxruntime
+import pixels
 import stage
 from harvesters.core import Harvester
 
 settings: dict[str, Any] = json.loads(sys.argv[1])
-WIDTH, HEIGHT = settings["size"]
-THRESHOLD = settings["threshold"]
-RESIZE = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}[settings["prepare"]["resize"]]
-
 harvester = Harvester()
 harvester.add_file(settings["cti"])
 harvester.update()
-camera = harvester.create(0)
+cameras = [harvester.create(number) for number in range(settings["cameras"])]
+for camera in cameras:
+    camera.num_buffers = settings["buffers"]
 session = onnxruntime.InferenceSession(settings["model"], providers=["CPUExecutionProvider"])
+name = session.get_inputs()[0].name
+to_row = pixels.Usual(settings)
+seen = stage.Seen(settings)
 
 
-def judge() -> stage.Verdict:
+def judge(number: int) -> stage.Verdict:
     """Fetch, prepare, run, decide: one frame."""
-    with camera.fetch(timeout=10) as buffer:
-        frame = buffer.frame_id
-        image = buffer.payload.components[0]
-        raw = image.data.reshape(image.height, image.width)
-        # GenICam's BayerRG is OpenCV's RGGB; its older name for it is BayerBG.
-        rgb = cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB)
-    small = cv2.resize(rgb, (WIDTH, HEIGHT), interpolation=RESIZE)
-    tensor = (small.astype(np.float32) / 255).transpose(2, 0, 1)[np.newaxis]
-    (probabilities,) = session.run(None, {"image": tensor})
-    return frame, "reject" if probabilities[0, 1] >= THRESHOLD else "pass"
+    buffer = cameras[number].fetch(timeout=10)
+    frame, exposed_ns = buffer.frame_id, buffer.timestamp_ns
+    data = buffer.payload.components[0].data
+    picture = seen.picture(number, frame, buffer.module.raw_buffer)
+    tensor = to_row(data)
+    stage.give_back(buffer.module)
+    (output,) = session.run(None, {name: tensor})
+    (said,) = pixels.decided(settings, output)
+    return stage.Verdict(frame, said, picture, number, exposed_ns, time.monotonic_ns())
 
 
 @contextmanager
-def running() -> Iterator[Iterator[stage.Verdict]]:
-    """The camera streams inside, and its frames are judged."""
-    camera.start()
+def running(order: stage.Order) -> Iterator[Iterator[stage.Verdict]]:
+    """The cameras stream inside, and their frames are judged."""
+    seen.forget()
+    for camera in cameras:
+        camera.remote_device.node_map.AcquisitionFrameRate.value = order["camera_hz"]
+        camera.start()
     try:
-        yield iter(judge, None)
+        yield map(judge, itertools.cycle(range(len(cameras))))
     finally:
-        camera.stop()
+        for camera in cameras:
+            camera.stop()
 
 
 stage.serve(
-    lambda order: stage.measure_judging(running(), settings, order),
+    running,
+    settings,
     {"threads": {"opencv": cv2.getNumThreads(), "onnxruntime": "default: one per core"}},
 )

@@ -1,26 +1,85 @@
 """What every contender has in common: it waits for orders and answers each with one measured block.
 
-A contender is a process of its own. The race sends ``{"warm_up_s": 0.3, "measure_s": 1.5}`` as one
-line of JSON and gets one line back; between orders a contender does nothing.
+A contender is a process of its own. The race sends an order as one line of JSON and gets one line
+back; between orders a contender does nothing. An order has ``what``, which is one of
+
+- ``block``: judge frames for ``measure_s`` after ``warm_up_s``, the camera at ``camera_hz``;
+- ``parts``: judge ``parts`` frames that come at ``camera_hz`` whatever the backlog is, and say when
+  each was decided (`Parts`);
+- ``eject``: command an actuator ``after_s`` after each exposure;
+- ``count``: judge ``parts`` frames and count allocations and copies, where `bench/counting.c` is
+  loaded.
 """
 
+import ctypes
 import json
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-Verdict = tuple[int | None, str]
-"""The camera's number of a frame, and ``pass``, ``reject`` or ``unjudged(reason)``.
+import numpy as np
 
-A frame that never came has no number, and a verdict without one cannot be checked.
-"""
+if TYPE_CHECKING:
+    import genicam.gentl
 
+Order = dict[str, Any]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Verdict(NamedTuple):
+    """What was said of a frame; a frame that never came has no number."""
+
+    frame: int | None
+    said: str
+    """``pass``, ``reject`` or ``unjudged(reason)``."""
+    picture: int | None
+    """Which picture it showed, if that is known: a free-running ``flip`` shows what lies there."""
+    camera: int
+    exposed_ns: int | None
+    """Beginning of its exposure, CLOCK_MONOTONIC."""
+    done_ns: int | None
+    """When it was decided."""
+
+
+Running = Callable[[Order], AbstractContextManager[Iterator[Verdict]]]
+
+
+class Seen:
+    """Which picture lies in which buffer: that of the first frame that came in it.
+
+    With ``flip`` the camera writes each buffer once, when it fills it for the first time, and shows
+    the same again with later numbers.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._pictures: int = len(settings["expected"])
+        self._flips = settings["delivery"] == "flip"
+        self._shown: dict[tuple[int, int], int] = {}
+
+    def forget(self) -> None:
+        """The buffers are new."""
+        self._shown.clear()
+
+    def picture(self, camera: int, frame: int, buffer: object) -> int:
+        """The picture of a frame in this buffer."""
+        number = frame % self._pictures
+        return self._shown.setdefault((camera, id(buffer)), number) if self._flips else number
+
+
+def give_back(buffer: "genicam.gentl.Buffer") -> None:
+    """Queues a raw buffer of harvesters, as it is.
+
+    By default genicam fills each buffer with zeros first, and a camera that flips would show black
+    from then on. It also spares 5 MP about a fifth of a millisecond.
+    """
+    buffer.parent.queue_buffer(buffer, False)
 
 
 def cpu_by_thread() -> dict[str, float]:
@@ -42,6 +101,14 @@ def machine_cpu_s() -> tuple[float, float]:
     return (user + nice + system + irq + softirq) / TICKS_PER_S, steal / TICKS_PER_S
 
 
+def memory_bytes(field: str) -> int:
+    """``VmRSS`` or ``VmHWM`` of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 class Meter:
     """Time and CPU seconds between its making and `read`."""
 
@@ -50,7 +117,7 @@ class Meter:
         self._machine_s, self._steal_s = machine_cpu_s()
         self.started = time.perf_counter()
 
-    def read(self) -> dict[str, float]:
+    def read(self) -> dict[str, Any]:
         """Wall time; CPU of this process, of its simulated camera, and of all others."""
         seconds = time.perf_counter() - self.started
         machine_s, steal_s = machine_cpu_s()
@@ -65,66 +132,216 @@ class Meter:
             "producer_cpu_s": producer_s,
             "others_cpu_s": max(0.0, machine_s - self._machine_s - total_s),
             "steal_s": steal_s - self._steal_s,
+            "threads_cpu_s": {name: cpu_s for name, cpu_s in used.items() if cpu_s > 0},
         }
 
 
 def measure_judging(
-    running: AbstractContextManager[Iterator[Verdict]],
-    settings: dict[str, Any],
-    order: dict[str, float],
+    running: Running, settings: dict[str, Any], order: Order, inside: Callable[[], dict[str, float]]
 ) -> dict[str, Any]:
-    """One block of a contender that judges frames, each held against its photograph's truth."""
+    """One block of a contender that judges frames, each held against the truth of its picture.
+
+    `inside` gives sums that the contender keeps itself; what they grew by is in the answer.
+    """
+    with running(order) as verdicts:
+        warm_until = time.perf_counter() + order["warm_up_s"]
+        for verdict in verdicts:
+            if time.perf_counter() >= warm_until and verdict.said in ("pass", "reject"):
+                break
+        seen: list[Verdict] = []
+        before, meter = inside(), Meter()
+        until = meter.started + order["measure_s"]
+        # From one verdict to another, so that a block is not longer than its frames took.
+        for verdict in verdicts:
+            seen.append(verdict)
+            if time.perf_counter() >= until and verdict.said in ("pass", "reject"):
+                break
+        used, after = meter.read(), inside()
+    return {
+        **used,
+        **checked(seen, settings),
+        "inside": {key: after[key] - before[key] for key in after},
+    }
+
+
+def checked(seen: list[Verdict], settings: dict[str, Any]) -> dict[str, Any]:
+    """What verdicts come to."""
     expected = settings["expected"]
-    with running as verdicts:
+    judged = [verdict for verdict in seen if verdict.said in ("pass", "reject")]
+    known = [verdict for verdict in judged if verdict.picture is not None]
+    wrong = sum(verdict.said != expected[verdict.picture] for verdict in known)
+    skipped = 0
+    for camera in {verdict.camera for verdict in judged}:
+        numbers = [
+            verdict.frame
+            for verdict in judged
+            if verdict.camera == camera and verdict.frame is not None
+        ]
+        if numbers:
+            skipped += max(numbers) - min(numbers) + 1 - len(numbers)
+    return {
+        "frames": len(judged),
+        "wrong": wrong,
+        "unchecked": len(judged) - len(known),
+        # Pictures that came by at least once, and frames of the camera that nobody took.
+        "pictures": len({verdict.picture for verdict in known}),
+        "skipped": skipped,
+        "unjudged": Counter(v.said for v in seen if v.said not in ("pass", "reject")),
+    }
+
+
+def measure_parts(running: Running, settings: dict[str, Any], order: Order) -> dict[str, Any]:
+    """So many frames at the camera's own rate, and what became of each.
+
+    A frame that was lost on its way, or decided later than ``deadline_s`` after its exposure, is
+    missed. Memory is read four times a second meanwhile, so that nothing is kept but numbers in
+    arrays that are there.
+    """
+    expected, wanted = settings["expected"], order["parts"]
+    exposed_ns, done_ns = np.zeros(wanted, np.int64), np.zeros(wanted, np.int64)
+    # What is decided after so many later ones is past its deadline, or nearly.
+    overtaking = 8 + int(order["deadline_s"] * order["camera_hz"])
+    first, wrong, memory = -1, 0, []
+    with running(order) as verdicts:
+        warm_until = time.perf_counter() + order["warm_up_s"]
+        next_look, meter = 0.0, Meter()
+        for verdict in verdicts:
+            now = time.perf_counter()
+            if verdict.frame is None or verdict.exposed_ns is None or verdict.done_ns is None:
+                continue  # Nothing stays in its place in the arrays.
+            if now < warm_until:
+                first, meter = verdict.frame + 1, Meter()
+                continue
+            first = verdict.frame if first < 0 else first
+            number = verdict.frame - first
+            if 0 <= number < wanted and verdict.said in ("pass", "reject"):
+                exposed_ns[number], done_ns[number] = verdict.exposed_ns, verdict.done_ns
+                known = verdict.picture is not None
+                wrong += known and verdict.said != expected[verdict.picture]
+            if now >= next_look:
+                memory.append((now, memory_bytes("VmRSS")))
+                next_look = now + 0.25
+            if number >= wanted + overtaking:
+                break
+        used = meter.read()
+    came = np.flatnonzero(done_ns)
+    times_s = (done_ns[came] - exposed_ns[came]) / 1e9
+    span_s = float(exposed_ns[came[-1]] - exposed_ns[came[0]]) / 1e9 if len(came) > 1 else 0.0
+    return {
+        **used,
+        "frames": len(came),
+        "wrong": int(wrong),
+        "parts": wanted,
+        "missing": wanted - len(came),
+        "late": int((times_s > order["deadline_s"]).sum()),
+        "times_s": times_s.tolist(),
+        # What the schedule came to, as the camera's own stamps tell.
+        "emitted_hz": float(came[-1] - came[0]) / span_s if span_s else 0.0,
+        "memory": memory,
+    }
+
+
+def ejecting(running: Running, settings: dict[str, Any], order: Order) -> dict[str, Any]:
+    """Every part is commanded ``after_s`` after its exposure, by a thread that sleeps till then."""
+    due: SimpleQueue[Verdict | None] = SimpleQueue()
+    verdict_s: list[float] = []
+    actuator_s: list[float] = []
+    outcomes: Counter[str] = Counter()
+
+    def fire() -> None:
+        while (verdict := due.get()) is not None:
+            at_ns = verdict.exposed_ns + int(1e9 * order["after_s"])
+            time.sleep(max(0, at_ns - time.monotonic_ns()) / 1e9)
+            actuator_s.append((time.monotonic_ns() - verdict.exposed_ns) / 1e9)
+
+    actuator = threading.Thread(target=fire)
+    actuator.start()
+    with running({**order, "camera_hz": order["hz"]}) as verdicts:
+        for verdict in verdicts:
+            outcomes[verdict.said] += 1
+            verdict_s.append((verdict.done_ns - verdict.exposed_ns) / 1e9)
+            due.put(verdict)
+            if len(verdict_s) >= order["parts"]:
+                break
+        due.put(None)
+        actuator.join()
+    late_s = sorted(time_s - order["after_s"] for time_s in actuator_s)
+    return {
+        "parts": order["parts"],
+        "outcomes": outcomes,
+        "trigger_to_verdict_s": verdict_s,
+        "trigger_to_actuator_s": actuator_s,
+        "lateness_s": {
+            "count": len(late_s),
+            **{
+                name: late_s[min(len(late_s) - 1, int(share * len(late_s)))]
+                for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
+            },
+            "max": late_s[-1],
+        },
+        "refused": 0,
+        "realtime": False,
+    }
+
+
+def counting(running: Running, settings: dict[str, Any], order: Order) -> dict[str, Any]:
+    """Allocations and copies while so many frames are judged, by thread and library."""
+    counter = ctypes.CDLL(None)
+    text = ctypes.create_string_buffer(1 << 20)
+    seen: list[Verdict] = []
+    with running(order) as verdicts:
         warm_until = time.perf_counter() + order["warm_up_s"]
         for _ in verdicts:
             if time.perf_counter() >= warm_until:
                 break
-        seen: list[Verdict] = []
-        meter = Meter()
-        until = meter.started + order["measure_s"]
+        counter.counting_start()
         for verdict in verdicts:
-            seen.append(verdict)
-            if time.perf_counter() >= until:
+            if verdict.said in ("pass", "reject"):
+                seen.append(verdict)
+            if len(seen) >= order["parts"]:
                 break
-        used = meter.read()
-    judged = [(frame, said) for frame, said in seen if said in ("pass", "reject")]
-    # The camera shows its photographs in turn, so a frame's number says which one it is.
-    numbered = [(frame, said) for frame, said in judged if frame is not None]
-    frames = [frame for frame, _ in numbered]
-    checked = numbered if settings["checked"] else []
+        counter.counting_stop()
+        counter.counting_read(text, len(text))
+    rows = [line.split("\t") for line in text.value.decode().splitlines()]
     return {
-        **used,
-        "frames": len(judged),
-        "wrong": sum(said != expected[frame % len(expected)] for frame, said in checked),
-        "unchecked": len(judged) - len(checked),
-        # Photographs that came by at least once, and frames of the camera that nobody took.
-        "photographs": len({frame % len(expected) for frame in frames}),
-        "skipped": max(frames) - min(frames) + 1 - len(frames) if frames else 0,
-        "unjudged": Counter(said for _, said in seen if said not in ("pass", "reject")),
+        "frames": len(seen),
+        "rows": [
+            {"kind": kind, "thread": thread, "library": library, "calls": int(n), "bytes": int(b)}
+            for kind, thread, library, n, b in rows
+        ],
     }
 
 
-def measure_repeating(step: Callable[[int], object], order: dict[str, float]) -> dict[str, Any]:
-    """One block of a contender that repeats a step, which is told how often it has run."""
-    count = 0
-    warm_until = time.perf_counter() + order["warm_up_s"]
-    while time.perf_counter() < warm_until:
-        step(count)
-        count += 1
-    warm, meter = count, Meter()
-    until = meter.started + order["measure_s"]
-    while time.perf_counter() < until:
-        step(count)
-        count += 1
-    return {**meter.read(), "frames": count - warm}
-
-
-def serve(block: Callable[[dict[str, float]], dict[str, Any]], facts: dict[str, Any]) -> None:
+def serve(
+    running: Running,
+    settings: dict[str, Any],
+    facts: dict[str, Any],
+    inside: Callable[[], dict[str, float]] = dict,
+    eject: Callable[[Order], dict[str, Any]] | None = None,
+) -> None:
     """Says what it is, then answers orders until there are no more."""
+
+    def answered(order: Order) -> dict[str, Any]:
+        if order["what"] == "eject":
+            block = eject(order) if eject else ejecting(running, settings, order)
+        elif order["what"] == "count":
+            block = counting(running, settings, order)
+        elif order["what"] == "parts":
+            block = measure_parts(running, settings, order)
+        else:
+            block = measure_judging(running, settings, order, inside)
+        return {**block, "peak_bytes": memory_bytes("VmHWM")}
+
+    repeat(answered, facts)
+
+
+def repeat(answered: Callable[[Order], dict[str, Any]], facts: dict[str, Any]) -> None:
+    """Answers orders on standard output, in which nobody else's words get."""
     own_stdout = os.dup(1)
-    os.dup2(2, 1)  # What libraries print must not come between the answers.
+    os.dup2(2, 1)
     with os.fdopen(own_stdout, "w", buffering=1) as answers:
         print(json.dumps(facts), file=answers)
         for order in sys.stdin:
-            print(json.dumps(block(json.loads(order))), file=answers)
+            print(json.dumps(answered(json.loads(order))), file=answers)
+    if threading.active_count() > 1:
+        os._exit(0)  # A thread that waits for a camera must not keep the process.

@@ -1,13 +1,16 @@
-"""The same loop by somebody who knows the libraries: ``tuned.py SETTINGS THREADS``.
+"""The same loop by somebody who knows the libraries: ``tuned.py SETTINGS``.
 
-Each thread fetches in its turn and works on its own, on arrays that it made once: OpenCV writes
-into them on one thread, and ONNX Runtime has one thread for each session, does not spin and is
-bound to input and output. More buffers, as many frames are held at once.
+Each of a few threads fetches in its turn and works on its own, on arrays that it made once: OpenCV
+writes into them on one thread, and ONNX Runtime has one thread for each session, does not spin and
+is bound to input and output. harvesters gives its raw buffer, so that it builds no payload and
+unpacks nothing, and asks the producer with a time limit of 100 ms. `bench/advocate.py` is how all
+of this was chosen; what it tries beside comes as ``settings["tuned"]``.
 """
 
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -16,88 +19,105 @@ from typing import Any
 import cv2
 import numpy as np
 import onnxruntime
+import pixels
 import stage
-from harvesters.core import Harvester
+from harvesters.core import Harvester, ParameterKey, ParameterSet
 
 settings: dict[str, Any] = json.loads(sys.argv[1])
-THREADS = int(sys.argv[2])
+choice: dict[str, Any] = settings.get("tuned", {})
+THREADS = choice.get("threads", 2)
+BATCH = settings["batch"]
 WIDTH, HEIGHT = settings["size"]
-THRESHOLD = settings["threshold"]
-RESIZE = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}[settings["prepare"]["resize"]]
 
-cv2.setNumThreads(1)
+cv2.setNumThreads(choice.get("opencv_threads", 1))
 harvester = Harvester()
 harvester.add_file(settings["cti"])
 harvester.update()
-camera = harvester.create(0)
-camera.num_buffers = 3 + 2 * THREADS
-turn = threading.Lock()
+patient = ParameterSet({ParameterKey.TIMEOUT_PERIOD_ON_UPDATE_EVENT_DATA_CALL: 100})
+cameras = [harvester.create(number, config=patient) for number in range(settings["cameras"])]
+for camera in cameras:
+    camera.num_buffers = settings["buffers"]
+turns = [threading.Lock() for _ in cameras]
+seen = stage.Seen(settings)
 
 
-def make_judge() -> Callable[[], stage.Verdict]:
-    """A judge with a session and arrays of its own."""
+def make_judge(first: int) -> Callable[[], list[stage.Verdict]]:
+    """A judge with a session and arrays of its own; it begins with this camera."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = choice.get("session_threads", 1)
+    spins = "1" if choice.get("spin") else "0"
+    options.add_session_config_entry("session.intra_op.allow_spinning", spins)
     session = onnxruntime.InferenceSession(
         settings["model"], options, providers=["CPUExecutionProvider"]
     )
-    small = np.empty((HEIGHT, WIDTH, 3), np.uint8)
-    tensor = np.empty((1, 3, HEIGHT, WIDTH), np.float32)
-    probabilities = np.empty((1, 2), np.float32)
-    rgb: np.ndarray | None = None
+    to_row = pixels.Tuned(settings)
+    tensor = np.empty((BATCH, 3, HEIGHT, WIDTH), np.float32)
+    output = np.empty((BATCH, *session.get_outputs()[0].shape[1:]), np.float32)
     binding = session.io_binding()
-    for array, bind in (
-        (tensor, binding.bind_input),
-        (probabilities, binding.bind_output),
+    for array, name, bind in (
+        (tensor, session.get_inputs()[0].name, binding.bind_input),
+        (output, session.get_outputs()[0].name, binding.bind_output),
     ):
-        name = "image" if array is tensor else "probabilities"
         bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+    number = first
 
-    def judge() -> stage.Verdict:
-        nonlocal rgb
-        with turn:
-            buffer = camera.fetch(timeout=10)
-        frame = buffer.frame_id
-        image = buffer.payload.components[0]
-        raw = image.data.reshape(image.height, image.width)
-        rgb = cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB, dst=rgb)
-        buffer.queue()
-        cv2.resize(rgb, (WIDTH, HEIGHT), dst=small, interpolation=RESIZE)
-        np.multiply(small.transpose(2, 0, 1), np.float32(1 / 255), out=tensor[0])
+    def judge() -> list[stage.Verdict]:
+        nonlocal number
+        frames = []
+        for row in tensor:
+            number = (number + 1) % len(cameras)
+            with turns[number]:
+                buffer = cameras[number].fetch(timeout=10, is_raw=True)
+                raw = buffer.raw_buffer
+                frame, exposed_ns = buffer.frame_id, buffer.timestamp_ns
+                picture = seen.picture(number, frame, raw)
+            data = np.frombuffer(raw, np.uint8, settings["image_bytes"])
+            to_row(data, row)
+            stage.give_back(buffer)
+            frames.append((frame, picture, number, exposed_ns))
         session.run_with_iobinding(binding)
-        return frame, "reject" if probabilities[0, 1] >= THRESHOLD else "pass"
+        said, done_ns = pixels.decided(settings, output), time.monotonic_ns()
+        return [
+            stage.Verdict(frame, verdict, *more, done_ns)
+            for (frame, *more), verdict in zip(frames, said, strict=True)
+        ]
 
     return judge
 
 
-judges = [make_judge() for _ in range(THREADS)]
+judges = [make_judge(number) for number in range(THREADS)]
 
 
 @contextmanager
-def running() -> Iterator[Iterator[stage.Verdict]]:
-    """The camera streams inside, and its frames are judged."""
+def running(order: stage.Order) -> Iterator[Iterator[stage.Verdict]]:
+    """The cameras stream inside, and their frames are judged."""
     verdicts: SimpleQueue[stage.Verdict] = SimpleQueue()
     stop = threading.Event()
 
-    def work(judge: Callable[[], stage.Verdict]) -> None:
+    def work(judge: Callable[[], list[stage.Verdict]]) -> None:
         while not stop.is_set():
-            verdicts.put(judge())
+            for verdict in judge():
+                verdicts.put(verdict)
 
     threads = [threading.Thread(target=work, args=(judge,)) for judge in judges]
-    camera.start()
+    seen.forget()
+    for camera in cameras:
+        camera.remote_device.node_map.AcquisitionFrameRate.value = order["camera_hz"]
+        camera.start()
     for thread in threads:
         thread.start()
     try:
-        yield iter(verdicts.get, None)
+        yield iter(lambda: verdicts.get(timeout=30), None)
     finally:
         stop.set()
         for thread in threads:
             thread.join()
-        camera.stop()
+        for camera in cameras:
+            camera.stop()
 
 
 stage.serve(
-    lambda order: stage.measure_judging(running(), settings, order),
+    running,
+    settings,
     {"threads": {"python": THREADS, "opencv": 1, "onnxruntime": 1}},
 )

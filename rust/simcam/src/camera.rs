@@ -28,7 +28,7 @@ use crate::stream::Stream;
 use crate::tone::Tone;
 
 /// The part id of a frame that no edge on `Line0` triggered.
-const NO_PART: u64 = u64::MAX;
+pub(crate) const NO_PART: u64 = u64::MAX;
 /// Sets of settings: what the configuration says, and two that a consumer may save.
 pub(crate) const USER_SETS: usize = 3;
 /// How long a device that was told to reset is away.
@@ -543,6 +543,7 @@ impl Camera {
                     format: state.settings.pixel_format,
                     line_padding: state.settings.line_padding,
                     image_offset: self.dialect.image_offset,
+                    picture_as_part: self.dialect.picture_as_part,
                     frame_id: self.dialect.frame_id(outgoing.exposure.frame_id),
                     parts: state.settings.parts(),
                     chunks: state.chunks(),

@@ -27,6 +27,7 @@
 //! description = "xml"       # xml | zip | file
 //! line_padding = 0          # bytes after each row
 //! image_offset = 0          # bytes before the image
+//! picture_as_part = false   # without a part, ChunkPartID is the picture's number
 //! buffers_min = 2           # and below: where real producers differ
 //! buffer_alignment = 1
 //! defines_payload_size = false
@@ -132,6 +133,7 @@ struct Entry {
     first_frame_id: Option<u64>,
     frame_id_bits: Option<u32>,
     image_offset: Option<u32>,
+    picture_as_part: Option<bool>,
     #[serde(default)]
     fault: Vec<FaultEntry>,
 }
@@ -342,6 +344,7 @@ impl Entry {
             first_frame_id: at_most("first_frame_id", self.first_frame_id, least, least..=most)?,
             has_short_frame_ids,
             image_offset: at_most("image_offset", self.image_offset, 0, 0..=1 << 20)? as usize,
+            picture_as_part: self.picture_as_part.unwrap_or(false),
         })
     }
 }
@@ -445,7 +448,7 @@ mod tests {
             keys += 1;
             assert!(key == "fault" || page.contains(&format!("`{key}`")), "{key}");
         }
-        assert_eq!(keys, 33 + 11);
+        assert_eq!(keys, 34 + 11);
         for kind in FaultKind::ALL {
             assert!(page.contains(&format!("| `{}` |", kind.name())), "{}", kind.name());
         }

@@ -17,6 +17,8 @@ pub(crate) struct Dialect {
     pub(crate) has_short_frame_ids: bool,
     /// Bytes in each buffer before the image.
     pub(crate) image_offset: usize,
+    /// The part id of a frame that no edge triggered is the number of the picture that it shows.
+    pub(crate) picture_as_part: bool,
 }
 
 /// Which stamps a buffer has.
@@ -41,6 +43,7 @@ impl Default for Dialect {
             first_frame_id: 0,
             has_short_frame_ids: false,
             image_offset: 0,
+            picture_as_part: false,
         }
     }
 }

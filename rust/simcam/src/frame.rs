@@ -1,6 +1,7 @@
 //! One frame: its image, parts and chunks, how they get into a buffer, and what is told of them.
 
 use crate::abi;
+use crate::camera::NO_PART;
 use crate::faults::{FaultKind, Strikes};
 use crate::formats::PixelFormat;
 use crate::memory::Memory;
@@ -25,6 +26,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) line_padding: usize,
     /// Bytes in the buffer before the image.
     pub(crate) image_offset: usize,
+    /// Whether it tells the number of its picture where it has no part's.
+    pub(crate) picture_as_part: bool,
     /// The id that is told.
     pub(crate) frame_id: u64,
     /// Where its components lie.
@@ -302,13 +305,17 @@ impl Frame<'_> {
     /// The chunks' 8 bytes each, in the order of [`CHUNKS`].
     fn chunk_values(&self, picture: u32) -> [u64; CHUNKS.len()] {
         let exposure = &self.exposure;
+        let part = match exposure.cause.part_id {
+            NO_PART if self.picture_as_part => u64::from(picture),
+            part => part,
+        };
         [
             self.frame_id,
             exposure.start_ns as u64,
             (exposure.exposure_ns as f64 / 1000.0).to_bits(),
             exposure.cause.line0_count,
             exposure.cause.encoder_count,
-            exposure.cause.part_id,
+            part,
             u64::from(picture),
         ]
     }

@@ -24,8 +24,8 @@
 //!
 //! With `ChunkModeActive` each enabled chunk is 8 bytes, in the order of [`CHUNKS`], behind the
 //! image, whose size is rounded up to 8. `DSGetBufferChunkData` tells id, offset and length. All
-//! are enabled at first. A frame that no edge triggered has part id `u64::MAX` and the encoder
-//! count of the last edge.
+//! are enabled at first. A frame that no edge triggered has part id `u64::MAX` (with
+//! `picture_as_part` the number of the picture that it shows) and the encoder count of the last edge.
 //!
 //! # Faults
 //!

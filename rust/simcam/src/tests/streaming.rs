@@ -172,6 +172,21 @@ fn flip_writes_each_buffer_once_and_numbers_every_frame() {
 }
 
 #[test]
+fn a_frame_without_a_part_may_tell_its_picture_as_one() {
+    let flip = format!("{SMALL}delivery = 'flip'\nchunks = true\npicture_as_part = true");
+    let (rig, _) = Rig::running(&flip, 2);
+    for shown in [0, 1, 0, 1] {
+        rig.trigger();
+        let buffer = rig.next();
+        let bytes = rig.bytes(buffer);
+        assert_eq!(bytes[..128], pattern(shown));
+        // The sixth of seven chunks of 8 bytes behind the image.
+        assert_eq!(bytes[128 + 40..128 + 48], (shown as u64).to_le_bytes());
+        rig.queue(buffer);
+    }
+}
+
+#[test]
 fn flip_shows_the_picture_that_was_asked_for() {
     let line0 = format!("{SMALL}delivery = 'flip'").replace("software", "line0");
     let (rig, buffers) = Rig::running(&line0, 3);

@@ -1,0 +1,212 @@
+"""The star: every arm's race, its figures, and where the time of a frame goes.
+
+A bound is workers / (t_prepare + t_run), each step measured alone on as many cores in the same
+round; for prepare the line's own account is taken where it is shorter. The line's rate as a share
+of it is its efficiency.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from statistics import median
+from typing import Any
+
+from arms import BASE, Arm, Workshop
+from race import LINE, NAIVE, PLANES, TUNED, Block, Contender, Plan, bounds, started
+from ratios import of_values, ratio
+
+LEAST_BLOCK_S, GREATEST_BLOCK_S = 0.12, 0.6
+RIVALS = ("naive", "tuned", "tuned, other pixels")
+CORES = 2
+"""On which everybody's two workers work."""
+
+
+def contenders(arm: Arm) -> list[Contender]:
+    """Who takes part."""
+    found = [LINE, NAIVE, TUNED, bounds(arm.workers)]
+    if arm == BASE:
+        found.insert(3, PLANES)
+    return found
+
+
+def run(
+    arm: Arm, workshop: Workshop, plan: Plan, until_s: float, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """One arm's race. Blocks are as long as fits until `until_s` of `time.monotonic`."""
+    with started(contenders(arm), arm, workshop, plan) as race:
+        race.set_pace(arm)
+        blocks = plan.rounds * len(race.started)
+        for number in range(plan.rounds):
+            began = time.monotonic()
+            race.round()
+            took_s = time.monotonic() - began
+            left = plan.rounds - number - 1
+            spare_s = until_s - time.monotonic() - left * took_s
+            # What is short of time measures less in each block, down to a least, and never repeats.
+            longer_s = race.plan.measure_s + (spare_s / max(1, left * len(race.started)))
+            measure_s = min(GREATEST_BLOCK_S, max(LEAST_BLOCK_S, longer_s))
+            if plan.patience:
+                race.plan = replace(
+                    race.plan, measure_s=measure_s, patience=plan.patience if spare_s > 0 else 0
+                )
+        facts = {one.contender.name: one.facts for one in race.started}
+        found = figures(arm, race.rounds, facts)
+    say(f"  {headline(found)} ({blocks} blocks)")
+    return found
+
+
+def bound_fps(arm: Arm, blocks: dict[str, Block]) -> float:
+    """The bound's frames a second in one round."""
+    alone, inside = blocks["bounds"], blocks["line"]["inside"]
+    own_s = inside["prepare_s"] / max(inside["judged"], 1)
+    prepare_s = min(alone["prepare_s"], own_s) if own_s else alone["prepare_s"]
+    return arm.workers / (prepare_s + alone["run_s"])
+
+
+def figures(arm: Arm, rounds: Sequence[dict[str, Block]], facts: dict[str, Any]) -> dict[str, Any]:
+    """All that is said of an arm."""
+    of = {name: [blocks[name] for blocks in rounds] for name in rounds[0]}
+    line_fps = [block["fps"] for block in of["line"]]
+    best = [bound_fps(arm, blocks) for blocks in rounds]
+    found: dict[str, Any] = {
+        "arm": asdict(arm),
+        "facts": facts,
+        "pairs": len(rounds),
+        "efficiency": asdict(ratio(line_fps, best)),
+        "bound": {
+            "fps": median(best),
+            **{f"{step}_us": 1e6 * median(b[f"{step}_s"] for b in of["bounds"]) for step in STEPS},
+        },
+        "contenders": {name: summary(of[name]) for name in of if name != "bounds"},
+        "ratios": {
+            name: {
+                "fps": asdict(ratio(line_fps, [block["fps"] for block in of[name]])),
+                "frames_per_cpu_second": asdict(
+                    ratio([cpu_us(b) for b in of[name]], [cpu_us(b) for b in of["line"]])
+                ),
+            }
+            for name in RIVALS
+            if name in of
+        },
+        "where": where(of["line"]),
+        "rounds": rounds,
+    }
+    return found
+
+
+STEPS = ("run", "prepare", "read")
+
+
+def cpu_us(block: Block) -> float:
+    """CPU time of a contender's process for each frame, its camera's threads apart."""
+    return 1e6 * block["consumer_cpu_s"] / max(block["frames"], 1)
+
+
+def summary(blocks: Sequence[Block]) -> dict[str, Any]:
+    """One contender over all its blocks."""
+    fps = [block["fps"] for block in blocks]
+    unjudged: dict[str, int] = {}
+    for block in blocks:
+        for reason, count in block["unjudged"].items():
+            unjudged[reason] = unjudged.get(reason, 0) + count
+    return {
+        "fps": {"median": median(fps), "min": min(fps), "max": max(fps)},
+        "frames": sum(block["frames"] for block in blocks),
+        "cpu_us": median(cpu_us(block) for block in blocks),
+        "producer_us": median(
+            1e6 * block["producer_cpu_s"] / max(block["frames"], 1) for block in blocks
+        ),
+        "wrong": sum(block["wrong"] for block in blocks),
+        "unchecked": sum(block["unchecked"] for block in blocks),
+        "unjudged": unjudged,
+        "disturbed": sum(block["disturbed"] for block in blocks),
+        "starved": sum(block["starved"] for block in blocks),
+        "others_cores": median(block["others_cores"] for block in blocks),
+        "peak_bytes": max(block["peak_bytes"] for block in blocks),
+    }
+
+
+def where(blocks: Sequence[Block]) -> dict[str, float]:
+    """Where two cores' time went for each frame of the line, in us of a core: medians.
+
+    ``waiting`` is the difference between the time that the workers' clocks showed for prepare and
+    run and the CPU time that they got meanwhile: somebody else had the core, or it was to be woken.
+    Below zero, the workers did so much beside.
+    """
+    found: dict[str, list[float]] = {}
+    for block in blocks:
+        frames, threads = max(block["frames"], 1), block["threads_cpu_s"]
+
+        def used(start: str, threads: dict[str, float] = threads) -> float:
+            return sum(cpu_s for name, cpu_s in threads.items() if name.startswith(start))
+
+        inside = block["inside"]
+        share = frames / max(inside["judged"], 1)
+        workers, camera = used("smartqc-worker"), used("smartqc-camera")
+        kernels = (inside["prepare_s"] + inside["run_s"]) * share
+        producer = block["producer_cpu_s"]
+        rest = block["consumer_cpu_s"] - workers - camera
+        parts = {
+            "prepare": inside["prepare_s"] * share,
+            "run": inside["run_s"] * share,
+            "worker beside": workers - kernels,
+            "camera thread": camera,
+            "line thread, reader": rest,
+            "simulated camera": producer,
+            "other processes": block["others_cpu_s"],
+        }
+        parts["idle"] = CORES * block["seconds"] - sum(parts.values())
+        for name, seconds in parts.items():
+            found.setdefault(name, []).append(1e6 * seconds / frames)
+    return {name: median(values) for name, values in found.items()}
+
+
+def problems(found: dict[str, Any]) -> list[str]:
+    """What makes an arm's figures worthless."""
+    said = []
+    for name, one in found["contenders"].items():
+        if not one["frames"]:
+            said.append(f"{name} judged nothing")
+        # Other pixels may mean other verdicts: they are told, and no failure.
+        if one["wrong"] and name != PLANES.name:
+            said.append(f"{name}: {one['wrong']} of {one['frames']} verdicts are wrong")
+        if one["unchecked"]:
+            said.append(f"{name}: {one['unchecked']} verdicts could not be checked")
+        if one["starved"] > found["pairs"] / 4:
+            said.append(f"{name} waited for its camera in {one['starved']} blocks")
+    return said
+
+
+def headline(found: dict[str, Any]) -> str:
+    """An arm in a line."""
+    shown = [f"line {found['contenders']['line']['fps']['median']:.0f}/s"]
+    shown.append(f"{found['efficiency']['median']:.1%} of {found['bound']['fps']:.0f}")
+    shown += [f"{of['fps']['median']:.1f} x {name}" for name, of in found["ratios"].items()]
+    return ", ".join(shown)
+
+
+def overhead(found: dict[str, Any]) -> dict[str, Any]:
+    """The line's own CPU beside prepare and run, us a frame: the worker's, and the process's.
+
+    Meant for one worker on two cores, where it never waits for a core.
+    """
+    worker, process = [], []
+    for blocks in found["rounds"]:
+        block = blocks["line"]
+        frames, inside = max(block["frames"], 1), block["inside"]
+        kernels = (inside["prepare_s"] + inside["run_s"]) * frames / max(inside["judged"], 1)
+        workers = sum(
+            cpu_s
+            for name, cpu_s in block["threads_cpu_s"].items()
+            if name.startswith("smartqc-worker")
+        )
+        worker.append(1e6 * (workers - kernels) / frames)
+        process.append(1e6 * (block["consumer_cpu_s"] - kernels) / frames)
+    return {"worker": at_most(worker), "process": at_most(process)}
+
+
+def at_most(values: Sequence[float]) -> dict[str, Any]:
+    """Of what should be little: the median, and what it is below with 95 % confidence."""
+    turned = of_values([-value for value in values])
+    upper = None if turned.lower is None else -turned.lower
+    return {"median": -turned.median, "upper": upper, "pairs": turned.pairs}

@@ -1,0 +1,232 @@
+"""Everything in one run: ``python bench/suite.py``, which is what ``make bench`` does.
+
+Prints tables as it goes and writes ``bench.json`` (with every block), ``bench.md`` and
+``bench.html`` into ``bench/out``; with ``--record`` into ``bench/results``, named by the date. It
+needs nobody: a section that fails is said and left out, nothing waits without end, and the blocks
+get shorter where time is short. Run it on a machine that does nothing else.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+BENCH = Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCH))
+
+import costs  # noqa: E402
+import goals  # noqa: E402
+import open_loop  # noqa: E402
+import page  # noqa: E402
+import record  # noqa: E402
+import star  # noqa: E402
+from arms import STAR, Arm, Workshop  # noqa: E402
+from race import Plan, patiently  # noqa: E402
+
+MINUTES = 19.0
+SECTIONS = ("star", "open-loop", "costs", "threads", "commands", "prepare", "kernels")
+SHARES = {
+    # Of the time, what each section gets beside the star, which gets the rest.
+    "open-loop": 0.13,
+    "costs": 0.06,
+    "threads": 0.07,
+    "commands": 0.09,
+    "prepare": 0.09,
+    "kernels": 0.04,
+}
+
+
+class Progress:
+    """Lines with the time since the start."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        seconds = time.monotonic() - self.begun
+        print(f"[{int(seconds // 60):2d}:{int(seconds % 60):02d}] {text}", flush=True)
+
+
+class Suite:
+    """One run of the sections that were asked for."""
+
+    def __init__(self, asked: argparse.Namespace, folder: Path) -> None:
+        self.asked = asked
+        self.say = Progress()
+        self.folder = folder
+        self.workshop = Workshop(folder / "workshop")
+        self.run: dict[str, Any] = {"star": {}, "failures": {}}
+        self.seconds = 60 * asked.minutes
+        self.until_s = time.monotonic() + self.seconds
+
+    def reserved_s(self) -> float:
+        """What the sections after the star take."""
+        after = [name for name in self.asked.sections if name in SHARES]
+        return sum(SHARES[name] for name in after) * self.seconds
+
+    def attempt(self, name: str, step: Callable[[], None]) -> None:
+        """A section; that it failed is a part of the record."""
+        self.say(name)
+        try:
+            step()
+        except Exception as error:
+            traceback.print_exc()
+            self.run["failures"][name] = f"{type(error).__name__}: {error}"
+            self.say(f"  {name} failed: {error}")
+
+    def star(self) -> None:
+        arms = [arm for arm in STAR if not self.asked.only or arm.name in self.asked.only]
+        for number, arm in enumerate(arms):
+            left_s = self.until_s - self.reserved_s() - time.monotonic()
+            until_s = time.monotonic() + max(0.0, left_s / (len(arms) - number))
+            rounds = self.asked.rounds
+            patience = 1 if rounds > 1 else 0
+            plan = Plan(rounds=rounds, measure_s=self.asked.block_s, patience=patience)
+
+            def race(arm: Arm = arm, plan: Plan = plan, until_s: float = until_s) -> None:
+                found = patiently(
+                    2, lambda: star.run(arm, self.workshop, plan, until_s, self.say), self.say
+                )
+                self.run["star"][arm.name] = found
+                for problem in star.problems(found):
+                    self.run["failures"][f"star, {arm.name}: {problem}"] = problem
+                    self.say(f"  PROBLEM: {problem}")
+
+            self.attempt(f"star: {arm.name}", race)
+        if "one worker" in self.run["star"]:
+            self.run["overhead"] = star.overhead(self.run["star"]["one worker"])
+
+    def open_loop(self) -> None:
+        seconds = SHARES["open-loop"] * self.seconds
+        self.run["open_loop"] = open_loop.run(self.workshop, seconds, self.say)
+
+    def costs(self) -> None:
+        self.run["costs"] = costs.run(self.workshop, self.say, rounds=self.asked.rounds)
+
+    def threads(self) -> None:
+        # A round is four contenders, each a process: a second to start beside its blocks.
+        seconds = SHARES["threads"] * self.seconds
+        rounds = max(1, min(self.asked.rounds, int(seconds / 6)))
+        words = ["--rounds", str(rounds), "--block-s", "0.4"]
+        found, _ = costs.beside("cameras.py", words, self.folder, 10 * seconds + 300)
+        self.run["share_left"] = costs.share_left(found)
+        self.run["cameras"] = {"figures": found["figures"], "rounds": rounds}
+
+    def commands(self) -> None:
+        minutes = SHARES["commands"] * self.seconds / 60
+        words = ["--minutes", f"{minutes:.2f}", "--rate", "40"]
+        self.run["realtime"], _ = costs.beside(
+            "realtime.py", words, self.folder, 120 * minutes + 300
+        )
+
+    def prepare(self) -> None:
+        """`prepare.py` with as many rounds as fit: 2 x 11 cases of about four contenders."""
+        seconds = SHARES["prepare"] * self.seconds
+        rounds = max(1, int(seconds / (22 * 4 * 0.05)) - 4)
+        words = ["--rounds", str(min(10, rounds)), "--block-s", "0.04"]
+        done = subprocess.run(
+            [sys.executable, str(BENCH / "prepare.py"), *words],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=600 + 5 * seconds,
+        )
+        self.run["prepare_printed"] = done.stdout
+        self.run["prepare"] = goals.prepare_rows(done.stdout)
+
+    def kernels(self) -> None:
+        """pytest-benchmark's view of `smartqc.prepare`, as its own tests have it."""
+        kept = self.folder / "kernels.json"
+        most_s = SHARES["kernels"] * self.seconds / 32
+        words = ["--benchmark-only", "--benchmark-disable-gc", f"--benchmark-json={kept}"]
+        words += [f"--benchmark-max-time={most_s:.2f}", "--benchmark-min-rounds=3", "-q"]
+        words += ["--benchmark-columns=min,median,ops", "-p", "no:cacheprovider"]
+        subprocess.run(
+            [sys.executable, "-m", "pytest", str(BENCH), *words], check=True, timeout=600
+        )
+        found = json.loads(kept.read_text())
+        self.run["kernels"] = [
+            {"name": one["name"], "group": one["group"], "median_us": 1e6 * one["stats"]["median"]}
+            for one in found["benchmarks"]
+        ]
+
+    def all(self) -> dict[str, Any]:
+        """Runs the sections; the record of them."""
+        before = record.machine()
+        steps = {
+            "star": self.star,
+            "open-loop": self.open_loop,
+            "costs": self.costs,
+            "threads": self.threads,
+            "commands": self.commands,
+            "prepare": self.prepare,
+            "kernels": self.kernels,
+        }
+        for name in self.asked.sections:
+            if name == "star":
+                self.star()
+            else:
+                self.attempt(name, steps[name])
+        return record.of_run(self.run, before, self.asked.rounds) | {
+            "goals": goals.table(self.run),
+            "minutes": (time.monotonic() - self.say.begun) / 60,
+        }
+
+
+def words() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="for all (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=20, help="pairs of each arm (%(default)s)")
+    parser.add_argument(
+        "--block-s", type=float, default=0.25, help="of a block at first; adapted (%(default)s)"
+    )
+    parser.add_argument("--only", nargs="*", metavar="ARM", help="these arms of the star alone")
+    parser.add_argument(
+        "--sections", nargs="*", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION",
+        help=f"of {', '.join(SECTIONS)}",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=BENCH / "out", help="folder (bench/out)")
+    parser.add_argument(
+        "--record", action="store_true", help="write to bench/results, named by the date"
+    )
+    return parser
+
+
+def main() -> int:
+    """Runs and writes; 0 when every section ran and every verdict was right."""
+    asked = words().parse_args()
+    os.environ.pop("SMARTQC_SIMCAM", None)
+    with tempfile.TemporaryDirectory(prefix="smartqc-bench-") as folder:
+        suite = Suite(asked, Path(folder))
+        unknown = set(asked.only or ()) - {arm.name for arm in STAR}
+        if unknown:
+            print(f"no such arm: {', '.join(unknown)}; there are: "
+                  f"{', '.join(arm.name for arm in STAR)}", file=sys.stderr)  # fmt: skip
+            return 2
+        said = suite.all()
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    place = BENCH / "results" if asked.record else asked.out
+    place.mkdir(parents=True, exist_ok=True)
+    stem = place / (f"{day}-bench" if asked.record else "bench")
+    stem.with_suffix(".json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    text = page.markdown(said)
+    stem.with_suffix(".md").write_text(text, encoding="utf-8")
+    stem.with_suffix(".html").write_text(page.html(said), encoding="utf-8")
+    print(text)
+    suite.say(f"written: {stem}.json, .md and .html")
+    for name, why in said["failures"].items():
+        print(f"failed: {name}: {why}", file=sys.stderr)
+    return 1 if said["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
