@@ -1,20 +1,23 @@
 """What was tried for the tuned pipeline: ``python bench/advocate.py``.
 
 Every variant that its best advocate would try runs in the same interleaved rounds on the same
-frames; what is fastest is what `contenders/tuned.py` does. ``--arm`` takes another arm of the star.
+frames; what is fastest is what `contenders/tuned.py` does. The suite does so for the base case;
+``--arm`` takes another arm of the star.
 """
 
 import argparse
 import dataclasses
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from arms import BASE, STAR, Arm, Workshop
 from race import NAIVE, PLANES, TUNED, Contender, Plan, started
 from ratios import ratio
-from suite import Progress
 
 
 def tried(name: str, **choice: object) -> Contender:
@@ -41,6 +44,39 @@ def variants(arm: Arm) -> list[Contender]:
     return [*found, PLANES] if area else found
 
 
+def run(
+    arm: Arm, workshop: Workshop, rounds: int, measure_s: float, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """A row for each variant: its rate, and what it is of `tuned.py` as it is."""
+    plan = Plan(rounds=rounds, measure_s=measure_s, patience=0)
+    plan = dataclasses.replace(plan, warm_up_s=plan.warm_up_s + arm.fill_s)
+    with started(variants(arm), arm, workshop, plan) as race:
+        race.set_pace(arm)
+        for _ in range(rounds):
+            race.round()
+        measured = race.rounds
+    say(f"  {len(measured[0])} variants, {rounds} rounds")
+    usual = [blocks[TUNED.name]["fps"] for blocks in measured]
+    rows = []
+    for name in measured[0]:
+        blocks = [of[name] for of in measured]
+        fps = [block["fps"] for block in blocks]
+        of_tuned, wrong = asdict(ratio(fps, usual)), sum(block["wrong"] for block in blocks)
+        rows.append({"name": name, "fps": median(fps), "of_tuned": of_tuned, "wrong": wrong})
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """For people; the first row is the header."""
+    found = [["tried", "frames/s", "of tuned (lower 95 %)", "wrong"]]
+    for row in rows:
+        of = row["of_tuned"]
+        lower = "?" if of["lower"] is None else f"{of['lower']:.2f}"
+        share = f"{of['median']:.2f} ({lower})"
+        found.append([row["name"], f"{row['fps']:.0f}", share, str(row["wrong"])])
+    return found
+
+
 def main() -> int:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -49,26 +85,10 @@ def main() -> int:
     parser.add_argument("--arm", default=BASE.name, choices=[arm.name for arm in STAR])
     asked = parser.parse_args()
     (arm,) = (arm for arm in STAR if arm.name == asked.arm)
-    say = Progress()
-    plan = Plan(rounds=asked.rounds, measure_s=asked.block_s, patience=0)
-    with (
-        tempfile.TemporaryDirectory(prefix="smartqc-advocate-") as folder,
-        started(variants(arm), arm, Workshop(Path(folder)), plan) as race,
-    ):
-        race.set_pace(arm)
-        for number in range(plan.rounds):
-            race.round()
-            say(f"round {number + 1} of {plan.rounds}")
-        rounds = race.rounds
-    print("| tried | frames/s | of tuned.py (lower 95 %) | wrong |\n|---|---:|---:|---:|")
-    usual = [blocks[TUNED.name]["fps"] for blocks in rounds]
-    for name in rounds[0]:
-        blocks = [of[name] for of in rounds]
-        fps = [block["fps"] for block in blocks]
-        found = ratio(fps, usual)
-        lower = "?" if found.lower is None else f"{found.lower:.2f}"
-        wrong = sum(block["wrong"] for block in blocks)
-        print(f"| {name} | {median(fps):.0f} | {found.median:.2f} ({lower}) | {wrong} |")
+    with tempfile.TemporaryDirectory(prefix="smartqc-advocate-") as folder:
+        rows = run(arm, Workshop(Path(folder)), asked.rounds, asked.block_s, print)
+    for row in table(rows):
+        print("| " + " | ".join(row) + " |")
     return 0
 
 

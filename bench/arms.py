@@ -27,6 +27,8 @@ PACKAGE = Path(smartqc.__file__).resolve().parent
 PHOTOGRAPHS = PACKAGE / "demo_data" / "screws"
 ROTATING_BYTES = 128 << 20
 """Frames take turns in so much memory: four times a last level cache of 32 MB."""
+FILL_BYTES_PER_S = 1.5e9
+"""At least, into memory that nobody has touched."""
 BYTES_PER_PIXEL = {"Mono8": 1.0, "BayerRG8": 1.0, "BayerRG12p": 1.5, "RGB8": 3.0}
 AREA = {"resize": "area", "size": [224, 224]}
 TIMEOUT_S = 120.0
@@ -58,6 +60,18 @@ class Arm:
     @property
     def buffers(self) -> int:
         return min(300, max(24, math.ceil(self.rotating_bytes / self.image_bytes)))
+
+    @property
+    def weight(self) -> float:
+        """How long its blocks are beside others': a slow model needs time for a few frames."""
+        slow = {"mobilenet": 1.3, "resnet18": 2.5, "yolo11n": 2.5}.get(self.model, 1.0)
+        return 0.7 * slow if self.quantised else slow
+
+    @property
+    def fill_s(self) -> float:
+        """Longest time in which the cameras write each buffer for the first and only time."""
+        copied = self.cameras * self.buffers * self.image_bytes
+        return copied / FILL_BYTES_PER_S if self.delivery == "flip" else 0.0
 
 
 LETTERBOX = {"fit": "letterbox", "resize": "linear"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 
+import advocate
 from goals import share, times
 
 Said = dict[str, Any]
@@ -65,10 +66,10 @@ def conditions(said: Said) -> str:
     contenders = [one for arm in said["star"].values() for one in arm["contenders"].values()]
     disturbed = sum(one["disturbed"] for one in contenders)
     blocks = sum(arm["pairs"] * len(arm["contenders"]) for arm in said["star"].values())
-    calm = "Nothing else ran."
+    calm = "Nothing else ran. "
     if disturbed:
-        calm = f"**Other processes disturbed {disturbed} of {blocks} blocks.**"
-    return f"{calm} {said['statistic'][0].upper()}{said['statistic'][1:]}."
+        calm = f"**Other processes disturbed {disturbed} of {blocks} blocks.** "
+    return f"{calm if blocks else ''}{said['statistic'][0].upper()}{said['statistic'][1:]}."
 
 
 def tables(said: Said) -> list[tuple[str, str, Table]]:
@@ -85,6 +86,11 @@ def tables(said: Said) -> list[tuple[str, str, Table]]:
             "Bounds alone, and where the line's time goes",
             "us of a core for each frame, medians; two cores in all.",
             where_table(said),
+        ),
+        (
+            "What was tried for the tuned pipeline",
+            "In the base case; `tuned` is what the star's contender does.",
+            advocate.table(said.get("advocate", [])),
         ),
         ("Open loop", open_note(said), open_table(said)),
         ("Ejecting", eject_note(said), eject_table(said)),

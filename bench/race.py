@@ -47,7 +47,7 @@ class Plan:
 
     rounds: int = 20
     measure_s: float = 0.3
-    warm_up_s: float = 0.15
+    warm_up_s: float = 0.06
     calm: float = 0.15
     """Cores that other processes may take in a block; a block with more is measured again ..."""
     patience: int = 1
@@ -196,7 +196,7 @@ class Started:
             child.close()
 
 
-AHEAD = 1.3
+AHEAD = 1.4
 """How much faster than its consumer a camera is: nobody waits for it, and little is lost."""
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -89,3 +90,17 @@ def of_run(run: dict[str, Any], before: dict[str, Any], rounds: int) -> dict[str
         "statistic": statement(rounds),
         **run,
     }
+
+
+def as_json(said: dict[str, Any]) -> str:
+    """The record as a file: a line for each table, numbers to six digits."""
+
+    def short(value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, float):
+            return float(f"{value:.6g}")
+        if isinstance(value, dict):
+            return {key: short(inner) for key, inner in value.items()}
+        return [short(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    lines = (f"{json.dumps(key)}: {json.dumps(short(value))}" for key, value in said.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -33,6 +33,7 @@ def run(
     arm: Arm, workshop: Workshop, plan: Plan, until_s: float, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """One arm's race. Blocks are as long as fits until `until_s` of `time.monotonic`."""
+    plan = replace(plan, warm_up_s=plan.warm_up_s + arm.fill_s)
     with started(contenders(arm), arm, workshop, plan) as race:
         race.set_pace(arm)
         blocks = plan.rounds * len(race.started)
@@ -44,7 +45,8 @@ def run(
             spare_s = until_s - time.monotonic() - left * took_s
             # What is short of time measures less in each block, down to a least, and never repeats.
             longer_s = race.plan.measure_s + (spare_s / max(1, left * len(race.started)))
-            measure_s = min(GREATEST_BLOCK_S, max(LEAST_BLOCK_S, longer_s))
+            shortest_s, longest_s = (arm.weight * s for s in (LEAST_BLOCK_S, GREATEST_BLOCK_S))
+            measure_s = min(longest_s, max(shortest_s, longer_s))
             if plan.patience:
                 race.plan = replace(
                     race.plan, measure_s=measure_s, patience=plan.patience if spare_s > 0 else 0

@@ -22,25 +22,27 @@ from typing import Any
 BENCH = Path(__file__).resolve().parent
 sys.path.insert(0, str(BENCH))
 
+import advocate  # noqa: E402
 import costs  # noqa: E402
 import goals  # noqa: E402
 import open_loop  # noqa: E402
 import page  # noqa: E402
 import record  # noqa: E402
 import star  # noqa: E402
-from arms import STAR, Arm, Workshop  # noqa: E402
+from arms import BASE, STAR, Arm, Workshop  # noqa: E402
 from race import Plan, patiently  # noqa: E402
 
-MINUTES = 19.0
-SECTIONS = ("star", "open-loop", "costs", "threads", "commands", "prepare", "kernels")
+MINUTES = 19.5
+SECTIONS = ("star", "advocate", "open-loop", "costs", "threads", "commands", "prepare", "kernels")
 SHARES = {
     # Of the time, what each section gets beside the star, which gets the rest.
-    "open-loop": 0.13,
-    "costs": 0.06,
-    "threads": 0.07,
-    "commands": 0.09,
-    "prepare": 0.09,
-    "kernels": 0.04,
+    "advocate": 0.04,
+    "open-loop": 0.11,
+    "costs": 0.04,
+    "threads": 0.05,
+    "commands": 0.07,
+    "prepare": 0.05,
+    "kernels": 0.02,
 }
 
 
@@ -86,7 +88,8 @@ class Suite:
         arms = [arm for arm in STAR if not self.asked.only or arm.name in self.asked.only]
         for number, arm in enumerate(arms):
             left_s = self.until_s - self.reserved_s() - time.monotonic()
-            until_s = time.monotonic() + max(0.0, left_s / (len(arms) - number))
+            share = arm.weight / sum(other.weight for other in arms[number:])
+            until_s = time.monotonic() + max(0.0, left_s * share)
             rounds = self.asked.rounds
             patience = 1 if rounds > 1 else 0
             plan = Plan(rounds=rounds, measure_s=self.asked.block_s, patience=patience)
@@ -103,6 +106,12 @@ class Suite:
             self.attempt(f"star: {arm.name}", race)
         if "one worker" in self.run["star"]:
             self.run["overhead"] = star.overhead(self.run["star"]["one worker"])
+
+    def advocate(self) -> None:
+        # Eleven variants, each half a second a round with its start and stop.
+        seconds = SHARES["advocate"] * self.seconds
+        rounds = max(1, min(self.asked.rounds, int(seconds / (11 * 0.6))))
+        self.run["advocate"] = advocate.run(BASE, self.workshop, rounds, 0.3, self.say)
 
     def open_loop(self) -> None:
         seconds = SHARES["open-loop"] * self.seconds
@@ -130,8 +139,8 @@ class Suite:
     def prepare(self) -> None:
         """`prepare.py` with as many rounds as fit: 2 x 11 cases of about four contenders."""
         seconds = SHARES["prepare"] * self.seconds
-        rounds = max(1, int(seconds / (22 * 4 * 0.05)) - 4)
-        words = ["--rounds", str(min(10, rounds)), "--block-s", "0.04"]
+        rounds = max(2, min(10, int(seconds / (22 * 4 * 0.04)) - 6))
+        words = ["--rounds", str(rounds), "--block-s", "0.04"]
         done = subprocess.run(
             [sys.executable, str(BENCH / "prepare.py"), *words],
             check=True,
@@ -163,6 +172,7 @@ class Suite:
         before = record.machine()
         steps = {
             "star": self.star,
+            "advocate": self.advocate,
             "open-loop": self.open_loop,
             "costs": self.costs,
             "threads": self.threads,
@@ -217,7 +227,7 @@ def main() -> int:
     place = BENCH / "results" if asked.record else asked.out
     place.mkdir(parents=True, exist_ok=True)
     stem = place / (f"{day}-bench" if asked.record else "bench")
-    stem.with_suffix(".json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    stem.with_suffix(".json").write_text(record.as_json(said), encoding="utf-8")
     text = page.markdown(said)
     stem.with_suffix(".md").write_text(text, encoding="utf-8")
     stem.with_suffix(".html").write_text(page.html(said), encoding="utf-8")

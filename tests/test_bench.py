@@ -249,7 +249,8 @@ def test_allocations_are_told_by_who_asked():
 def test_the_record_the_table_and_the_page_say_what_was_measured(measured):
     run = {"star": {"base": measured}, "failures": {"commands": "RuntimeError: <no> time"}}
     said = record.of_run(run, record.machine(), 2) | {"goals": goals.table(run), "minutes": 1.0}
-    said = json.loads(json.dumps(said))
+    said = json.loads(record.as_json(said))
+    assert said["star"]["base"]["rounds"][0]["line"]["frames"] > 0
     text, html = page.markdown(said), page.html(said)
     for word in ("base", "too few for a limit", said["machine"]["cpu"], "RuntimeError"):
         assert word in text
