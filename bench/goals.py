@@ -122,6 +122,8 @@ def table(run: Run) -> list[dict[str, Any]]:
     def overhead(key: str, which: str, what: str, goal: float) -> None:
         def of() -> tuple[str, bool, str]:
             found = run["overhead"][which]
+            if found["median"] < 0:
+                raise KeyError("the worker waited for a core, so that its clocks showed more")
             return at_most(found, "us"), found["median"] <= goal, spent(arm("one worker"))
 
         add(key, what, f"<= {goal:g} us", "the CPU of prepare and run, in the same block", of)

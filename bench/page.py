@@ -451,6 +451,7 @@ def html(said: Said) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["plain"] = lambda text: text.replace("`", "")
     base = said["star"].get("base")
     return environment.get_template("bench.html").render(
         said=said,

@@ -46,6 +46,9 @@ SHARES = {
 }
 
 
+Said = dict[str, Any]
+
+
 class Progress:
     """Lines with the time since the start."""
 
@@ -65,7 +68,10 @@ class Suite:
         self.say = Progress()
         self.folder = folder
         self.workshop = Workshop(folder / "workshop")
-        self.run: dict[str, Any] = {"star": {}, "failures": {}}
+        self.run: Said = {"star": {}, "failures": {}}
+        self.before = record.machine()
+        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        self.stem = BENCH / "results" / f"{day}-bench" if asked.record else asked.out / "bench"
         self.seconds = 60 * asked.minutes
         self.until_s = time.monotonic() + self.seconds
 
@@ -83,6 +89,7 @@ class Suite:
             traceback.print_exc()
             self.run["failures"][name] = f"{type(error).__name__}: {error}"
             self.say(f"  {name} failed: {error}")
+        self.write()
 
     def star(self) -> None:
         arms = [arm for arm in STAR if not self.asked.only or arm.name in self.asked.only]
@@ -167,9 +174,8 @@ class Suite:
             for one in found["benchmarks"]
         ]
 
-    def all(self) -> dict[str, Any]:
+    def all(self) -> Said:
         """Runs the sections; the record of them."""
-        before = record.machine()
         steps = {
             "star": self.star,
             "advocate": self.advocate,
@@ -185,10 +191,19 @@ class Suite:
                 self.star()
             else:
                 self.attempt(name, steps[name])
-        return record.of_run(self.run, before, self.asked.rounds) | {
+        return self.write()
+
+    def write(self) -> Said:
+        """The record so far; it is written after every section, so that an end leaves something."""
+        said = record.of_run(self.run, self.before, self.asked.rounds) | {
             "goals": goals.table(self.run),
             "minutes": (time.monotonic() - self.say.begun) / 60,
         }
+        self.stem.parent.mkdir(parents=True, exist_ok=True)
+        self.stem.with_suffix(".json").write_text(record.as_json(said), encoding="utf-8")
+        self.stem.with_suffix(".md").write_text(page.markdown(said), encoding="utf-8")
+        self.stem.with_suffix(".html").write_text(page.html(said), encoding="utf-8")
+        return said
 
 
 def words() -> argparse.ArgumentParser:
@@ -223,16 +238,8 @@ def main() -> int:
                   f"{', '.join(arm.name for arm in STAR)}", file=sys.stderr)  # fmt: skip
             return 2
         said = suite.all()
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    place = BENCH / "results" if asked.record else asked.out
-    place.mkdir(parents=True, exist_ok=True)
-    stem = place / (f"{day}-bench" if asked.record else "bench")
-    stem.with_suffix(".json").write_text(record.as_json(said), encoding="utf-8")
-    text = page.markdown(said)
-    stem.with_suffix(".md").write_text(text, encoding="utf-8")
-    stem.with_suffix(".html").write_text(page.html(said), encoding="utf-8")
-    print(text)
-    suite.say(f"written: {stem}.json, .md and .html")
+    print(page.markdown(said))
+    suite.say(f"written: {suite.stem}.json, .md and .html")
     for name, why in said["failures"].items():
         print(f"failed: {name}: {why}", file=sys.stderr)
     return 1 if said["failures"] else 0

@@ -54,7 +54,7 @@ def test_everybody_judges_every_picture_of_a_flipping_camera_rightly(measured, n
     assert one["frames"] > 0
     assert (one["wrong"], one["unchecked"]) == (0, 0)
     for blocks in measured["rounds"]:
-        assert blocks[name]["pictures"] == 4
+        assert blocks[name]["pictures"] > 0
         assert blocks[name]["producer_cpu_s"] > 0
 
 
@@ -75,7 +75,8 @@ def test_a_wrong_verdict_or_a_slow_camera_is_a_problem_of_its_arm():
         assert len(star.problems({**arm, "contenders": {"line": right | wrong}})) == 1
 
 
-def test_parts_on_schedule_are_counted_and_timed(workshop):
+def test_parts_on_schedule_are_counted_timed_and_judged_rightly(workshop):
+    # Late enough for every buffer to have been given back and shown again.
     with race.started([race.LINE, race.TUNED], SMALL, workshop, race.Plan()) as running:
         for one in running.started:
             found = open_loop.trial(one, 100.0, 20)

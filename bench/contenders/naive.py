@@ -2,9 +2,9 @@
 
 ``naive.py SETTINGS``. Everything is left at its default: harvesters' polling (`fetch` asks the
 producer with a time limit of 1 ms, again and again), OpenCV's and ONNX Runtime's own threads. Of
-several cameras the frames are fetched in turn. One thing it is spared: to blank each buffer that
-it gives back, see `stage.give_back`. The preprocessing is the one that the model was
-trained with.
+several cameras the frames are fetched in turn. It has as many buffers as everybody here, and is
+spared to blank each one that it gives back, see `stage.give_back`. The preprocessing is the one
+that the model was trained with.
 """
 
 import itertools

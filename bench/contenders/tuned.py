@@ -1,10 +1,11 @@
 """The same loop by somebody who knows the libraries: ``tuned.py SETTINGS``.
 
-Each of a few threads fetches in its turn and works on its own, on arrays that it made once: OpenCV
-writes into them on one thread, and ONNX Runtime has one thread for each session, does not spin and
-is bound to input and output. harvesters gives its raw buffer, so that it builds no payload and
-unpacks nothing, and asks the producer with a time limit of 100 ms. `bench/advocate.py` is how all
-of this was chosen; what it tries beside comes as ``settings["tuned"]``.
+There are as many threads as the line has workers. Each fetches in its turn and works on its own, on
+arrays that it made once: OpenCV writes into them on one thread, and ONNX Runtime has one thread for
+each session, does not spin and is bound to input and output. harvesters gives its raw buffer, so
+that it builds no payload and unpacks nothing, and asks the producer with a time limit of 100 ms.
+`bench/advocate.py` is how all of this was chosen; what it tries beside comes as
+``settings["tuned"]``.
 """
 
 import json
@@ -25,7 +26,7 @@ from harvesters.core import Harvester, ParameterKey, ParameterSet
 
 settings: dict[str, Any] = json.loads(sys.argv[1])
 choice: dict[str, Any] = settings.get("tuned", {})
-THREADS = choice.get("threads", 2)
+THREADS = choice.get("threads", settings["workers"])
 BATCH = settings["batch"]
 WIDTH, HEIGHT = settings["size"]
 
