@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find rust python/smartqc -name '*.rs' -o -name '*.toml' -o -name '*.xml' | grep -v demo_data) \
 	Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: demo test test-rust test-python lint bench build clean
+.PHONY: demo test test-rust test-python lint guard bench build clean
 
 demo: $(VENV)/built
 	$(BIN)/smartqc demo $(ARGS)
 
-test: lint test-rust test-python
+test: lint test-rust guard test-python
 
 build: $(VENV)/built
 
@@ -55,6 +55,10 @@ test-rust: $(VENV)/built $(VENV)/producers/paths
 
 test-python: $(VENV)/built $(VENV)/test-installed $(VENV)/producers/paths
 	$(BIN)/python -m pytest $(ARGS)
+
+# Instruction counts of the release extension, held against bench/guard/baseline.json.
+guard: $(VENV)/built
+	$(BIN)/python bench/guard $(if $(filter guard,$(MAKECMDGOALS)),$(ARGS))
 
 # What the suite calls is built before it begins to measure.
 bench: $(VENV)/built $(VENV)/test-installed
