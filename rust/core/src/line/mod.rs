@@ -10,6 +10,7 @@
 //! [`Line::open`] reads the plant and the product, opens everything and refuses what cannot work;
 //! [`Line::start`] makes the threads; [`Line::close`] lets what is on the belt go its way first.
 
+mod asked;
 mod camera;
 mod camera_io;
 pub mod config;
@@ -33,6 +34,7 @@ mod setup;
 mod simulation;
 mod stats;
 mod tally;
+mod told;
 mod trained;
 mod worker;
 
