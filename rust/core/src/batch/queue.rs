@@ -64,6 +64,8 @@ struct State<T> {
     /// A job was lost, and something has waited ever since.
     overloaded: bool,
     closed: bool,
+    /// Workers that wait: telling nobody costs a system call too.
+    idle: usize,
 }
 
 #[derive(Debug)]
@@ -92,7 +94,8 @@ impl<T> BatchQueue<T> {
     pub fn new(cameras: usize, per_camera: usize) -> Self {
         let waiting = || Waiting { jobs: Vec::with_capacity(per_camera), turn: 0 };
         let cameras = (0..cameras).map(|_| waiting()).collect();
-        let state = State { cameras, pushed: 0, turns: 0, overloaded: false, closed: false };
+        let state =
+            State { cameras, pushed: 0, turns: 0, overloaded: false, closed: false, idle: 0 };
         Self { state: Mutex::new(state), work: Condvar::new(), per_camera }
     }
 
@@ -127,8 +130,11 @@ impl<T> BatchQueue<T> {
         }
         camera.jobs.push(Entry { job, order });
         state.pushed += 1;
+        let idle = state.idle;
         drop(state);
-        self.work.notify_one();
+        if idle > 0 {
+            self.work.notify_one();
+        }
         Ok(())
     }
 
@@ -144,16 +150,21 @@ impl<T> BatchQueue<T> {
         let mut state = self.lock();
         loop {
             let now_ns = clock.now_ns();
-            state = match state.turn(pace, now_ns, batch, expired) {
+            let turn = state.turn(pace, now_ns, batch, expired);
+            match turn {
                 Turn::Taken => return true,
                 Turn::Closed => return false,
-                Turn::Empty => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Turn::Empty | Turn::Wait(_) => state.idle += 1,
+            }
+            state = match turn {
                 Turn::Wait(until_ns) => {
                     let wait = Duration::from_nanos((until_ns - now_ns).max(0) as u64);
                     let woken = self.work.wait_timeout(state, wait);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
+                _ => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
+            state.idle -= 1;
         }
     }
 

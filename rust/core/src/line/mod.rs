@@ -22,6 +22,7 @@ mod judging;
 mod kit;
 mod opening;
 mod outlet;
+mod owed;
 pub mod plant;
 mod post;
 pub mod product;

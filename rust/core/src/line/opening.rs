@@ -75,10 +75,11 @@ impl Line {
         let cameras = intake::open(&plant, &recipe, world.as_ref())?;
 
         let slots: usize = cameras.iter().map(|camera| camera.slots).sum();
-        // However long the line thread is away, no more can wait than a frame in each slot, a gap
-        // before each, and one verdict of each frame that was before its workers then: nobody makes
-        // more jobs meanwhile. The rest is for what people ask and tell.
+        // However long the line thread is away, no more can wait than a frame in each slot and a gap
+        // before each, and quietly one verdict of each frame that was before its workers then: nobody
+        // makes more jobs meanwhile. The rest is for wake-ups, and for what people ask and tell.
         let (messages, inbox) = bounded(3 * slots + PEOPLE);
+        let (quiet, verdicts) = bounded(slots);
         let shop = Arc::new(Shop {
             queue: BatchQueue::new(
                 cameras.len(),
@@ -86,6 +87,7 @@ impl Line {
             ),
             clock: clock.clone(),
             messages,
+            quiet,
             quotas: cameras.iter().map(|_| Quota::new(run.keep)).collect(),
             keep_passes: keep_passes(value),
             costs: Costs::default(),
@@ -126,6 +128,7 @@ impl Line {
             ..Site::of(world.as_ref())
         };
         let line_thread = line_thread(&plant, &recipe, site, &cameras, now_ns, inbox, hands)?;
+        let line_thread = line_thread.with_quiet(verdicts);
         let push = cameras.iter().enumerate().find_map(|(view, camera)| match &camera.intake {
             Intake::Push(push) => Some((view as u8, Arc::clone(push))),
             Intake::Camera(_) => None,

@@ -8,9 +8,10 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::deadline::Message;
 use super::kit::Kit;
+use super::owed::Owed;
 use super::post::Post;
 use super::recipe::Recipe;
-use crate::batch::{BatchQueue, Job, Pace};
+use crate::batch::{BatchQueue, Job, Pace, Turn};
 use crate::clock::Clock;
 use crate::decide::{Decision, Findings, Scores};
 use crate::frame::{Frame, FrameInfo, Kept, Quota};
@@ -38,7 +39,10 @@ pub(super) struct Evidence {
 pub(super) struct Shop {
     pub(super) queue: BatchQueue<Frame>,
     pub(super) clock: Clock,
+    /// What the line thread is woken for.
     pub(super) messages: Sender<Message<Evidence>>,
+    /// Verdicts, which it takes when it is awake; see `owed`.
+    pub(super) quiet: Sender<Message<Evidence>>,
     pub(super) quotas: Vec<Arc<Quota>>,
     /// Share of the passes, 0..1, that is kept as well.
     pub(super) keep_passes: f64,
@@ -74,8 +78,19 @@ pub(super) fn work(shop: &Shop, mut tools: Tools, post: &Post, number: u64) {
     post.arm(number, tools.kit.terminators());
     let mut batch: Vec<Job<Frame>> = Vec::with_capacity(tools.pace.most());
     let mut expired: Vec<Job<Frame>> = Vec::with_capacity(shop.queue.capacity());
-    while post.is_of(number) && shop.queue.take(&tools.pace, &shop.clock, &mut batch, &mut expired)
-    {
+    let mut owed = Owed::new(shop);
+    while post.is_of(number) {
+        let now_ns = shop.clock.now_ns();
+        match shop.queue.try_take(&tools.pace, now_ns, &mut batch, &mut expired) {
+            Turn::Taken => {}
+            Turn::Closed => break,
+            Turn::Empty | Turn::Wait(_) => {
+                owed.pay();
+                if !shop.queue.take(&tools.pace, &shop.clock, &mut batch, &mut expired) {
+                    break;
+                }
+            }
+        }
         if shop.over.load(Ordering::Acquire) {
             // Nobody waits for what is left in the queue.
             batch.clear();
@@ -86,21 +101,30 @@ pub(super) fn work(shop: &Shop, mut tools: Tools, post: &Post, number: u64) {
             // What came in time was not served in time: there were too many.
             let hopeless = job.payload.info().arrived_ns + tools.pace.of(1) >= job.live_due_ns;
             let reason = if hopeless { Reason::Late } else { Reason::Overload };
-            tell(shop, &tools.kit, job, unjudged(reason), None);
+            tell(shop, &mut owed, &tools.kit, job, unjudged(reason), None);
         }
         if let Some(newer) = post.newer(number) {
             tools = newer;
             post.arm(number, tools.kit.terminators());
         }
+        if !batch.is_empty() {
+            owed.before_batch(shop.clock.now_ns(), tools.pace.of(batch.len()));
+        }
         // A new recipe may take fewer at once.
         while !batch.is_empty() {
-            judge(shop, &mut tools, post, number, &mut batch);
+            judge(shop, &mut owed, &mut tools, (post, number), &mut batch);
         }
     }
 }
 
 /// Judges the first jobs of the batch, as many as the kit takes.
-fn judge(shop: &Shop, tools: &mut Tools, post: &Post, number: u64, batch: &mut Vec<Job<Frame>>) {
+fn judge(
+    shop: &Shop,
+    owed: &mut Owed<'_>,
+    tools: &mut Tools,
+    (post, number): (&Post, u64),
+    batch: &mut Vec<Job<Frame>>,
+) {
     let Tools { kit, pace } = tools;
     let started_ns = shop.clock.now_ns();
     let mut rows = 0;
@@ -111,7 +135,7 @@ fn judge(shop: &Shop, tools: &mut Tools, post: &Post, number: u64, batch: &mut V
             Err(why) => {
                 let job = batch.remove(rows);
                 tracing::error!(part = job.part, "cannot prepare: {why}");
-                tell(shop, kit, job, unjudged(Reason::ModelError), None);
+                tell(shop, owed, kit, job, unjudged(Reason::ModelError), None);
             }
         }
     }
@@ -134,7 +158,7 @@ fn judge(shop: &Shop, tools: &mut Tools, post: &Post, number: u64, batch: &mut V
             Ok(()) => (kit.decision(row), kit.findings(row)),
             Err(_) => (unjudged(Reason::ModelError), None),
         };
-        tell(shop, kit, job, decision, findings);
+        tell(shop, owed, kit, job, decision, findings);
     }
     if ran.is_ok() {
         pace.observe(rows, shop.clock.now_ns() - started_ns);
@@ -148,6 +172,7 @@ fn unjudged(reason: Reason) -> Decision {
 /// Sends a verdict with its evidence; a pass gives its frame back here.
 fn tell(
     shop: &Shop,
+    owed: &mut Owed<'_>,
     kit: &Kit,
     job: Job<Frame>,
     decision: Decision,
@@ -168,10 +193,11 @@ fn tell(
         recipe: Arc::clone(kit.recipe()),
         verdict_ns: shop.clock.now_ns(),
     };
+    owed.note(detail.verdict_ns, job.live_due_ns);
     let message =
         Message::Verdict { part: job.part, view: job.view, verdict: decision.verdict, detail };
     // The channel has room for a verdict of every slot, and a line that has ended wants none.
-    if let Err(TrySendError::Full(_)) = shop.messages.try_send(message) {
+    if let Err(TrySendError::Full(_)) = shop.quiet.try_send(message) {
         shop.refused.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -138,6 +138,53 @@ fn a_job_that_nobody_has_room_for_is_overload() {
 }
 
 #[test]
+fn a_verdict_that_wakes_nobody_is_taken_before_its_part_is_committed() {
+    let (sender, inbox) = crossbeam_channel::bounded(16);
+    let (quiet, verdicts) = crossbeam_channel::bounded(16);
+    let (told, hear) = mpsc::channel();
+    let clock = SteppedClock::new(0);
+    let setup = Setup { budget_ns: SEC, ..Setup::camera_only() };
+    let outlet = Teller { told, room: 9, trap: Arc::default() };
+    let own = Clock::Stepped(clock.clone());
+    let line = LineThread::new(setup, own, None, None, Vec::new(), inbox, outlet).unwrap();
+    let mut line = line.with_quiet(verdicts);
+    let free = FreeList::new(4);
+    let slots = Slots::new(4, 16, 64, Box::new(free.clone()));
+    for _ in 0..2 {
+        let info = FrameInfo::packed(4, 4, PixelFormat::MONO8, 0);
+        let frame = free.take(&slots).unwrap().publish(info);
+        sender.send(Message::Frame { view: 0, frame }).unwrap();
+    }
+    line.step();
+    // Said long before, by a worker that hangs since.
+    quiet.send(verdict(1)).unwrap();
+    clock.step_to(SEC);
+    line.step();
+    let told: Vec<Told> = hear.try_iter().collect();
+    assert!(told.contains(&Told::Verdict(1, false)), "{told:?}");
+    assert!(told.contains(&Told::Committed(1, Outcome::Pass)), "{told:?}");
+    assert!(told.contains(&Told::Committed(2, Outcome::Unjudged(Reason::Late))), "{told:?}");
+}
+
+#[test]
+fn one_that_is_woken_takes_what_came_quietly_as_well() {
+    let (line, sender, hear, free, slots) = line(200);
+    let (quiet, verdicts) = crossbeam_channel::bounded(16);
+    let mut line = line.with_quiet(verdicts);
+    let thread = thread::spawn(move || line.run());
+    for part in 1..=200 {
+        sender.send(frame(&free, &slots)).unwrap();
+        while hear.recv().unwrap() != Told::Judge(part) {}
+        quiet.send(verdict(part)).unwrap();
+        sender.send(Message::Wake).unwrap();
+        while hear.recv().unwrap() != Told::Verdict(part, false) {}
+        while hear.recv().unwrap() != Told::Committed(part, Outcome::Pass) {}
+    }
+    sender.send(Message::Abort).unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
 fn when_nobody_can_send_any_more_the_line_ends() {
     let (mut line, sender, hear, free, slots) = line(9);
     sender.send(frame(&free, &slots)).unwrap();

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, never, select};
 use hdrhistogram::Histogram;
 
 use super::signals::{Shown, Signals, Wires};
@@ -36,6 +36,8 @@ pub struct LineThread<O: Outlet> {
     sensor: Option<Box<dyn PartSensor>>,
     pub(super) actuators: Vec<Box<dyn Actuator>>,
     inbox: Receiver<Message<O::Detail>>,
+    /// What it is not woken for, and takes when it is awake.
+    quiet: Receiver<Message<O::Detail>>,
     wakes: Receiver<()>,
     /// Without a sender the receiver would always be ready.
     _wake: Sender<()>,
@@ -109,6 +111,7 @@ impl<O: Outlet> LineThread<O> {
             sensor,
             actuators,
             inbox,
+            quiet: never(),
             wakes,
             _wake: wake,
             outlet,
@@ -136,6 +139,14 @@ impl<O: Outlet> LineThread<O> {
     #[must_use]
     pub fn with_signals(mut self, signals: Signals) -> Self {
         self.wires = Wires::new(signals);
+        self
+    }
+
+    /// Takes messages from here too, ahead of the others, but is not woken for them: whoever sends one
+    /// owes it a [`Message::Wake`].
+    #[must_use]
+    pub fn with_quiet(mut self, quiet: Receiver<Message<O::Detail>>) -> Self {
+        self.quiet = quiet;
         self
     }
 
@@ -170,10 +181,18 @@ impl<O: Outlet> LineThread<O> {
         if self.state == State::Ended {
             return None;
         }
+        // A verdict that came in time must not be overtaken by a look at the belt.
+        while let Ok(message) = self.quiet.try_recv() {
+            self.take(message);
+        }
         let now_ns = self.clock.now_ns();
         self.read_sensors(now_ns);
         self.poll_actuators(now_ns);
         loop {
+            if let Ok(message) = self.quiet.try_recv() {
+                self.take(message);
+                continue;
+            }
             match self.inbox.try_recv() {
                 Ok(message) => self.take(message),
                 Err(TryRecvError::Empty) => break,
@@ -506,6 +525,9 @@ impl<O: Outlet> LineThread<O> {
         let spin_from_ns = if wake.exact { wake.at_ns - SPIN_NS } else { wake.at_ns };
         let sleep_ns = spin_from_ns - self.clock.now_ns();
         if sleep_ns > 0 {
+            if !self.quiet.is_empty() {
+                return;
+            }
             let sleep = Duration::from_nanos(sleep_ns as u64);
             let message = select! {
                 recv(self.inbox) -> message => message.ok(),
@@ -517,7 +539,11 @@ impl<O: Outlet> LineThread<O> {
             }
             return;
         }
-        while self.inbox.is_empty() && self.wakes.is_empty() && self.clock.now_ns() < wake.at_ns {
+        while self.inbox.is_empty()
+            && self.quiet.is_empty()
+            && self.wakes.is_empty()
+            && self.clock.now_ns() < wake.at_ns
+        {
             std::hint::spin_loop();
         }
     }
