@@ -1,6 +1,7 @@
 //! The library: that of the PyPI wheel `onnxruntime`, loaded at run time from the path given.
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
 use std::panic::catch_unwind;
@@ -23,6 +24,47 @@ const NO_TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
 /// Every library that was loaded, for the life of the process: unloading one with running thread
 /// pools is not safe, and ONNX Runtime wants one environment.
 static LOADED: Mutex<Vec<Arc<Runtime>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// The last error that ONNX Runtime has logged on this thread, while somebody listens.
+    static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Does `work`, and adds to its failure what ONNX Runtime logged as an error meanwhile: of a provider
+/// that cannot start, its status often says no more than that.
+pub(super) fn listening<T>(
+    work: impl FnOnce() -> std::result::Result<T, String>,
+) -> std::result::Result<T, String> {
+    HEARD.set(Some(String::new()));
+    let done = work();
+    let heard = HEARD.take().unwrap_or_default();
+    done.map_err(|why| {
+        let (why, said) = (plain(&why), plain(&heard));
+        if said.is_empty() || why.contains(said) {
+            why.to_owned()
+        } else {
+            format!("{why}: {said}")
+        }
+    })
+}
+
+/// The message without the source file and the function that ONNX Runtime puts before it.
+fn plain(logged: &str) -> &str {
+    let line = logged.trim();
+    if !line.starts_with('/') {
+        return line;
+    }
+    let (mut depth, mut signature) = (0, false);
+    for (at, letter) in line.char_indices() {
+        match letter {
+            '(' => (depth, signature) = (depth + 1, true),
+            ')' => depth -= 1,
+            ' ' if signature && depth == 0 => return line[at..].trim(),
+            _ => {}
+        }
+    }
+    line
+}
 
 /// ONNX Runtime, loaded and initialised once per process and library.
 pub struct Runtime {
@@ -228,6 +270,16 @@ unsafe extern "system" fn log(
     let _ = catch_unwind(|| {
         // SAFETY: ONNX Runtime passes terminated strings that live during the call.
         let (category, message) = unsafe { (text(category), text(message)) };
+        if severity as i32 >= 3 {
+            // A thread that is ending listens no more.
+            let _ = HEARD.try_with(|heard| {
+                if let Ok(mut heard) = heard.try_borrow_mut()
+                    && let Some(heard) = heard.as_mut()
+                {
+                    heard.clone_from(&message);
+                }
+            });
+        }
         match severity as i32 {
             ..=1 => tracing::debug!(target: "onnxruntime", category, "{message}"),
             2 => tracing::warn!(target: "onnxruntime", category, "{message}"),
@@ -239,6 +291,19 @@ unsafe extern "system" fn log(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_logged_says_why_and_not_where() {
+        let logged = "/onnxruntime/core/openvino_provider_factory.cc:141 std::string \
+                      onnxruntime::ParseDeviceType(std::shared_ptr<OVCore>, const Options&) \
+                      [OpenVINO] Device GPU is not available\n";
+        assert_eq!(plain(logged), "[OpenVINO] Device GPU is not available");
+        let logged = "/onnxruntime/factory.cc:232 onnxruntime::Parse(const Map&, Info&)::<lambda()> \
+                      Invalid provider_option key: device_tpye";
+        assert_eq!(plain(logged), "Invalid provider_option key: device_tpye");
+        assert_eq!(plain("no (device) there"), "no (device) there");
+        assert_eq!(plain("/a line that is no place"), "/a line that is no place");
+    }
 
     #[test]
     fn the_minor_version_is_read_and_a_strange_one_is_left_to_the_library() {

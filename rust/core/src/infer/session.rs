@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::external;
 use super::options::{Options, Provider};
-use super::runtime::{Runtime, text};
+use super::runtime::{Runtime, listening, text};
 use super::settings::{self, Settings};
 use crate::batch::ElementType;
 use crate::error::{Error, Result};
@@ -279,7 +279,7 @@ fn start(
     let mut skipped = Vec::new();
     let mut rest = options.providers.as_slice();
     loop {
-        let why = match create(runtime, options, rest, from) {
+        let why = match listening(|| create(runtime, options, rest, from)) {
             Ok(raw) => {
                 let providers = rest.iter().map(|provider| provider.name.clone()).collect();
                 return Ok((raw, Started { providers, skipped }));

@@ -204,7 +204,16 @@ impl<'a> Settings<'a> {
                     // SAFETY: as above, and so is the name.
                     runtime.check(unsafe { append(raw, name.as_ptr(), keys, values, count) })
                 };
-                append(&short.to_uppercase()).or_else(|_| append(short)).or_else(|_| append(name))
+                let mut refusal = String::new();
+                for spelling in [&short.to_uppercase(), short, name] {
+                    match append(spelling) {
+                        Ok(()) => return Ok(()),
+                        Err(why) if why.contains("nknown provider") => refusal = why,
+                        // Not its name is wrong, but what came with it, or its device.
+                        Err(why) => return Err(why),
+                    }
+                }
+                Err(refusal)
             }
         }
     }
