@@ -134,6 +134,8 @@ def main() -> None:
     save("map_classes", {"logits": classes})
     save("map_labels", {"labels": classes.argmax(axis=0).astype(np.int64)})
 
+    save_others(heat, classes, queries, logits)
+
     # A class of which there is none, and scores that are none.
     strange = finished()
     strange[1, 5] = 7
@@ -146,6 +148,27 @@ def main() -> None:
     save("boxes_above_one", {"output0": strange}, detect)
 
     save_flood(detect)
+
+
+def save_others(
+    heat: np.ndarray, classes: np.ndarray, queries: np.ndarray, logits: np.ndarray
+) -> None:
+    """What other exporters, and other versions of the same ones, write."""
+    # Channels last, as Keras has them: 16 x 16 pixels of 3 classes, and of one class number.
+    save("map_last", {"Identity": classes.transpose(1, 2, 0)})
+    save("map_labels_last", {"Identity": classes.argmax(axis=0).astype(np.int64)[..., None]})
+    # Distances of an anomaly model: the map alone, and beside one for the picture.
+    save("map_distances", {"output": heat * 30})
+    save("anomaly_distances", {"output": heat * 30, "2290": np.array(31, np.float32)})
+    save("one_distance", {"output": np.array([34.2], np.float32)})
+    # Pooling that kept its dimensions, and the number of the greatest class beside the classes.
+    scores = np.array([2, -1, -3], np.float32)
+    save("squeezed", {"logits": scores[:, None, None]})
+    save("labelled", {"label": np.array(1, np.int64), "scores": scores})
+    # Each query with a mask of its own: the left half, and everything.
+    masks = np.ones((2, 8, 8), np.float32)
+    masks[0, :, 3:] = -1
+    save("boxes_query_masks", {"dets": queries, "labels": logits, "masks": masks})
 
 
 def save_flood(metadata: dict[str, str]) -> None:

@@ -68,7 +68,7 @@ impl Boxes {
             return Err(Error::Model { model: contract.model.path.display().to_string(), problem });
         }
         let masks = match extra {
-            Extra::Masks { rows, columns, .. } => {
+            Extra::Masks { rows, columns, .. } | Extra::QueryMasks { rows, columns, .. } => {
                 Masks::new(*rows, *columns, contract.width, contract.height)
             }
             _ => Masks::default(),
@@ -87,7 +87,7 @@ impl Boxes {
             found: Vec::with_capacity(judging.max_detections.min(places)),
             best: Vec::with_capacity(if matches!(form, Form::Anchors { .. }) { count } else { 0 }),
             spread: Vec::with_capacity(if *extra == Extra::Angle { places } else { 0 }),
-            weights: Vec::with_capacity(extra.channels()),
+            weights: Vec::with_capacity(extra.channels().max(1)),
             masks,
             converted: Default::default(),
             form: form.clone(),
@@ -290,6 +290,10 @@ impl Boxes {
                 let values = floats(outputs.tensor(prototypes), row, converted);
                 Some(Prototypes { values, rows, columns })
             }
+            Extra::QueryMasks { output, rows, columns } => {
+                let values = floats(outputs.tensor(output), row, converted);
+                Some(Prototypes { values, rows, columns })
+            }
             _ => None,
         };
         // What could not be borrowed was converted when the candidates were read.
@@ -325,13 +329,22 @@ impl Boxes {
             detection.score = candidate.score;
             if let Some(prototypes) = &prototypes {
                 self.weights.clear();
-                let weights = weights(&self.form, weights_of, candidate.index, self.classes);
-                self.weights.extend(weights.take(self.extra.channels()));
+                let own = matches!(self.extra, Extra::QueryMasks { .. });
+                let (prototypes, within) = if own {
+                    // As the exporter has it: one plane, which is not cut at the box.
+                    self.weights.push(1.0);
+                    let query = candidate.index as usize / self.classes.max(1);
+                    (prototypes.only(query).ok_or(Nonsense)?, [0.0, 0.0, right, down])
+                } else {
+                    let weights = weights(&self.form, weights_of, candidate.index, self.classes);
+                    self.weights.extend(weights.take(self.extra.channels()));
+                    (*prototypes, numbers)
+                };
                 let arrays = sink.arrays.as_deref_mut();
-                match self.masks.draw(prototypes, &self.weights, numbers, arrays) {
+                match self.masks.draw(&prototypes, &self.weights, within, arrays) {
                     Drawn::Nonsense => return Err(Nonsense),
-                    // As the exporter does: what covers nothing is nothing.
-                    Drawn::Pixels(0, _) => continue,
+                    // As the exporter of prototypes does: what covers nothing is nothing.
+                    Drawn::Pixels(0, _) if !own => continue,
                     Drawn::Pixels(pixels, mask) => {
                         detection.area = (pixels as f64 * place.to_camera.area()) as f32;
                         detection.mask = mask;

@@ -14,6 +14,15 @@ pub(super) struct Prototypes<'a> {
     pub(super) columns: usize,
 }
 
+impl Prototypes<'_> {
+    /// One of them.
+    pub(super) fn only(&self, index: usize) -> Option<Self> {
+        let size = self.rows * self.columns;
+        let values = self.values.get(index * size..)?.get(..size)?;
+        Some(Self { values, ..*self })
+    }
+}
+
 /// Memory for one mask at a time.
 #[derive(Debug, Default)]
 pub(super) struct Masks {

@@ -191,6 +191,69 @@ fn a_semantic_model_finds_the_parts_of_each_class() {
 }
 
 #[test]
+fn maps_whose_classes_come_last_are_told_by_the_pictures_proportion() {
+    let classes = words(&["background", "screw", "hole"]);
+    for name in ["map_last.onnx", "map_labels_last.onnx"] {
+        let Some(session) = open(name) else { return };
+        let (classes, good) = (classes.clone(), words(&["screw"]));
+        let (contract, judged) = judge(&session, &Wishes { classes, good, ..Wishes::default() });
+        let Means::Semantic { channels_last: true, .. } = contract.means else {
+            panic!("{contract}")
+        };
+        assert_eq!(corners(&judged), [[40.0, 40.0, 48.0, 48.0]], "{name}");
+    }
+}
+
+#[test]
+fn distances_are_never_taken_for_logits() {
+    for (name, hint) in [
+        ("map_distances.onnx", "`contract.range`"),
+        ("anomaly_distances.onnx", "`contract.range`"),
+        ("one_distance.onnx", "set `scores`"),
+    ] {
+        let Some(session) = open(name) else { return };
+        let error = Contract::resolve(&session, &Wishes::default()).unwrap_err().to_string();
+        assert!(error.contains(hint) && error.contains("outputs: output"), "{name}: {error}");
+    }
+    for name in ["map_distances.onnx", "anomaly_distances.onnx"] {
+        let Some(session) = open(name) else { return };
+        let overrides = Overrides { range: Some([0.0, 50.0]), ..Overrides::default() };
+        let head = Some(HeadKind::Anomaly);
+        let (contract, judged) = judge(&session, &Wishes { head, overrides, ..Wishes::default() });
+        let ViewVerdict::Reject { score, .. } = judged.decision.verdict else { panic!() };
+        let expected = if name == "map_distances.onnx" { 0.54 } else { 0.62 };
+        assert!((score - expected).abs() < 1e-6, "{score}: {contract}");
+    }
+}
+
+#[test]
+fn a_classifier_may_keep_its_dimensions_or_name_its_greatest_class() {
+    for name in ["squeezed.onnx", "labelled.onnx"] {
+        let Some(session) = open(name) else { return };
+        let (classes, good) = (words(&["good", "dent", "hole"]), words(&["good"]));
+        let (contract, judged) = judge(&session, &Wishes { classes, good, ..Wishes::default() });
+        let Means::Classifier { kind: ScoreKind::Logits, .. } = contract.means else {
+            panic!("{contract}")
+        };
+        let ViewVerdict::Pass { score } = judged.decision.verdict else { panic!() };
+        assert!((score - 0.047_123_417).abs() < 1e-6, "{score}");
+    }
+}
+
+#[test]
+fn a_query_may_have_a_mask_of_its_own() {
+    let Some(session) = open("boxes_query_masks.onnx") else { return };
+    let wishes = Wishes { classes: words(&["screw", "hole"]), ..Wishes::default() };
+    let (contract, judged) = judge(&session, &wishes);
+    assert!(contract.to_string().contains("a mask 8x8 each"), "{contract}");
+    // Not cut at the box: half of the picture, and all of it, in the camera's pixels.
+    let areas: Vec<f32> = judged.found.iter().map(|detection| detection.area).collect();
+    assert_eq!(areas, [12.0 * 32.0 * 4.0, 32.0 * 32.0 * 4.0]);
+    let mask = judged.found[0].mask.unwrap();
+    assert!(judged.arrays.covers(&mask, 11, 31) && !judged.arrays.covers(&mask, 12, 0));
+}
+
+#[test]
 fn rules_count_also_what_is_good() {
     let Some(session) = open("map_classes.onnx") else { return };
     let classes = words(&["background", "screw", "hole"]);
@@ -245,6 +308,7 @@ fn what_does_not_fit_is_refused_with_the_tensors() {
     let three = Wishes { classes: words(&["a", "b", "c"]), ..Wishes::default() };
     refused("boxes_raw.onnx", three, "3 class names for the");
     refused("boxes_plain_rows.onnx", Wishes::default(), "set `classes`");
+    refused("boxes_last.onnx", Wishes::default(), "`contract.objectness`");
     refused("boxes_raw.onnx", head(HeadKind::Segmenter), "prototypes");
     refused("boxes_raw.onnx", head(HeadKind::Classifier), "float [batch, classes] is expected");
     refused("map_defects.onnx", head(HeadKind::Detector), "[batch, channels, anchors]");

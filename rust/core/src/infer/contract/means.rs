@@ -130,6 +130,15 @@ pub enum Extra {
         /// Columns of a prototype.
         columns: usize,
     },
+    /// A mask of its own for each query.
+    QueryMasks {
+        /// Their output, [queries, rows, columns]: above 0 is the mask.
+        output: usize,
+        /// Rows of a mask.
+        rows: usize,
+        /// Columns of a mask.
+        columns: usize,
+    },
     /// Its angle in radians, clockwise in the picture.
     Angle,
     /// Numbers that are not read, such as key points: how many.
@@ -140,7 +149,7 @@ impl Extra {
     /// How many numbers stand behind the classes' scores.
     pub fn channels(self) -> usize {
         match self {
-            Self::None => 0,
+            Self::None | Self::QueryMasks { .. } => 0,
             Self::Masks { count, .. } | Self::Unread(count) => count,
             Self::Angle => 1,
         }
@@ -165,6 +174,9 @@ impl fmt::Display for Means {
                     Extra::None => Ok(()),
                     Extra::Masks { count, rows, columns, .. } => {
                         write!(f, ", masks of {count} prototypes {columns}x{rows}")
+                    }
+                    Extra::QueryMasks { rows, columns, .. } => {
+                        write!(f, ", a mask {columns}x{rows} each")
                     }
                     Extra::Angle => f.write_str(", oriented"),
                     Extra::Unread(count) => write!(f, ", {count} further numbers are not read"),
@@ -253,7 +265,7 @@ pub struct Overrides {
     pub output: Option<String>,
     /// Name of the output with the scores, where the boxes or the map have another.
     pub scores_output: Option<String>,
-    /// Name of the output with the prototypes of masks.
+    /// Name of the output with the masks, or their prototypes.
     pub masks_output: Option<String>,
     /// How boxes lie in their output.
     pub form: Option<FormWord>,

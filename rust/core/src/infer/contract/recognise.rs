@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::means::{FormWord, HeadKind};
 use super::metadata::{Exported, METADATA_KEY, Written};
 use super::resolve::fill;
-use super::{Extra, Form, Means, ScoreKind, Wishes};
+use super::{Extra, Form, Image, Layout, Means, ScoreKind, Wishes};
 use crate::batch::{ElementType, Tensor};
 use crate::error::Result;
 use crate::infer::{Bound, Session};
@@ -14,6 +14,8 @@ use crate::infer::{Bound, Session};
 const ROUNDING: f32 = 4e-3;
 /// Maps with more channels than this have them first.
 const MOST_LAST: usize = 64;
+/// What a classifier has.
+const CLASSIFIER: &str = "an output of float [batch, classes] is expected";
 /// Names of an anomaly model's outputs.
 const ANOMALY: [&str; 4] = ["pred_score", "pred_label", "anomaly_map", "pred_mask"];
 
@@ -24,6 +26,7 @@ pub(super) struct Clues<'a> {
     pub(super) written: Option<&'a Written>,
     pub(super) exported: &'a Exported,
     pub(super) input: usize,
+    pub(super) image: &'a Image,
 }
 
 /// What was found.
@@ -108,19 +111,59 @@ impl Clues<'_> {
             let head = if maps.is_empty() { HeadKind::Detector } else { HeadKind::Segmenter };
             return Ok((head, from));
         }
-        if let [map] = maps[..] {
-            let (_, classes) = map_shape(bound.output(map).row_shape(), None);
-            let head = if classes == 1 { HeadKind::DefectMap } else { HeadKind::Semantic };
-            return Ok((head, from));
-        }
-        match self.session.outputs() {
-            [_] if !self.floats(bound, 1).is_empty() => Ok((HeadKind::Classifier, from)),
-            [_] if bound.output(0).row_shape().len() == 2 => Ok((HeadKind::Semantic, from)),
-            _ => Err(self.session.refuse(format!(
-                "what its outputs mean does not show: set `head` to {}",
+        let numbers: Vec<usize> =
+            [0, 1].iter().flat_map(|rank| self.floats(bound, *rank)).collect();
+        let outputs = self.session.outputs().len();
+        let head = match (&maps[..], &numbers[..]) {
+            ([map], []) if one_pixel(bound.output(*map).row_shape()) => Some(HeadKind::Classifier),
+            ([map], []) => match self.map_shape(bound.output(*map).row_shape()) {
+                (_, 1) => Some(HeadKind::DefectMap),
+                _ => Some(HeadKind::Semantic),
+            },
+            // One number for the picture beside one for each pixel.
+            ([map], [score])
+                if self.map_shape(bound.output(*map).row_shape()).1 == 1
+                    && bound.output(*score).row_elements() == 1 =>
+            {
+                Some(HeadKind::Anomaly)
+            }
+            // Beside it there may be the number of its greatest class.
+            ([], [scores]) if bound.output(*scores).row_shape().len() == 1 => {
+                Some(HeadKind::Classifier)
+            }
+            ([], []) if outputs == 1 => match bound.output(0).row_shape() {
+                [_, _] | [1, _, _] | [_, _, 1] => Some(HeadKind::Semantic),
+                _ => None,
+            },
+            _ => None,
+        };
+        head.map(|head| (head, from)).ok_or_else(|| {
+            self.session.refuse(format!(
+                "what its outputs mean does not show: set `head` to {}, and `contract.output` to \
+                 the output that says it where there are several",
                 HeadKind::WORDS.join(", ")
-            ))),
-        }
+            ))
+        })
+    }
+
+    /// Whether the classes of a map are its last dimension, and how many they are: by what the recipe
+    /// says, by how many are named, by which sides are in the picture's proportion, by where the
+    /// input's channels lie.
+    fn map_shape(&self, shape: &[usize]) -> (bool, usize) {
+        let [first, middle, last] = *shape else { return (false, 1) };
+        let Image { width, height, layout, .. } = *self.image;
+        let either = |first: bool, last: bool| (first != last).then_some(last);
+        let is_named = |count| self.named() == Some(count);
+        let is_like = |rows: usize, columns: usize| rows * width == columns * height;
+        let channels_last = self
+            .wishes
+            .overrides
+            .channels_last
+            .or_else(|| either(is_named(first), is_named(last)))
+            .or_else(|| either(is_like(middle, last), is_like(first, middle)))
+            .or_else(|| either(first <= MOST_LAST, last <= MOST_LAST))
+            .unwrap_or(layout == Layout::Nhwc);
+        (channels_last, if channels_last { last } else { first })
     }
 
     /// Finds out what the outputs mean; may run the model on a few pictures.
@@ -148,11 +191,16 @@ impl Clues<'_> {
             Some(output) => output,
             None => match self.floats(bound, 1)[..] {
                 [only] => only,
-                _ => return Err(session.refuse("an output of float [batch, classes] is expected")),
+                [] => match self.floats(bound, 3)[..] {
+                    [only] => only,
+                    _ => return Err(session.refuse(CLASSIFIER)),
+                },
+                _ => return Err(session.refuse(format!("{CLASSIFIER}: set `contract.output`"))),
             },
         };
-        if !self.is_float(output) || bound.output(output).row_shape().len() != 1 {
-            return Err(session.refuse("an output of float [batch, classes] is expected"));
+        let shape = bound.output(output).row_shape();
+        if !self.is_float(output) || (shape.len() != 1 && !one_pixel(shape)) {
+            return Err(session.refuse(CLASSIFIER));
         }
         let count = bound.output(output).row_elements();
         let (kind, kind_from) = match (self.wishes.kind, said.and_then(|output| output.kind)) {
@@ -164,6 +212,10 @@ impl Clues<'_> {
                 }
                 spread if spread.unit && spread.sums_to_one => {
                     (ScoreKind::Probabilities, "four runs: each sums to 1".to_owned())
+                }
+                // A logit is as likely below 0; a distance never is.
+                spread if !spread.unit && count == 1 && spread.none_below_zero => {
+                    return Err(self.kind_unknown());
                 }
                 spread if !spread.unit && !spread.any_sums_to_one => {
                     (ScoreKind::Logits, "four runs: outside 0..1, no sum of 1".to_owned())
@@ -192,7 +244,7 @@ impl Clues<'_> {
         let given = &self.wishes.overrides;
         let chosen = self.chosen("output", given.output.as_ref())?;
         if let Some((boxes, scores)) = self.query_pair(bound, chosen)? {
-            return self.queries(bound, boxes, scores);
+            return self.queries(bound, boxes, scores, head);
         }
         let output = match (chosen, &self.floats(bound, 2)[..]) {
             (Some(output), _) => output,
@@ -255,6 +307,13 @@ impl Clues<'_> {
         let (classes, objectness, extra) = match (named, given.objectness) {
             (Some(n), None) if n == rest => (n, false, extra),
             (None, Some(true)) => (rest.saturating_sub(1), true, extra),
+            // YOLOv5 has it so, and later ones that were turned round do not.
+            (None, None) if channels_last => {
+                return Err(session.refuse(format!(
+                    "whether the first of {rest} scores is for \"something is here\" does not show: \
+                     set `classes` or `contract.objectness`"
+                )));
+            }
             (None, _) => (rest, false, extra),
             (Some(n), Some(true)) if n + 1 == rest => (n, true, extra),
             (Some(n), None) if n + 1 == rest && channels_last => (n, true, extra),
@@ -326,6 +385,7 @@ impl Clues<'_> {
         bound: &mut Bound,
         boxes: usize,
         scores: usize,
+        head: &HeadKind,
     ) -> Result<(Means, Option<usize>)> {
         let ([count, 4], [same, classes]) =
             (bound.output(boxes).row_shape(), bound.output(scores).row_shape())
@@ -357,7 +417,29 @@ impl Clues<'_> {
         };
         let form = Form::Queries { boxes, scores, count };
         let classes = classes - usize::from(kind == ScoreKind::Logits && classes > 1);
-        Ok((Means::Boxes { form, kind, normalized, extra: Extra::None }, Some(classes)))
+        let extra = self.query_masks(bound, count, head)?;
+        Ok((Means::Boxes { form, kind, normalized, extra }, Some(classes)))
+    }
+
+    /// A mask for each query, where an output has them.
+    fn query_masks(&self, bound: &Bound, count: usize, head: &HeadKind) -> Result<Extra> {
+        let chosen = self.chosen("masks_output", self.wishes.overrides.masks_output.as_ref())?;
+        let masks = chosen.map_or_else(|| self.floats(bound, 3), |chosen| vec![chosen]);
+        match (&masks[..], head) {
+            ([], HeadKind::Segmenter) => {
+                Err(self.session.refuse("masks need an output [batch, queries, rows, columns]"))
+            }
+            ([], _) => Ok(Extra::None),
+            ([output], _) => match bound.output(*output).row_shape() {
+                [queries, rows, columns] if *queries == count => {
+                    Ok(Extra::QueryMasks { output: *output, rows: *rows, columns: *columns })
+                }
+                _ => Err(self
+                    .session
+                    .refuse(format!("masks are expected as [{count}, rows, columns]"))),
+            },
+            _ => Err(self.session.refuse("which output holds the masks does not show")),
+        }
     }
 
     fn prototypes(&self, bound: &Bound) -> Result<Extra> {
@@ -451,9 +533,9 @@ impl Clues<'_> {
         let shape = bound.output(output).row_shape();
         if !self.is_float(output) {
             return match shape {
-                [_, _] | [1, _, _] => {
-                    let means = Means::Semantic { output, kind: None, channels_last: false };
-                    Ok((means, None))
+                [_, _] | [1, _, _] | [_, _, 1] => {
+                    let channels_last = shape.len() == 3 && shape[0] != 1;
+                    Ok((Means::Semantic { output, kind: None, channels_last }, None))
                 }
                 _ => Err(self.session.refuse("class numbers are expected as [rows, columns]")),
             };
@@ -461,7 +543,7 @@ impl Clues<'_> {
         if !matches!(shape, [_, _, _]) {
             return Err(self.session.refuse("a map [classes, rows, columns] is expected"));
         }
-        let (channels_last, classes) = map_shape(shape, self.wishes.overrides.channels_last);
+        let (channels_last, classes) = self.map_shape(shape);
         let kind = match self.wishes.kind {
             Some(kind) => kind,
             None => {
@@ -492,7 +574,7 @@ impl Clues<'_> {
         let shape = bound.output(output).row_shape();
         let (channels_last, classes) = match shape {
             [_, _] => (false, 1),
-            [_, _, _] => map_shape(shape, self.wishes.overrides.channels_last),
+            [_, _, _] => self.map_shape(shape),
             _ => return Err(self.session.refuse("a map [classes, rows, columns] is expected")),
         };
         let said = self.written.and_then(|written| written.output.kind);
@@ -500,11 +582,20 @@ impl Clues<'_> {
             Some(ScoreKind::Logits | ScoreKind::SigmoidLogits) => ScoreKind::SigmoidLogits,
             Some(ScoreKind::Probabilities | ScoreKind::Scores) => ScoreKind::Scores,
             None => {
-                let unit = self.look(bound, &|outputs| {
-                    let mut numbers = outputs[output].row_as_f32(0);
-                    numbers.all(|n| !n.is_finite() || in_unit(n))
-                })?;
-                if unit { ScoreKind::Scores } else { ScoreKind::SigmoidLogits }
+                let spread = self
+                    .look(bound, &|outputs| pixels_of(&outputs[output], channels_last, classes))?;
+                match (spread.unit, spread.none_below_zero) {
+                    (true, _) => ScoreKind::Scores,
+                    (false, false) => ScoreKind::SigmoidLogits,
+                    // Logits are below 0 where nothing is; distances and class numbers never are.
+                    (false, true) => {
+                        return Err(self.session.refuse(
+                            "its map lies above 1 and nowhere below 0: set `scores` if these are \
+                             scores or logits, or `head = \"anomaly\"` and `contract.range` to \
+                             the distances that become 0 and 1",
+                        ));
+                    }
+                }
             }
         };
         Ok((Means::DefectMap { output, kind, channels_last }, Some(classes)))
@@ -540,6 +631,7 @@ impl Both for bool {
 struct Spread {
     numbers: bool,
     unit: bool,
+    none_below_zero: bool,
     sums_to_one: bool,
     any_sums_to_one: bool,
 }
@@ -549,6 +641,7 @@ impl Both for Spread {
         Self {
             numbers: self.numbers && other.numbers,
             unit: self.unit && other.unit,
+            none_below_zero: self.none_below_zero && other.none_below_zero,
             sums_to_one: self.sums_to_one && other.sums_to_one,
             any_sums_to_one: self.any_sums_to_one || other.any_sums_to_one,
         }
@@ -565,6 +658,7 @@ fn spread_of(tensor: &Tensor) -> Spread {
     Spread {
         numbers: tensor.row_as_f32(0).all(f32::is_finite),
         unit: tensor.row_as_f32(0).all(|score| (0.0..=1.0).contains(&score)),
+        none_below_zero: tensor.row_as_f32(0).all(|score| score >= 0.0),
         sums_to_one: one,
         any_sums_to_one: one,
     }
@@ -573,7 +667,7 @@ fn spread_of(tensor: &Tensor) -> Spread {
 /// As [`spread_of`], for the classes of each pixel of a map.
 fn pixels_of(tensor: &Tensor, channels_last: bool, classes: usize) -> Spread {
     let numbers: Vec<f32> = tensor.row_as_f32(0).collect();
-    let pixels = numbers.len() / classes;
+    let pixels = numbers.len() / classes.max(1);
     let of = |pixel: usize| {
         let at = move |class| {
             if channels_last { pixel * classes + class } else { class * pixels + pixel }
@@ -584,6 +678,7 @@ fn pixels_of(tensor: &Tensor, channels_last: bool, classes: usize) -> Spread {
     Spread {
         numbers: numbers.iter().all(|number| number.is_finite()),
         unit: numbers.iter().all(|number| !number.is_finite() || in_unit(*number)),
+        none_below_zero: numbers.iter().all(|number| !number.is_finite() || *number >= -ROUNDING),
         sums_to_one: (0..pixels).all(one),
         any_sums_to_one: (0..pixels).any(one),
     }
@@ -598,10 +693,7 @@ fn whole_classes(tensor: &Tensor, columns: usize) -> bool {
         .all(|class| class >= 0.0 && class.fract() == 0.0 && class < 65_536.0)
 }
 
-/// Whether the classes of a map are its last dimension, and how many they are.
-fn map_shape(shape: &[usize], given: Option<bool>) -> (bool, usize) {
-    let [first, .., last] = shape else { return (false, 1) };
-    let last_is_less = *last <= MOST_LAST && *first > MOST_LAST;
-    let channels_last = given.unwrap_or(last_is_less);
-    (channels_last, if channels_last { *last } else { *first })
+/// Whether a map has one pixel and several classes: a classifier whose pooling kept its dimensions.
+fn one_pixel(shape: &[usize]) -> bool {
+    matches!(shape, [classes, 1, 1] | [1, 1, classes] if *classes > 1)
 }

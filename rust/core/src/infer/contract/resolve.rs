@@ -45,6 +45,7 @@ impl Contract {
             written: written.as_ref(),
             exported: &exported,
             input: input_index,
+            image: &image,
         };
         let found = clues.recognise(&mut bound)?;
         let said = written.as_ref().map(|written| &written.output);
