@@ -25,7 +25,7 @@ import callgrind
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"
 LIBRARY = "_native."
-PATIENCE_S = 900
+PATIENCE_S = 600
 GROUPS = {"kernels": ("avx2", "yes"), "line": ("avx2", "no"), "scalar": ("scalar", "yes")}
 """What is counted in a process of its own, the longest first: the kernels forced there, and whether
 threads are told apart. A camera's second thread looks after it by the clock, so only the main one

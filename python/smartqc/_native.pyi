@@ -1005,7 +1005,7 @@ class Examiner:
     """
 
     def __new__(
-        cls, recipe: str | Path, base: Path, library: Path | None, workers: int
+        cls, recipe: str | Path, base: Path, library: Path | None, workers: int, batch: int = 1
     ) -> Self: ...
     def examine(
         self,
@@ -1013,6 +1013,25 @@ class Examiner:
         pixel_format: str | None,
     ) -> list[tuple[View, dict[str, Any]] | tuple[Exception, None]]:
         """For each picture its view and figures, or why it cannot be judged."""
+
+    def bounds(
+        self, camera: str | None, size: tuple[int, int], pixel_format: str, budget_s: float
+    ) -> dict[str, float]:
+        """What a frame costs each of the workers when they do nothing else, all at the same time.
+
+        Means in seconds, on noise: ``read_s`` (each byte once), ``prepare_s``, ``run_s`` (the bare
+        sessions, on rows that are there) and ``both_s`` (prepare, run and decide, back to back);
+        ``frames`` is how often the last was done.
+
+        Args:
+            camera: whose view; the recipe's first unless given.
+            size: width and height.
+            pixel_format: PFNC name.
+            budget_s: about how long.
+
+        Raises:
+            InvalidError, UnsupportedFormatError, ModelError: as `Line` would.
+        """
 
     @property
     def contract(self) -> str:

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from smartqc.cli import (
     belt,
+    bench,
     compare,
     demo,
     discover,
@@ -59,6 +60,7 @@ app.command("replay")(replay.replay)
 app.command("compare")(compare.compare)
 app.command("optimize")(optimize.optimize)
 app.add_typer(golden.app, name="golden", help="Compare with a golden part: learn, show.")
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

@@ -4,6 +4,7 @@ A template stretches the shapes to any width and sets the words beside them as t
 narrow screen gets narrow bars and not small letters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor, log10, sqrt
 
@@ -157,6 +158,28 @@ def throughput(parts: tuple[Part, ...], *, columns: int = 90) -> Chart | None:
     return Chart(tuple(bars), across, up)
 
 
+Columns = Sequence[tuple[str, Sequence[tuple[str, str, float]]]]
+"""Groups by their labels; in each, columns by kind (the style sheet's), name and height."""
+
+
+def columns(groups: Columns) -> Chart:
+    """Columns side by side in groups, from 0 up."""
+    most = max((value for _, bars in groups for *_, value in bars), default=0.0)
+    top, up = _up_axis(most, least=most / 3 or 1.0)
+    room = 100 / max(len(groups), 1)
+    drawn, across = [], []
+    for number, (label, bars) in enumerate(groups):
+        # A fifth of the room is left between groups.
+        wide = min(0.8 * room / max(len(bars), 1), 12.0)
+        left = number * room + (room - wide * len(bars)) / 2
+        across.append(Mark((number + 0.5) * room, label))
+        for place, (kind, name, value) in enumerate(bars):
+            height = 100 * value / top
+            title = f"{name} {value:,.4g}"
+            drawn.append(Bar(left + place * wide, 100 - height, wide, height, kind, title))
+    return Chart(tuple(drawn), tuple(across), up)
+
+
 def intervals(rates: list[Rate]) -> tuple[list[Interval], list[Mark]]:
     """Rates on one axis from 0, its square root drawn so that 0.1 % and 20 % both have room."""
     most = max((rate.interval[1] for rate in rates if rate.trials), default=1.0)
@@ -191,8 +214,8 @@ def _one_two_five(low: float, high: float) -> list[float]:
     return [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
 
 
-def _up_axis(most: float) -> tuple[float, tuple[Mark, ...]]:
-    step = _round_step(max(most, 1) / 3)
+def _up_axis(most: float, least: float = 1.0) -> tuple[float, tuple[Mark, ...]]:
+    step = _round_step(max(most, least) / 3)
     steps = max(1, ceil(most / step))
     marks = tuple(Mark(100 * index / steps, _plain(step * index)) for index in range(steps + 1))
     return step * steps, marks

@@ -4,13 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from smartqc.quality import Rate
 from smartqc.quality.errors import WRONG
-from smartqc.quality.wilson import percent
 from smartqc.report import charts
 from smartqc.report.image import data_uri
+from smartqc.report.page import template
 from smartqc.report.result import Part, RunResult, quantile
 
 _CAUSES = {
@@ -30,24 +28,9 @@ _CAUSES = {
 
 def render(result: RunResult) -> str:
     """The page as one string; it refers to nothing outside itself."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smartqc.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "zip": zip,
-        "count": lambda value: f"{value:,}",
-        "ms": charts.milliseconds,
-        "percent": percent,
-        "interval": lambda ends: f"{percent(ends[0]).removesuffix(' %')} to {percent(ends[1])}",
-        "day": lambda when: f"{when.day} {when:%B %Y, %H:%M}",
-    }
     verdicts = result.values(lambda part: part.trigger_to_verdict_s)
     slack = result.values(lambda part: part.slack_s)
-    return environment.get_template("report.html").render(
+    return template("report.html").render(
         run=result,
         headline=_headline(result),
         lede=_lede(result),

@@ -3,11 +3,9 @@
 import base64
 from pathlib import Path
 
-import jinja2
-
 from smartqc.model import Judged
 from smartqc.quality.study import Point, Study
-from smartqc.quality.wilson import percent
+from smartqc.report.page import template
 
 _GREATEST = 2_000_000
 """Bytes of a picture that is put into the page."""
@@ -15,14 +13,6 @@ _GREATEST = 2_000_000
 
 def render(title: str, study: Study, *, contract: str, asked: float, point: Point | None) -> str:
     """The page as one string."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smartqc.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"percent": percent}
     curve = study.curve()
     bads, goods = max(sum(study.bad), 1), max(study.goods, 1)
     lines = {
@@ -35,7 +25,7 @@ def render(title: str, study: Study, *, contract: str, asked: float, point: Poin
             ("overkill", [point.overkill / goods for point in curve]),
         )
     }
-    return environment.get_template("study.html").render(
+    return template("study.html").render(
         title=title,
         study=study,
         contract=contract,

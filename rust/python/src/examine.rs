@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyList, PyString};
 use smartqc_core::error::Error;
+use smartqc_core::frame::PixelFormat;
 use smartqc_core::line::config;
 use smartqc_core::line::{Examiner, Picture, Pixels};
+use smartqc_core::prepare::unsupported;
 use smartqc_core::source::photo::Photo;
 
 use crate::arrays::Picture as Array;
@@ -24,13 +27,14 @@ pub(crate) struct PyExaminer(Arc<Examiner>);
 #[pymethods]
 impl PyExaminer {
     #[new]
-    #[pyo3(signature = (recipe, base, library, workers))]
+    #[pyo3(signature = (recipe, base, library, workers, batch = 1))]
     fn new(
         py: Python<'_>,
         recipe: &Bound<'_, PyAny>,
         base: PathBuf,
         library: Option<PathBuf>,
         workers: usize,
+        batch: usize,
     ) -> PyResult<Self> {
         let product = match recipe.cast::<PyString>() {
             Ok(json) => config::product_from_json(json.to_str()?, &base),
@@ -39,8 +43,8 @@ impl PyExaminer {
         let product = product.map_err(to_py)?;
         let library = library
             .ok_or_else(|| to_py(Error::Runtime { problem: "no library is installed".into() }))?;
-        let examiner = py.detach(|| Examiner::open(&product, &library, workers)).map_err(to_py)?;
-        Ok(Self(Arc::new(examiner)))
+        let open = || Examiner::open_in_batches(&product, &library, workers, batch);
+        Ok(Self(Arc::new(py.detach(open).map_err(to_py)?)))
     }
 
     /// For each picture a pair: the view and its figures, or an exception and None.
@@ -75,6 +79,30 @@ impl PyExaminer {
             }
         }
         Ok(out)
+    }
+
+    /// What a frame costs each of the workers when they do nothing else; see `smartqc.bench`.
+    fn bounds<'py>(
+        &self,
+        py: Python<'py>,
+        camera: Option<&str>,
+        size: [u32; 2],
+        pixel_format: &str,
+        budget_s: f64,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let format = PixelFormat::from_name(pixel_format)
+            .ok_or_else(|| unsupported(pixel_format))
+            .map_err(to_py)?;
+        let budget = Duration::try_from_secs_f64(budget_s)
+            .map_err(|_| to_py(Error::invalid("budget_s", format!("{budget_s}; 0 or more"))))?;
+        let found = py.detach(|| self.0.bounds(camera, size, format, budget)).map_err(to_py)?;
+        let figures = PyDict::new(py);
+        figures.set_item("frames", found.frames)?;
+        figures.set_item("read_s", found.read_s)?;
+        figures.set_item("prepare_s", found.prepare_s)?;
+        figures.set_item("run_s", found.run_s)?;
+        figures.set_item("both_s", found.both_s)?;
+        Ok(figures)
     }
 
     /// What was understood of the models, in words.

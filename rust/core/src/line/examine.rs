@@ -1,6 +1,8 @@
 //! A recipe without a line: pictures from files or arrays, judged by the very kits that a line's
 //! workers have, on as many threads.
 
+mod bounds;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +19,8 @@ use crate::error::{Error, Result};
 use crate::frame::{FrameInfo, PixelFormat};
 use crate::source::photo::Photo;
 use crate::source::push::Push;
+
+pub use bounds::Bounds;
 
 /// The camera that pictures come from where a recipe names none.
 const CAMERA: &str = "image";
@@ -81,6 +85,19 @@ impl Examiner {
     /// # Errors
     /// As [`super::Line::open`]'s for the product.
     pub fn open(product: &Loaded<Product>, library: &Path, workers: usize) -> Result<Self> {
+        Self::open_in_batches(product, library, workers, 1)
+    }
+
+    /// As [`Examiner::open`], with up to so many rows in a run of [`Examiner::bounds`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_in_batches(
+        product: &Loaded<Product>,
+        library: &Path,
+        workers: usize,
+        batch: usize,
+    ) -> Result<Self> {
         let mut cameras: Vec<String> = Vec::new();
         for name in product.value.model.iter().flat_map(|model| &model.cameras) {
             if !cameras.contains(name) {
@@ -95,7 +112,7 @@ impl Examiner {
         let plant = serde_json::json!({
             "schema": 1,
             "camera": cameras.iter().map(camera).collect::<Vec<_>>(),
-            "run": { "workers": workers, "batch": 1 },
+            "run": { "workers": workers, "batch": batch },
         });
         let plant = config::plant_from_json(&plant.to_string(), Path::new("."))?;
         let (recipe, kits) = recipe::load(product, &plant.value, library, 1)?;
@@ -133,14 +150,18 @@ impl Examiner {
         answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect()
     }
 
+    /// The number of a camera; the first one's without a name.
+    fn view(&self, camera: Option<&str>) -> Result<u8> {
+        let Some(name) = camera else { return Ok(0) };
+        let found = self.cameras.iter().position(|known| known == name);
+        found.map(|index| index as u8).ok_or_else(|| {
+            let known = self.cameras.join(", ");
+            Error::invalid("camera", format!("{name:?} is none of the recipe's: {known}"))
+        })
+    }
+
     fn one(&self, desk: &mut Desk, picture: &Picture) -> Result<Examined> {
-        let view = match &picture.camera {
-            None => 0,
-            Some(name) => self.cameras.iter().position(|known| known == name).ok_or_else(|| {
-                let known = self.cameras.join(", ");
-                Error::invalid("camera", format!("{name:?} is none of the recipe's: {known}"))
-            })?,
-        };
+        let view = self.view(picture.camera.as_deref())?;
         let read;
         let (bytes, size, format) = match &picture.pixels {
             Pixels::Memory { bytes, size, format } => (bytes, *size, *format),
@@ -155,7 +176,7 @@ impl Examiner {
             desk.kit.refer(name, path)?;
         }
         let started_ns = monotonic_ns();
-        desk.kit.prepare(&frame, view as u8, 0)?;
+        desk.kit.prepare(&frame, view, 0)?;
         let prepared_ns = monotonic_ns();
         desk.kit.run(1)?;
         let ran_ns = monotonic_ns();
@@ -168,7 +189,7 @@ impl Examiner {
                 frame: None,
                 recipe: Arc::clone(&self.recipe),
             },
-            camera: self.cameras[view].clone(),
+            camera: self.cameras[usize::from(view)].clone(),
             size,
             prepare_ns: prepared_ns - started_ns,
             run_ns: ran_ns - prepared_ns,

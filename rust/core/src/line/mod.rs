@@ -39,7 +39,7 @@ mod told;
 mod trained;
 mod worker;
 
-pub use examine::{Examined, Examiner, Picture, Pixels};
+pub use examine::{Bounds, Examined, Examiner, Picture, Pixels};
 pub use outlet::{Event, Severity, severity_word};
 pub use recipe::{ForeignTime, Model, Recipe};
 pub use results::{Inspection, Next, ViewSeen};
