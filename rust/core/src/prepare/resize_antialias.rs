@@ -13,6 +13,8 @@ use super::level::{FILTER_BITS, Level};
 use super::picture::{Columns, Picture, Reader};
 
 const HALF: i32 = 1 << (FILTER_BITS - 1);
+/// So many rows before it is resized a row is fetched, which takes memory as long as resizing some.
+const AHEAD: usize = 2;
 
 /// The filter's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,9 +184,10 @@ impl<L: Level> Antialias<L> {
             let (source, row) = (*top + *next, &mut ring[*next % *count * held..][..held]);
             *next += 1;
             if of_pixels && let Some(line) = L::borrowed(picture.pixels(source, columns)) {
-                let ahead = picture.pixels(source + 1, columns);
                 match order {
-                    Order::AcrossFirst => across(line, ahead, row),
+                    Order::AcrossFirst => {
+                        across(line, picture.pixels(source + AHEAD, columns), row)
+                    }
                     Order::DownFirst => row.copy_from_slice(line),
                 }
                 continue;

@@ -14,11 +14,16 @@
 //! `slope` multiply sums and not pixels. That is two thirds of the products that digits of weights
 //! need, and half of the bytes to fetch, since no pixel is looked at twice. Sums may run over 32
 //! bits on the way, and what they come to in the end fits: the arithmetic is that of 2^32.
+//!
+//! Without the rests, a line through the weights in float32 misses the sum by less than a thousandth
+//! of a grey level, which is known when the plan is made. Only where the sum lies that near to the
+//! middle between two levels could it be rounded otherwise, and only there are all four needed.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 
 use super::super::super::level::FILTER_BITS;
+use super::super::prefetch;
 use super::{Avx512, V, Window, fetch, store_sixteen, window};
 
 /// All segments of a row whose pixels are `channels` bytes.
@@ -32,6 +37,8 @@ pub(in super::super) struct Ramps {
     vectors: usize,
     /// Lanes in use: those of as many segments as fit sixteen.
     lanes: usize,
+    /// How far from a level a sum without rests may lie, so that it is rounded to that one.
+    clear: f32,
     /// Lanes moved by one segment, to where those of the next group begin.
     moved: [i32; 16],
     /// Bytes of a row, and of an output row.
@@ -52,7 +59,12 @@ struct Group {
 struct Table {
     rising: [[i32; 16]; 2],
     falling: [[i32; 16]; 2],
+    /// Both lines in levels, to be used without rests.
+    quick_rising: [[f32; 16]; 2],
+    quick_falling: [[f32; 16]; 2],
     steps: Vec<Step>,
+    /// So many first steps want all bytes.
+    full: usize,
 }
 
 /// Four pixels of each segment.
@@ -73,14 +85,19 @@ struct Line {
     start: i32,
     slope: i32,
     rests: Vec<i8>,
+    /// Start and slope, in levels, of the line nearest to the weights, and by how many levels a sum
+    /// may be wrong that is made with them.
+    quick: [f32; 2],
+    error: f64,
 }
 
 impl Line {
     /// None where the weights are no line.
     fn through(weights: &[i32]) -> Option<Self> {
+        let (quick, error) = nearest_line(weights);
         let [first, .., last] = weights else {
             let start = weights.first().copied().unwrap_or_default();
-            return Some(Self { start, slope: 0, rests: vec![0; weights.len()] });
+            return Some(Self { start, slope: 0, rests: vec![0; weights.len()], quick, error });
         };
         let steps = weights.len() as i32 - 1;
         let slope = (last - first + steps / 2).div_euclid(steps);
@@ -88,8 +105,28 @@ impl Line {
         let starts = || weights.iter().enumerate().map(beside);
         let start = starts().min()?.midpoint(starts().max()?);
         let rests: Option<_> = starts().map(|at| i8::try_from(at - start).ok()).collect();
-        Some(Self { start, slope, rests: rests? })
+        Some(Self { start, slope, rests: rests?, quick, error })
     }
+}
+
+/// Of the line nearest to the weights start and slope in levels, and by how many levels a sum of levels
+/// may be wrong that is made with them.
+fn nearest_line(weights: &[i32]) -> ([f32; 2], f64) {
+    let count = weights.len() as f64;
+    let one = f64::from(1 << FILTER_BITS);
+    let points =
+        || weights.iter().enumerate().map(|(k, &weight)| (k as f64, f64::from(weight) / one));
+    let mean_k = (count - 1.0) / 2.0;
+    let mean = points().map(|(_, weight)| weight).sum::<f64>() / count.max(1.0);
+    let along: f64 = points().map(|(k, weight)| (k - mean_k) * weight).sum();
+    let spread: f64 = points().map(|(k, _)| (k - mean_k).powi(2)).sum();
+    let slope = if spread > 0.0 { along / spread } else { 0.0 };
+    let quick = [(mean - slope * mean_k) as f32, slope as f32];
+    let [start, slope] = quick.map(f64::from);
+    let beside: f64 = points().map(|(k, weight)| (weight - (start + slope * k)).abs()).sum();
+    // A product and a sum are rounded, each to 24 bits.
+    let products = count * (start.abs() + count * slope.abs());
+    (quick, 255.0 * (beside + products * f64::from(f32::EPSILON)))
 }
 
 impl Ramps {
@@ -119,6 +156,9 @@ impl Ramps {
             })
             .collect();
         let lines = lines?;
+        let error = lines.iter().map(|[rising, falling]| rising.error + falling.error);
+        // The last sum is rounded as well.
+        let clear = (0.5 - error.fold(0.0, f64::max) - 1.0 / 16_384.0) as f32;
         let segments: Vec<_> = edges.windows(2).map(|edge| edge[0]..edge[1]).collect();
         let each = 16 / channels;
         let (mut groups, mut tables) = (Vec::new(), Vec::new());
@@ -134,6 +174,9 @@ impl Ramps {
             let mut table = Table {
                 rising: [[0; 16]; 2],
                 falling: [[0; 16]; 2],
+                quick_rising: [[0.0; 16]; 2],
+                quick_falling: [[0.0; 16]; 2],
+                full: 0,
                 steps: vec![blank; longest.div_ceil(4)],
             };
             for (at, segment) in some.iter().enumerate() {
@@ -147,6 +190,10 @@ impl Ramps {
                     table.rising[1][lane] = rising.slope;
                     table.falling[0][lane] = falling.start;
                     table.falling[1][lane] = falling.slope;
+                    for at in 0..2 {
+                        table.quick_rising[at][lane] = rising.quick[at];
+                        table.quick_falling[at][lane] = falling.quick[at];
+                    }
                     for (k, pixel) in segment.clone().enumerate() {
                         let (from, to) = (pixel * channels + channel - base, 4 * lane + k % 4);
                         let step = &mut table.steps[k / 4];
@@ -158,6 +205,8 @@ impl Ramps {
                     }
                 }
             }
+            let used = u64::MAX >> (64 - 4 * each * channels);
+            table.full = table.steps.iter().take_while(|step| step.wanted == used).count();
             let known = tables.iter().position(|known| *known == table);
             let table = known.unwrap_or_else(|| {
                 tables.push(table);
@@ -174,7 +223,7 @@ impl Ramps {
         }
         let vectors = groups.iter().map(|group| group.window.vectors).max()?;
         let (width, shown) = (width * channels, windows.len() * channels);
-        Some(Self { token, groups, tables, vectors, lanes, moved, width, shown })
+        Some(Self { token, groups, tables, vectors, lanes, clear, moved, width, shown })
     }
 
     /// Rows, into output rows. What lies `ahead` of the first one is wanted next.
@@ -201,26 +250,58 @@ impl Ramps {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
     fn row<const N: usize>(&self, line: &[u8], ahead: &[u8], out: &mut [u8]) {
         let moved = load(&self.moved);
-        let mut outputs = (0..out.len()).step_by(self.lanes);
-        let mut before: Option<[V; 2]> = None;
-        for group in &self.groups {
-            if let Some(ahead) = ahead.get(group.base..) {
-                super::super::prefetch(&ahead[..ahead.len().min(64 * N)]);
+        let clear = _mm512_set1_ps(self.clear);
+        let used = u16::MAX >> (16 - self.lanes);
+        let each = ahead.len().div_ceil(self.groups.len());
+        let mut before = [_mm512_setzero_ps(); 2];
+        for index in 0..=self.groups.len() {
+            let now = match self.groups.get(index) {
+                Some(group) => {
+                    let ahead = ahead.get(index * each..).unwrap_or_default();
+                    prefetch(&ahead[..ahead.len().min(each)]);
+                    let window = window::<N>(&group.window, line, group.base);
+                    quick_sums(&self.tables[group.table], &window)
+                }
+                None => [_mm512_setzero_ps(); 2],
+            };
+            let [rising, falling] = std::mem::replace(&mut before, now);
+            // What falls belongs to the output pixel of the segment before.
+            let falling = _mm512_permutex2var_ps(falling, moved, now[1]);
+            // There may be one group more than there are sixteens of output.
+            let at = index.wrapping_sub(1).saturating_mul(self.lanes);
+            if at >= out.len() {
+                continue;
             }
-            let table = &self.tables[group.table];
+            let out = &mut out[at..];
+            let sum = _mm512_add_ps(rising, falling);
+            // What rounding to a whole number takes away.
+            let rest = _mm512_abs_ps(_mm512_reduce_ps::<0>(sum));
+            let unclear = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(rest, clear);
+            let levels = if unclear & used == 0 {
+                _mm512_cvtps_epi32(sum)
+            } else {
+                self.exact::<N>(line, index - 1)
+            };
+            // What the lanes that are not in use leave behind is overwritten by the next group.
+            let count = out.len().min(16);
+            store_sixteen(&mut out[..count], _mm512_cvtepi32_epi8(levels));
+        }
+    }
+
+    /// The levels of the output pixels for which that group's segments rise, with rests.
+    #[cold]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+    fn exact<const N: usize>(&self, line: &[u8], index: usize) -> V {
+        let mut both = [[_mm512_setzero_si512(); 2]; 2];
+        for (sums, group) in both.iter_mut().zip(&self.groups[index..]) {
             let window = window::<N>(&group.window, line, group.base);
-            let [rising, falling] = sums(table, &window);
-            if let Some([rising, falling_before]) = before {
-                let falling = _mm512_permutex2var_epi32(falling_before, moved, falling);
-                write(_mm512_add_epi32(rising, falling), outputs.next().map(|at| &mut out[at..]));
-            }
-            before = Some([rising, falling]);
+            *sums = exact_sums(&self.tables[group.table], &window);
         }
-        if let Some([rising, falling]) = before {
-            let none = _mm512_setzero_si512();
-            let falling = _mm512_permutex2var_epi32(falling, moved, none);
-            write(_mm512_add_epi32(rising, falling), outputs.next().map(|at| &mut out[at..]));
-        }
+        let [[rising, falling], [_, next]] = both;
+        let falling = _mm512_permutex2var_epi32(falling, load(&self.moved), next);
+        let half = _mm512_set1_epi32(1 << (FILTER_BITS - 1));
+        let sum = _mm512_add_epi32(_mm512_add_epi32(rising, falling), half);
+        _mm512_srai_epi32::<{ FILTER_BITS }>(sum)
     }
 }
 
@@ -231,10 +312,48 @@ fn load(lanes: &[i32; 16]) -> V {
     unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
 }
 
-/// What a group's segments give to the output pixels where they rise, and to those where they fall.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_line(line: &[[f32; 16]; 2]) -> [__m512; 2] {
+    // SAFETY: 64 bytes of references each are read.
+    unsafe { [_mm512_loadu_ps(line[0].as_ptr()), _mm512_loadu_ps(line[1].as_ptr())] }
+}
+
+/// What a group's segments give, in levels and but for the rests, to the output pixels for which they
+/// rise and to those for which they fall.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn sums<const N: usize>(table: &Table, window: &[V; N]) -> [V; 2] {
+fn quick_sums<const N: usize>(table: &Table, window: &[V; N]) -> [__m512; 2] {
+    let (ones, four) = (_mm512_set1_epi8(1), _mm512_set1_epi8(4));
+    let mut places = _mm512_set1_epi32(0x0302_0100);
+    let (mut all, mut placed) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    let (full, rest) = table.steps.split_at(table.full);
+    for step in full {
+        let levels = fetch(window, &step.index, step.far, u64::MAX);
+        all = _mm512_dpbusd_epi32(all, levels, ones);
+        placed = _mm512_dpbusd_epi32(placed, levels, places);
+        places = _mm512_add_epi8(places, four);
+    }
+    for step in rest {
+        let levels = fetch(window, &step.index, step.far, step.wanted);
+        all = _mm512_dpbusd_epi32(all, levels, ones);
+        placed = _mm512_dpbusd_epi32(placed, levels, places);
+        places = _mm512_add_epi8(places, four);
+    }
+    // 24 bits hold both.
+    let (all, placed) = (_mm512_cvtepi32_ps(all), _mm512_cvtepi32_ps(placed));
+    let [start, slope] = load_line(&table.quick_rising);
+    let [end, fall] = load_line(&table.quick_falling);
+    [
+        _mm512_fmadd_ps(placed, slope, _mm512_mul_ps(all, start)),
+        _mm512_fmadd_ps(placed, fall, _mm512_mul_ps(all, end)),
+    ]
+}
+
+/// The same in units of the weights, with the rests.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn exact_sums<const N: usize>(table: &Table, window: &[V; N]) -> [V; 2] {
     let (ones, four) = (_mm512_set1_epi8(1), _mm512_set1_epi8(4));
     let mut places = _mm512_set1_epi32(0x0302_0100);
     let none = _mm512_setzero_si512();
@@ -260,17 +379,4 @@ fn sums<const N: usize>(table: &Table, window: &[V; N]) -> [V; 2] {
         _mm512_add_epi32(_mm512_mullo_epi32(all, start), _mm512_mullo_epi32(placed, slope));
     let falling = _mm512_add_epi32(_mm512_mullo_epi32(all, end), _mm512_mullo_epi32(placed, fall));
     [_mm512_add_epi32(rising, of_rising), _mm512_add_epi32(falling, of_falling)]
-}
-
-/// Rounds sums to levels. `rest` begins with theirs; what the lanes that are not in use leave behind
-/// them is overwritten by the next group.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn write(sums: V, rest: Option<&mut [u8]>) {
-    let Some(rest) = rest else { return };
-    let half = _mm512_set1_epi32(1 << (FILTER_BITS - 1));
-    let level = _mm512_srai_epi32::<{ FILTER_BITS }>(_mm512_add_epi32(sums, half));
-    let level = _mm512_cvtusepi32_epi8(_mm512_max_epi32(level, _mm512_setzero_si512()));
-    let count = rest.len().min(16);
-    store_sixteen(&mut rest[..count], level);
 }
