@@ -6,6 +6,8 @@
 
 use super::super::spec::Spec;
 use super::{Instructions, Kernels, Portable};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
 
 /// For one channel.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +18,7 @@ pub(in super::super) struct Affine {
 
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct How {
+pub(in super::super) struct How {
     /// The scale in float32, and what that lacks.
     scale: [f32; 2],
     mean: f32,
@@ -35,6 +37,22 @@ impl How {
                 *out = bytes((self.scaled(level) - self.mean) / self.std);
             }
         }
+    }
+
+    /// The numbers of some levels.
+    #[inline(always)]
+    pub(super) fn numbers<const N: usize>(self, levels: &[u8; N]) -> [f32; N] {
+        let mut numbers = [0.0; N];
+        if self.is_scale() {
+            for (number, &level) in numbers.iter_mut().zip(levels) {
+                *number = self.scaled(level);
+            }
+        } else {
+            for (number, &level) in numbers.iter_mut().zip(levels) {
+                *number = (self.scaled(level) - self.mean) / self.std;
+            }
+        }
+        numbers
     }
 
     /// Whether there is nothing to do but to scale.
@@ -104,6 +122,15 @@ impl Affine {
 
     /// Elements of those levels.
     pub(in super::super) fn write<const N: usize>(&self, levels: &[u8], out: &mut [[u8; N]]) {
+        #[cfg(target_arch = "x86_64")]
+        if N == 2 {
+            let (halves, how) = (out.as_flattened_mut().as_chunks_mut().0, self.how);
+            match self.kernels.0 {
+                Instructions::Scalar => {}
+                Instructions::Avx2(token) => return avx2::float16(token, levels, how, halves),
+                Instructions::Avx512(token) => return avx512::float16(token, levels, how, halves),
+            }
+        }
         self.kernels.run(Elements { how: self.how, levels, out });
     }
 }

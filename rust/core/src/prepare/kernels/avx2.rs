@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::level::FILTER_BITS;
 use super::Portable;
+use super::affine::How;
 use super::area::{Across, Ahead, Finish, Mix, Pieces, Rows, Sums, Task};
 use super::area_body::area_loops;
 use super::unpack::Pattern;
@@ -404,4 +405,34 @@ pub(super) fn unpack(token: Avx2, pattern: &Pattern, line: &[u8], out: &mut [u8]
     let _proof = token;
     // SAFETY: the token proves the features.
     unsafe { run(pattern, line, out) }
+}
+
+/// Levels as float16.
+pub(in super::super) fn float16(token: Avx2, levels: &[u8], how: How, out: &mut [[u8; 2]]) {
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn run(levels: &[u8], how: How, out: &mut [[u8; 2]]) {
+        let (eights, rest) = levels.as_chunks::<8>();
+        let (near, far) = out.split_at_mut(8 * eights.len());
+        for (levels, out) in eights.iter().zip(near.as_chunks_mut().0) {
+            of_some(how.numbers(levels), out);
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        let mut halves = [[0; 2]; 8];
+        of_some(how.numbers(&last), &mut halves);
+        far.copy_from_slice(&halves[..far.len()]);
+    }
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn of_some(numbers: [f32; 8], out: &mut [[u8; 2]; 8]) {
+        // SAFETY: 32 bytes of a reference are read, and 16 of one written, which have as many.
+        unsafe {
+            let numbers = _mm256_loadu_ps(numbers.as_ptr());
+            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(numbers);
+            _mm_storeu_si128(out.as_mut_ptr().cast(), halves);
+        }
+    }
+    let _proof = token;
+    // SAFETY: the token proves the features.
+    unsafe { run(levels, how, out) }
 }

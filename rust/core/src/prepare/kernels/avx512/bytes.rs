@@ -3,6 +3,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::affine::How;
 use super::super::prefetch;
 use super::super::unpack::Pattern;
 use super::{Avx512, store};
@@ -122,4 +123,34 @@ pub(in super::super) fn unpack(
     // SAFETY: the token proves the features.
     unsafe { run(pattern, line, ahead, &mut out[..8 * eights]) };
     8 * eights
+}
+
+/// Levels as float16.
+pub(in super::super) fn float16(token: Avx512, levels: &[u8], how: How, out: &mut [[u8; 2]]) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]
+    fn run(levels: &[u8], how: How, out: &mut [[u8; 2]]) {
+        let (sixteens, rest) = levels.as_chunks::<16>();
+        let (near, far) = out.split_at_mut(16 * sixteens.len());
+        for (levels, out) in sixteens.iter().zip(near.as_chunks_mut().0) {
+            of_some(how.numbers(levels), out);
+        }
+        let mut last = [0; 16];
+        last[..rest.len()].copy_from_slice(rest);
+        let mut halves = [[0; 2]; 16];
+        of_some(how.numbers(&last), &mut halves);
+        far.copy_from_slice(&halves[..far.len()]);
+    }
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]
+    fn of_some(numbers: [f32; 16], out: &mut [[u8; 2]; 16]) {
+        // SAFETY: 64 bytes of a reference are read, and 32 of one written, which have as many.
+        unsafe {
+            let numbers = _mm512_loadu_ps(numbers.as_ptr());
+            let halves = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(numbers);
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), halves);
+        }
+    }
+    let _proof = token;
+    // SAFETY: the token proves the features.
+    unsafe { run(levels, how, out) }
 }

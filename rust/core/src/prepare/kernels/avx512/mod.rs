@@ -13,7 +13,7 @@ mod mosaic;
 mod ramps;
 
 pub(super) use area::Area;
-pub(super) use bytes::{split_threes, unpack};
+pub(super) use bytes::{float16, split_threes, unpack};
 pub(super) use filter::{Filter, down};
 pub(super) use linear::Picks;
 pub(super) use mosaic::{Job as MosaicJob, Taps};
