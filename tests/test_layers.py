@@ -127,6 +127,7 @@ def test_unsafe_stands_only_where_it_is_needed():
         "rust/core/src/prepare/kernels/avx512/linear.rs",
         "rust/core/src/prepare/kernels/avx512/mod.rs",
         "rust/core/src/prepare/kernels/avx512/mosaic.rs",
+        "rust/core/src/prepare/kernels/avx512/narrow.rs",
         "rust/core/src/prepare/kernels/avx512/ramps.rs",
         "rust/core/src/source/gentl/running.rs",
         "rust/core/src/source/gentl/setup.rs",

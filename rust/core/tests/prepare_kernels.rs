@@ -97,10 +97,15 @@ impl Job {
     }
 
     fn check(&self) {
+        self.check_with(|bytes| noise(bytes, self.seed));
+    }
+
+    /// With a picture of so many bytes.
+    fn check_with(&self, picture: impl Fn(usize) -> Vec<u8>) {
         let row_bytes = self.format.row_bytes(self.width);
         let rows = self.height as usize * self.format.planes();
         let bytes = (rows - 1) * (row_bytes + self.gap) + row_bytes;
-        let image = Cliff::new(&noise(bytes, self.seed));
+        let image = Cliff::new(&picture(bytes));
         let expected = self.row(Kernels::scalar(), image.bytes());
         for kernels in Kernels::available() {
             let row = self.row(kernels, image.bytes());
@@ -197,8 +202,10 @@ proptest! {
 }
 
 /// Formats that kernels read in ways of their own.
-const FORMATS_OF_KERNELS: [PixelFormat; 7] = [
+const FORMATS_OF_KERNELS: [PixelFormat; 9] = [
     PixelFormat::MONO8,
+    PixelFormat::MONO12,
+    PixelFormat::MONO12_PACKED,
     PixelFormat::BAYER_RG8,
     PixelFormat::BAYER_GR8,
     PixelFormat::MONO12P,
@@ -244,6 +251,44 @@ fn kernels_equal_scalar_code_on_long_rows() {
                 };
                 let (height, seed) = (4 * width / out_width + 3, u64::from(width));
                 Job { format, width, height, gap: 3, spec, seed }.check();
+            }
+        }
+    }
+}
+
+/// Many output rows of the ratios for which sums fit 16 bits, and of others.
+#[test]
+fn kernels_equal_scalar_code_down_many_rows() {
+    for format in FORMATS_OF_KERNELS {
+        for (height, out_height) in [(64, 20), (128, 40), (81, 27), (100, 50), (320, 35), (301, 34)]
+        {
+            for (width, out_width) in [(153, 40), (459, 120), (128, 64), (130, 31), (306, 28)] {
+                let spec = Spec {
+                    dtype: Dtype::Uint8,
+                    depth: Some(Depth::Eight),
+                    ..Spec::new(Resize::Area, [out_width, out_height])
+                };
+                let seed = u64::from(width * height);
+                Job { format, width, height, gap: 1, spec, seed }.check();
+            }
+        }
+    }
+}
+
+/// Kernels round what lies in the middle of two levels as scalar code does, where float32 could not say.
+#[test]
+fn sums_in_the_middle_of_two_levels_are_rounded_alike() {
+    for format in [PixelFormat::MONO8, PixelFormat::BAYER_RG8, PixelFormat::RGB8] {
+        for resize in [Resize::Area, Resize::Antialias] {
+            for (width, out_width) in [(640, 160), (640, 320), (612, 160), (600, 54), (306, 80)] {
+                let spec = Spec { dtype: Dtype::Uint8, ..Spec::new(resize, [out_width, 40]) };
+                let job = Job { format, width, height: 128, gap: 0, spec, seed: 1 };
+                // Of two neighbouring levels as many of the one as of the other.
+                job.check_with(|bytes| (0..bytes).map(|at| 100 + (at / 2 % 2) as u8).collect());
+                job.check_with(|bytes| {
+                    noise(bytes, 5).iter().map(|level| 100 + level % 2).collect()
+                });
+                job.check_with(|bytes| vec![255; bytes]);
             }
         }
     }

@@ -69,6 +69,11 @@ impl Orientation {
         Self { width, height, transposed, mirror_x, mirror_y }
     }
 
+    /// Whether its rows are not the camera's.
+    pub(super) fn is_turned(self) -> bool {
+        self.transposed || self.mirror_x || self.mirror_y
+    }
+
     /// A box (x, y, width, height) of the camera's picture, in the turned one.
     fn turned_box(self, [x, y, width, height]: [u32; 4]) -> [u32; 4] {
         let x = if self.mirror_x { self.width - x - width } else { x };

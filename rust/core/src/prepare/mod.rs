@@ -94,7 +94,7 @@ enum Resizer<L: Level> {
     Nearest(Nearest),
     Linear(Box<Linear<L>>),
     Area(Area<L>),
-    AreaMosaic(AreaMosaic<L>),
+    AreaMosaic(Box<AreaMosaic<L>>),
     Antialias(Antialias<L>),
 }
 
@@ -298,7 +298,8 @@ impl<L: Level> Resizer<L> {
             Resize::Area if x.source < x.resized || y.source < y.resized => linear(Taps::Edges),
             Resize::Area => match reader.mosaic() {
                 Some(phase) => {
-                    Self::AreaMosaic(AreaMosaic::new(geometry, reader.size(), phase, kernels))
+                    let area = AreaMosaic::new(geometry, reader.size(), phase, kernels);
+                    Self::AreaMosaic(Box::new(area))
                 }
                 None => Self::Area(Area::new(geometry, reader, kernels)),
             },

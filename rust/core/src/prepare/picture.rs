@@ -187,8 +187,7 @@ impl<L: Level> Source<L> {
     }
 
     fn pixel_bytes(&self) -> Option<usize> {
-        let Orientation { transposed, mirror_x, mirror_y, .. } = self.orientation;
-        if transposed || mirror_x || mirror_y || L::borrowed(&[]).is_none() {
+        if self.orientation.is_turned() || L::borrowed(&[]).is_none() {
             return None;
         }
         match self.content {
@@ -303,12 +302,21 @@ impl<'a, L: Level> Picture<'a, L> {
         (self.camera.source.pixel_bytes() == Some(1)).then_some((bytes, stride))
     }
 
+    /// The bytes of those rows of the camera's as they lie in memory, one after the other; nothing where
+    /// they are not the picture's.
+    pub(super) fn ahead(&self, from: u32, to: u32) -> &'a [u8] {
+        let Bytes { bytes, stride, row_bytes } = self.camera.lines;
+        if self.camera.source.orientation.is_turned() || stride >= 2 * row_bytes {
+            return &[];
+        }
+        bytes.get(from as usize * stride..bytes.len().min(to as usize * stride)).unwrap_or_default()
+    }
+
     /// The picture's bytes as they lie in memory, how far apart its rows lie in them and how many bits
     /// a pixel has, where a row of the picture is a row of the camera's.
     pub(super) fn raw(&self) -> Option<(&'a [u8], usize, usize)> {
         let Source { content, orientation, row_bytes, width, .. } = self.camera.source;
-        let Orientation { transposed, mirror_x, mirror_y, .. } = *orientation;
-        if transposed || mirror_x || mirror_y || *content == Content::RgbPlanar {
+        if orientation.is_turned() || *content == Content::RgbPlanar {
             return None;
         }
         let Bytes { bytes, stride, .. } = self.camera.lines;

@@ -24,6 +24,7 @@ use super::demosaic::Phase;
 use super::geometry::{Axis, Geometry};
 use super::kernels::Kernels;
 use super::kernels::area::Fused;
+use super::kernels::area_narrow::Narrow;
 use super::level::Level;
 use super::picture::{Columns, Picture};
 use super::resize_area::spans;
@@ -104,6 +105,7 @@ pub(super) struct AreaMosaic<L: Level> {
     green: Vec<L::Sum>,
     green_of_mean: Vec<L::Sum>,
     fused: Option<Fused<L>>,
+    narrow: Option<Narrow<L>>,
 }
 
 impl<L: Level> AreaMosaic<L> {
@@ -122,6 +124,7 @@ impl<L: Level> AreaMosaic<L> {
         Self {
             phase,
             fused: Fused::mosaic(kernels, geometry, &across, (width, height), phase),
+            narrow: Narrow::new(kernels, geometry, [&across, &down], (width, height), phase),
             total: total(x, y),
             columns: Columns::Range { first: left, count: right - left },
             left,
@@ -136,11 +139,14 @@ impl<L: Level> AreaMosaic<L> {
 
     /// Whether a kernel does it.
     pub(super) fn is_fused(&self) -> bool {
-        self.fused.is_some()
+        self.fused.is_some() || self.narrow.is_some()
     }
 
     /// Output row `y`; rows come in order. The picture is one of samples.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
+        if let Some(narrow) = &mut self.narrow {
+            return narrow.row(y, picture, out);
+        }
         if let Some(fused) = &mut self.fused {
             return fused.row(y, picture, out);
         }

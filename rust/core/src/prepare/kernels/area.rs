@@ -175,7 +175,7 @@ pub(super) struct Finish {
 }
 
 impl Finish {
-    fn new(whole: u32, total: u64, bias: [u32; 3], rounding: Rounding) -> Self {
+    pub(super) fn new(whole: u32, total: u64, bias: [u32; 3], rounding: Rounding) -> Self {
         let nudge = if rounding == Rounding::Up { NUDGE } else { 0.0 };
         Self {
             whole,
@@ -199,9 +199,15 @@ impl Finish {
         f64::from(self.whole) * f64::from(inside) + edges
     }
 
+    /// Reciprocal and bias of a channel in float32, for those who know how far that reaches.
+    #[inline(always)]
+    pub(super) fn rounded(self, channel: usize) -> [f32; 2] {
+        [self.reciprocal as f32, self.bias[channel] as f32]
+    }
+
     /// The grey level of a sum.
     #[inline(always)]
-    fn level(self, channel: usize, sum: f64) -> u8 {
+    pub(super) fn level(self, channel: usize, sum: f64) -> u8 {
         let mut quotient = sum * self.reciprocal + self.bias[channel];
         if self.rounding == Rounding::ToEven {
             quotient = (quotient + TO_36_BITS) - TO_36_BITS;
@@ -447,7 +453,7 @@ impl<L: Level> Fused<L> {
     pub(in super::super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         let Some(out) = L::bytes_mut(out) else { return };
         if y == 0 {
-            self.held.next = 0;
+            self.held.restart();
             self.sums.iter_mut().for_each(Sums::restart);
             if self.shares[0] != 0.0 {
                 self.add_up(0, picture);
@@ -519,7 +525,7 @@ impl<L: Level> Fused<L> {
 
 /// The latest rows of a picture whose bytes are not its levels: row `y` lies at place `y % count`.
 #[derive(Clone, Debug)]
-struct Held<L> {
+pub(super) struct Held<L> {
     levels: Vec<L>,
     columns: Columns,
     /// The first of these columns, and how many there are.
@@ -532,15 +538,19 @@ struct Held<L> {
 }
 
 impl<L: Level> Held<L> {
-    fn new(rows: usize, columns: Columns, planes: usize) -> Self {
+    pub(super) fn new(rows: usize, columns: Columns, planes: usize) -> Self {
         let (first, width) = (columns.at(0), columns.count());
         let levels = vec![L::default(); rows * width * planes];
         Self { levels, columns, first, width, planes, count: rows, next: 0 }
     }
 
+    pub(super) fn restart(&mut self) {
+        self.next = 0;
+    }
+
     /// Reads what is missing of those rows, which are at most `count` and lie no further up than the
     /// last ones did, and says where in the levels each begins.
-    fn rows(
+    pub(super) fn rows(
         &mut self,
         rows: std::ops::Range<u32>,
         picture: &mut Picture<'_, L>,

@@ -9,6 +9,7 @@ pub(super) mod affine;
 pub(super) mod area;
 #[cfg(target_arch = "x86_64")]
 mod area_body;
+pub(super) mod area_narrow;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -10,6 +10,7 @@ mod bytes;
 mod filter;
 mod linear;
 mod mosaic;
+mod narrow;
 mod ramps;
 
 pub(super) use area::Area;
@@ -17,6 +18,7 @@ pub(super) use bytes::{float16, split_threes, unpack};
 pub(super) use filter::{Filter, down};
 pub(super) use linear::Picks;
 pub(super) use mosaic::{Job as MosaicJob, Taps};
+pub(super) use narrow::Narrow;
 pub(super) use ramps::Ramps;
 
 /// The proof that this machine has these instructions.
