@@ -59,6 +59,9 @@ def measure(setup: Setup, *, quick: bool = False, command: str = "", say: Say = 
         cameras = [view.limit_hz for view in setup.views if view.limit_hz is not None]
         if cameras:
             limits["camera"] = min(cameras)
+        if setup.cameras:
+            # They set the pace, so that what computing allows is known from its bound only.
+            limits |= {"computing": mine.bound.parts_hz, "camera": mine.parts_hz}
         limit = min(limits, key=lambda name: limits[name])
         say("looking for what could be changed")
         advice = _advice(setup, plan, rates, loop, limits)

@@ -56,4 +56,6 @@ def _headline(result: Result) -> str:
     if held is None:
         return "No rate without a miss."
     hz = f"{held.parts_hz:,.{0 if held.parts_hz >= 100 else 1}f}"
+    if held.misses:
+        return f"{hz} parts a\N{NO-BREAK SPACE}second, {held.misses:,} missed."
     return f"{hz} parts a\N{NO-BREAK SPACE}second without a\N{NO-BREAK SPACE}miss."
