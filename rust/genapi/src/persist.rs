@@ -255,6 +255,8 @@ impl NodeMap {
         if !self.select(&item.selectors) {
             return Some("its selectors do not take their values".to_owned());
         }
+        // What was written may be remembered as it was written, and not as the camera took it.
+        self.invalidate(item.node);
         match self.exact_text(item.node) {
             _ if self.is_same(item.node, &item.value) => None,
             Ok(value) => Some(format!("{value} was read back")),

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{Camera, integer, register, register_with};
-use smartqc_genapi::{AccessMode, Kind, Limits, MemoryPort, Problem, Saved, Value, Visibility};
+use smartqc_genapi::{
+    AccessMode, Kind, Limits, MemoryPort, Port, PortError, Problem, Saved, Value, Visibility,
+};
 
 fn masked(name: &str, endian: &str, sign: &str, bits: &str) -> String {
     format!(
@@ -575,6 +577,38 @@ fn what_does_not_come_back_is_reported() {
     assert_eq!((names, loaded.restored), (vec!["Gone", "Width", "Gain"], 2));
     assert!(loaded.unrestored[1].problem.contains("not within 0 to 10"));
     assert_eq!(loaded.unrestored[2].selectors, [("GainSelector".into(), "Blue".into())]);
+}
+
+/// A camera that takes whole hundreds only, and rounds down.
+struct Rounds(MemoryPort);
+
+impl Port for Rounds {
+    fn read(&self, address: u64, data: &mut [u8]) -> Result<(), PortError> {
+        self.0.read(address, data)
+    }
+
+    fn write(&self, address: u64, data: &[u8]) -> Result<(), PortError> {
+        match data.try_into() {
+            Ok(four) => {
+                let taken = u32::from_be_bytes(four) / 100 * 100;
+                self.0.write(address, &taken.to_be_bytes())
+            }
+            Err(_) => self.0.write(address, data),
+        }
+    }
+}
+
+#[test]
+fn what_comes_back_is_asked_of_the_camera_and_not_of_what_was_written() {
+    // The registers may be cached, so the value that was written is what a map remembers.
+    let camera = persistent();
+    camera.map.connect("Device", Arc::new(Rounds(MemoryPort::new([0; 0x1000])))).unwrap();
+    let saved =
+        Saved { lines: vec![("Mode".into(), "500".into()), ("Width".into(), "321".into())] };
+    let loaded = camera.map.load(&saved);
+    let [width] = &loaded.unrestored[..] else { panic!("{loaded:?}") };
+    assert_eq!((width.name.as_str(), width.problem.as_str()), ("Width", "300 was read back"));
+    assert_eq!((camera.int("Width"), camera.int("Mode")), (300, 500));
 }
 
 #[test]

@@ -96,7 +96,9 @@ impl Features {
                 different.push(Difference { feature, wanted, problem });
             }
         }
-        // Only now: a later value may have changed an earlier one.
+        // Only now: a later value may have changed an earlier one. From the camera: what was written may
+        // be remembered as it was written, and not as the camera took it.
+        map.invalidate_all();
         for (name, wanted) in &changes {
             if base(name) == LOAD || different.iter().any(|known| known.feature == *name) {
                 continue;
