@@ -54,6 +54,9 @@ pub(crate) struct Camera {
     /// Who hears of the device, and who of the interface's list of devices.
     pub(crate) listeners: Listeners,
     pub(crate) list_listeners: Listeners,
+    /// Of its data stream, and of the system.
+    pub(crate) stream_listeners: Listeners,
+    pub(crate) system_listeners: Listeners,
     pub(crate) state: Mutex<State>,
     /// Wakes the pacing thread.
     wake: Condvar,
@@ -74,6 +77,8 @@ pub(crate) struct State {
     pub(crate) gain_selector: u32,
     pub(crate) lut_index: u32,
     pub(crate) event_selector: u32,
+    /// What `SimEventSend` tells.
+    pub(crate) commanded: Commanded,
     pub(crate) fault_selector: u32,
     pub(crate) user_output_selector: u32,
     pub(crate) user_output: [bool; 2],
@@ -96,6 +101,14 @@ pub(crate) struct State {
     acquisition: Option<Acquisition>,
     acquisitions: u64,
     pacing: Option<JoinHandle<()>>,
+}
+
+/// An event that is told on command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Commanded {
+    pub(crate) module: u32,
+    pub(crate) kind: u32,
+    pub(crate) text: String,
 }
 
 /// One edge on `Line0`, as the register block tells it.
@@ -187,6 +200,7 @@ impl Camera {
             gain_selector: 0,
             lut_index: 0,
             event_selector: 0,
+            commanded: Commanded::default(),
             fault_selector: 0,
             user_output_selector: 0,
             user_output: [false; 2],
@@ -222,6 +236,8 @@ impl Camera {
             returning: Mutex::new(None),
             listeners: Listeners::default(),
             list_listeners: Listeners::default(),
+            stream_listeners: Listeners::default(),
+            system_listeners: Listeners::default(),
             state: Mutex::new(state),
             wake: Condvar::new(),
             stream: Mutex::new(None),
@@ -436,7 +452,9 @@ impl Camera {
         self.set_access(0);
         self.wake.notify_all();
         let text = format!("{}: the device was lost", self.id);
-        self.listeners.post(event_type::ERROR, &Message::error(status::IO, &text));
+        let error = Message::error(status::IO, &text);
+        self.listeners.post(event_type::ERROR, &error);
+        self.stream_listeners.post(event_type::ERROR, &error);
         let lost = Message::numbered(registers::EVENT_DEVICE_LOST, &[]);
         self.listeners.post(event_type::MODULE, &lost);
         self.tell_list_changed();
@@ -476,6 +494,39 @@ impl Camera {
     fn tell_list_changed(&self) {
         let message = Message::numbered(registers::EVENT_DEVICE_LIST_CHANGED, &[]);
         self.list_listeners.post(event_type::MODULE, &message);
+    }
+
+    /// `SimEventSend`: the module tells what was commanded.
+    pub(crate) fn tell_commanded(&self) -> Result<()> {
+        let Commanded { module, kind, text } = lock(&self.state).commanded.clone();
+        let listeners = match module {
+            0 => &self.listeners,
+            1 => &self.stream_listeners,
+            2 => &self.list_listeners,
+            _ => &self.system_listeners,
+        };
+        let (event, message) = match kind {
+            0 => (event_type::ERROR, Message::error(status::ERROR, &text)),
+            1 => (event_type::MODULE, Message::numbered(registers::EVENT_SIM, text.as_bytes())),
+            2 => (event_type::FEATURE_INVALIDATE, Message::invalidated(&text)),
+            _ => {
+                let (feature, value) = text.split_once('=').unwrap_or((&text, ""));
+                (event_type::FEATURE_CHANGE, Message::change(feature, value))
+            }
+        };
+        if module != 0 && kind >= 2 {
+            return Err(Fault::new(
+                status::INVALID_VALUE,
+                "SimEventSend: only the device tells of features",
+            ));
+        }
+        listeners.post(event, &message);
+        Ok(())
+    }
+
+    /// How long the camera has lived.
+    pub(crate) fn age_ns(&self, now_ns: i64) -> i64 {
+        now_ns - self.born_ns
     }
 
     /// `DeviceReset`: away for a moment, and back as after a power cycle.

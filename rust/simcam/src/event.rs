@@ -119,6 +119,12 @@ impl Message {
         Self { number: 0, name: feature.to_owned(), value: Vec::new() }
     }
 
+    /// A feature that the consumer is to set, with its value.
+    pub(crate) fn change(feature: &str, value: &str) -> Self {
+        let value = crate::info::terminated(value);
+        Self { number: 0, name: feature.to_owned(), value }
+    }
+
     /// The data of the event: number, length of the name, name, value.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.number.to_le_bytes().to_vec();

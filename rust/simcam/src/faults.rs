@@ -95,6 +95,7 @@ kinds! {
     XmlWrongLength Time 4096.0 COUNT, 0.0, "The description file's address tells so many bytes too many.";
     XmlBadZip Time 0.0 NONE, 0.0, "The description file is called a ZIP archive and is none.";
     XmlBadUrl Time 0.0 0.0..=5.0, 0.0, "The description file's address is nonsense, of one of six kinds.";
+    CoarseExposure Time 100.0 0.0..=1e6, 0.0, "ExposureTime takes only multiples of so many us, and rounds others down.";
 }
 
 /// Number of kinds.

@@ -113,6 +113,9 @@ impl Port for RemoteDevice {
             SIM_SEED => Value::U64(settings.seed),
             SIM_MISSED_TRIGGERS => Value::U64(state.missed_triggers),
             SIM_LINE2_EDGES => Value::U64(state.line2_edges),
+            SIM_EVENT_MODULE => Value::U32(state.commanded.module),
+            SIM_EVENT_KIND => Value::U32(state.commanded.kind),
+            SIM_EVENT_TEXT => Value::Text(state.commanded.text.clone()),
             SIM_DELIVERY => Value::U32(settings.delivery as u32),
             SIM_IMAGE_COUNT => Value::U32(settings.image_files.len() as u32),
             SIM_FAULT_SELECTOR => Value::U32(state.fault_selector),
@@ -161,6 +164,7 @@ impl Port for RemoteDevice {
                 strike(camera);
                 return Ok(());
             }
+            (SIM_EVENT_SEND, _) => return camera.tell_commanded(),
             (USER_SET_LOAD, _) => return self.load_user_set(),
             _ => {}
         }

@@ -33,6 +33,12 @@
 //! its rule. What lies in [`FAULT_REGISTERS`] answers whatever fault holds, a lost device excepted:
 //! that one is plugged in at its interface (`SimDeviceConnected` there).
 //!
+//! # Events on command
+//!
+//! `SimEventSend` has the module `SimEventModule` tell an event of the kind `SimEventKind`, with
+//! `SimEventText`: an error's words, the bytes of a module's event ([`EVENT_SIM`]), the name of a
+//! feature that is no longer valid, or `Name=value` of one that the consumer is to set.
+//!
 //! # Numbers of the vendor's enumerations
 //!
 //! `SimDelivery` 0 Copy, 1 Flip; `TriggerSource` 0 Software, 1 Line0; the others are in the XML.
@@ -116,6 +122,10 @@ pub(crate) const SIM_MISSED_TRIGGERS: u64 = 0x8418;
 pub(crate) const SIM_DELIVERY: u64 = 0x8420;
 pub(crate) const SIM_IMAGE_COUNT: u64 = 0x8424;
 pub(crate) const SIM_LINE2_EDGES: u64 = 0x8428;
+pub(crate) const SIM_EVENT_MODULE: u64 = 0x8430;
+pub(crate) const SIM_EVENT_KIND: u64 = 0x8434;
+pub(crate) const SIM_EVENT_SEND: u64 = 0x8438;
+pub(crate) const SIM_EVENT_TEXT: u64 = 0x8440;
 
 /// See the top of this file.
 pub(crate) const SIM_LINE0_PULSE: u64 = 0x9000;
@@ -152,6 +162,8 @@ pub(crate) const REMOTE_EVENTS: [u64; 3] = [0x3001, 0x3002, 0x3003];
 /// Of the local device, and of an interface.
 pub(crate) const EVENT_DEVICE_LOST: u64 = 0x5001;
 pub(crate) const EVENT_DEVICE_LIST_CHANGED: u64 = 0x5002;
+/// Of every module, as it is commanded.
+pub(crate) const EVENT_SIM: u64 = 0x5003;
 
 /// Exposures that may wait for their readout before a further trigger is missed.
 pub(crate) const PENDING_MAX: usize = 64;
@@ -251,6 +263,10 @@ pub(crate) const REGISTERS: &[Register] = &[
     register(SIM_DELIVERY, "SimDelivery", U32, Rw),
     register(SIM_IMAGE_COUNT, "SimImageCount", U32, Ro),
     register(SIM_LINE2_EDGES, "SimLine2Edges", U64, Ro),
+    register(SIM_EVENT_MODULE, "SimEventModule", U32, Rw),
+    register(SIM_EVENT_KIND, "SimEventKind", U32, Rw),
+    register(SIM_EVENT_SEND, "SimEventSend", U32, Wo),
+    register(SIM_EVENT_TEXT, "SimEventText", Text(128), Rw),
     register(SIM_LINE0_PULSE, "SimLine0Pulse", Bytes(32), Wo),
     register(SIM_FAULT_SELECTOR, "SimFaultSelector", U32, Rw),
     register(SIM_FAULT_ENABLE, "SimFaultEnable", U32, Rw),

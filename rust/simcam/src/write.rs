@@ -6,7 +6,7 @@ use crate::abi::status;
 use crate::camera::{Camera, State, USER_SETS};
 use crate::clock;
 use crate::error::{Fault, Result};
-use crate::faults::{self, Rule};
+use crate::faults::{self, FaultKind, Rule};
 use crate::features::{LINE0, LINE2, chunk_index, locked, unhandled};
 use crate::formats::PixelFormat;
 use crate::pictures::{Component, TestPattern};
@@ -113,7 +113,26 @@ impl Set<'_> {
             ACQUISITION_FRAME_RATE => {
                 settings.frame_rate_hz = self.real(settings::FRAME_RATE_HZ)?;
             }
-            EXPOSURE_TIME => settings.exposure_us = self.real(settings::EXPOSURE_US)?,
+            EXPOSURE_TIME => {
+                let wanted_us = self.real(settings::EXPOSURE_US)?;
+                let now_ns = clock::now_ns();
+                let age_ns = camera.age_ns(now_ns);
+                let step_us = state.faults.holds(FaultKind::CoarseExposure, age_ns, now_ns);
+                settings.exposure_us = match step_us {
+                    Some(step_us) if step_us > 0.0 => ((wanted_us / step_us).floor() * step_us)
+                        .clamp(*settings::EXPOSURE_US.start(), *settings::EXPOSURE_US.end()),
+                    _ => wanted_us,
+                };
+            }
+            SIM_EVENT_MODULE => state.commanded.module = self.within(0..=3)?,
+            SIM_EVENT_KIND => state.commanded.kind = self.within(0..=3)?,
+            SIM_EVENT_TEXT => {
+                let text = self.text()?;
+                if text.len() > 127 {
+                    return Err(self.refuse("at most 127 bytes"));
+                }
+                state.commanded.text = text.to_owned();
+            }
             SIM_READOUT_TIME => settings.readout_us = self.real(settings::READOUT_US)?,
             TRIGGER_SELECTOR | TRIGGER_ACTIVATION | LUT_SELECTOR => {
                 self.within(0..=0)?;

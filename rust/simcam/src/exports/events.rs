@@ -42,6 +42,11 @@ export! {
                 format!("this module has no events of type {kind}"),
             ));
         }
+        // Before the table of handles is locked.
+        let cameras = match &object {
+            Object::System(_) => library::cameras()?,
+            _ => Vec::new(),
+        };
         let is_same =
             |other: &Object| matches!(other, Object::Event(event) if event.event_type == kind);
         let number = library::open(module, "event", is_same, || {
@@ -54,10 +59,8 @@ export! {
             match &object {
                 Object::Interface(interface) => interface.listen(&registered),
                 Object::Device(device) => device.camera.listeners.add(&registered),
-                Object::Stream(stream) if kind == event_type::ERROR => {
-                    stream.camera.listeners.add(&registered);
-                }
-                _ => {}
+                Object::Stream(stream) => stream.camera.stream_listeners.add(&registered),
+                _ => cameras.iter().for_each(|camera| camera.system_listeners.add(&registered)),
             }
             Object::Event(registered)
         })?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use super::{register, select, unhandled};
-use crate::abi::{event_type, status};
+use crate::abi::status;
 use crate::camera::Camera;
 use crate::error::{Fault, Result};
 use crate::event::Event;
@@ -87,12 +87,10 @@ impl Interface {
         is_known.then(|| self.cameras[at].clone())
     }
 
-    /// Sends the news of the list of devices to an event.
+    /// Sends the news of the list of devices, and what else is told of the interface, to an event.
     pub(crate) fn listen(&self, event: &Arc<Event>) {
-        if event.event_type == event_type::MODULE {
-            for camera in &self.cameras {
-                camera.list_listeners.add(event);
-            }
+        for camera in &self.cameras {
+            camera.list_listeners.add(event);
         }
     }
 }

@@ -139,3 +139,54 @@ fn each_module_offers_its_own_events() {
     assert_eq!(offered(rig.stream), [0, 1, 5]);
     assert_eq!(offered(rig.remote), [0i32; 0]);
 }
+
+#[test]
+fn a_module_tells_on_command_what_is_asked_of_it_and_no_other_does() {
+    let rig = Rig::open(SMALL);
+    let modules = [rig.device, rig.stream, rig.interface, rig.system];
+    let kinds = [event_type::ERROR, event_type::MODULE, 2, 3];
+    let mut events = Vec::new();
+    for module in modules {
+        for kind in kinds {
+            let mut event = null_mut();
+            let code = unsafe { GCRegisterEvent(module, kind, &raw mut event) };
+            let offered = kind < 2 || kind == event_type::MODULE || module == rig.device;
+            assert_eq!(code == status::SUCCESS, offered, "{kind}");
+            events.push(offered.then_some(event));
+        }
+    }
+    let taken = |event: Handle| {
+        let (mut data, mut size) = ([0u8; 256], 256);
+        let to = data.as_mut_ptr();
+        let code = unsafe { EventGetData(event, to.cast(), &raw mut size, 0) };
+        let ask = |command| {
+            let (mut bytes, mut room, mut data_type) = (vec![0u8; 64], 64, 0);
+            let (into, kind) = (bytes.as_mut_ptr().cast(), &raw mut data_type);
+            let from = data.as_ptr().cast();
+            unsafe { EventGetDataInfo(event, from, size, command, kind, into, &raw mut room) };
+            bytes.truncate(room);
+            bytes
+        };
+        (code == status::SUCCESS).then(|| (ask(event_data_info::ID), ask(event_data_info::VALUE)))
+    };
+    rig.write(SIM_EVENT_TEXT, b"Gain=3\0");
+    let code = status::ERROR.to_le_bytes().to_vec();
+    let wanted = [
+        (code, b"Gain=3\0".to_vec()),
+        (b"5003\0".to_vec(), b"Gain=3".to_vec()),
+        (b"Gain=3\0".to_vec(), vec![]),
+        (b"Gain\0".to_vec(), b"3\0".to_vec()),
+    ];
+    for sent in 0..16 {
+        rig.set_u32(SIM_EVENT_MODULE, sent / 4);
+        rig.set_u32(SIM_EVENT_KIND, sent % 4);
+        let is_offered = events[sent as usize].is_some();
+        let code = rig.try_write(SIM_EVENT_SEND, &[1, 0, 0, 0]);
+        assert_eq!(code == status::SUCCESS, is_offered, "{sent}");
+        for (at, event) in events.iter().enumerate() {
+            let heard = event.and_then(taken);
+            let wants = (at as u32 == sent && is_offered).then(|| wanted[at % 4].clone());
+            assert_eq!(heard, wants, "{sent} at {at}");
+        }
+    }
+}

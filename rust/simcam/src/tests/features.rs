@@ -350,3 +350,17 @@ fn an_image_may_begin_later_and_its_rows_may_be_padded() {
         assert_eq!(tone.apply(&two, 16)[24..], toned[24 + (at + 1) * 27..][..24]);
     }
 }
+
+#[test]
+fn a_coarse_exposure_is_rounded_down_to_what_the_camera_can() {
+    let rig = Rig::open(SMALL);
+    rig.set_f64(EXPOSURE_TIME, 321.0);
+    let coarse = crate::faults::FaultKind::CoarseExposure as u32;
+    rig.set_u32(SIM_FAULT_SELECTOR, coarse);
+    rig.set_u32(SIM_FAULT_ENABLE, 1);
+    assert_eq!(rig.read(EXPOSURE_TIME, 8), 321f64.to_le_bytes(), "until it is written");
+    for (wanted, found) in [(321.0, 300.0), (200.0, 200.0), (7.0, 1.0)] {
+        rig.set_f64(EXPOSURE_TIME, wanted);
+        assert_eq!(rig.read(EXPOSURE_TIME, 8), f64::to_le_bytes(found));
+    }
+}
