@@ -5,7 +5,7 @@ use std::time::Duration;
 use smartqc_core::error::Error;
 use smartqc_core::frame::PartKind;
 use smartqc_core::source::features::Value;
-use smartqc_core::source::gentl::{CameraEventKind, GentlSource};
+use smartqc_core::source::gentl::GentlSource;
 use smartqc_core::source::{Source, SourceEvent};
 
 use super::{TAKEN, frame, simcam};
@@ -201,24 +201,4 @@ fn a_camera_without_a_usable_description_is_an_error_and_opens_when_it_has_one()
 
 fn set_fault(control: &smartqc_core::source::gentl::Control, fault: &str, on: bool) {
     control.features().set(&format!("SimFaultEnable[{fault}]"), &Value::Bool(on)).unwrap();
-}
-
-#[test]
-fn the_cameras_own_events_are_heard_with_their_values() {
-    let Some((uri, _bench)) = simcam("LEFT1") else { return };
-    let mut source = GentlSource::open(&uri, 2).unwrap();
-    let control = source.control();
-    set(&source, "EventNotification[ExposureEnd]", Value::Text("On".into()));
-    source.start().unwrap();
-    let event = loop {
-        frame(&mut source);
-        if let Some(event) = control.next_event(Duration::from_millis(20))
-            && event.kind == CameraEventKind::RemoteDevice
-        {
-            break event;
-        }
-    };
-    eprintln!("{event:?}");
-    assert!(event.values.iter().any(|(name, _)| name.contains("ExposureEnd")), "{event:?}");
-    assert!(!event.id.is_empty() && !event.data.is_empty());
 }

@@ -157,21 +157,35 @@ fn a_camera_that_nobody_waits_for_is_not_silent() {
 #[test]
 fn a_feature_is_told_to_differ_if_and_only_if_it_does() {
     let Some((uri, _bench)) = simcam("LEFT1") else { return };
-    let mut source = GentlSource::open(&format!("{uri}?ExposureTime=500"), 2).unwrap();
+    let mut source = GentlSource::open(&uri, 2).unwrap();
     let control = source.control();
-    control.features().set("ExposureAuto", &Value::Text("Off".into())).unwrap();
+    let set = |name: &str, value: f64| {
+        control.features().set(name, &Value::Float(value)).unwrap();
+    };
+    set("ExposureTime", 321.0);
+    set("Gain[Red]", 3.0);
     source.start().unwrap();
     frame(&mut source);
-    // Past the tree, and so not known to be wanted: the order of the return locks the exposure.
-    control.features().set("ExposureAuto", &Value::Text("Continuous".into())).unwrap();
-    strike(&control, "DeviceLost", 0.1);
-    lost(&mut source);
-    let back = back(&mut source);
-    eprintln!("{:?}", back.different);
-    frame(&mut source);
-    let exposure = control.features().describe("ExposureTime").unwrap();
-    let told = back.different.iter().any(|difference| difference.feature == "ExposureTime");
-    assert_eq!(told, exposure.value != Some(Value::Float(500.0)));
+    let lose = |source: &mut GentlSource| {
+        strike(&control, "DeviceLost", 0.1);
+        lost(source);
+        let different = back(source).different;
+        frame(source);
+        different
+    };
+    assert_eq!(lose(&mut source), []);
+    // From now on the camera takes only what it can, which is not what it had.
+    let coarse = Value::Bool(true);
+    control.features().set("SimFaultEnable[CoarseExposure]", &coarse).unwrap();
+    let [difference] = &lose(&mut source)[..] else { panic!("one feature differs") };
+    eprintln!("{difference}");
+    assert_eq!((&*difference.feature, &*difference.wanted), ("ExposureTime", "321"));
+    assert!(difference.problem.contains("300"), "{difference}");
+    assert_eq!(control.features().get("ExposureTime").unwrap(), Value::Float(300.0));
+    assert_eq!(control.features().get("Gain[Red]").unwrap(), Value::Float(3.0));
+    // A value that it can have is no difference.
+    set("ExposureTime", 200.0);
+    assert_eq!(lose(&mut source), []);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use smartqc_gentl::{
 };
 
 use super::clock_map::ClockReading;
+use super::news::EventModule;
 use super::open::Opened;
 use super::watch::{CameraEvent, CameraEventKind, Identity, Vitals, Watch};
 use super::{CameraHome, failed};
@@ -411,13 +412,14 @@ impl Control {
     /// Tells readers of events.
     pub(super) fn tell(&self, kind: CameraEventKind, text: String) {
         let (at_ns, id) = (monotonic_ns(), String::new());
-        let event = CameraEvent { at_ns, kind, id, text, data: Vec::new(), values: Vec::new() };
-        self.shared.vitals.tell(event);
+        let (module, data, values) = (EventModule::Device, Vec::new(), Vec::new());
+        self.shared.vitals.tell(CameraEvent { at_ns, kind, module, id, text, data, values });
     }
 
-    /// Whom [`Control::wake`] wakes.
+    /// Whom [`Control::wake`] wakes, and whose stream is listened to.
     pub(super) fn runs(&self, home: Option<Arc<CameraHome>>) {
         *self.shared.wait.home.write().unwrap_or_else(PoisonError::into_inner) = home;
+        self.shared.vitals.listen_to(self.shared.wait.stream().as_ref());
     }
 
     pub(super) fn take_woken(&self) -> bool {

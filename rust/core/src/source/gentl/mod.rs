@@ -16,6 +16,7 @@ mod clock_map;
 mod control;
 #[doc(hidden)]
 pub mod hostile;
+mod news;
 mod open;
 mod picture;
 mod running;
@@ -38,6 +39,7 @@ use crate::frame::{Home, PixelFormat, Slots};
 
 pub use self::clock_map::ClockReading;
 pub use self::control::{CameraCounts, Control, trigger_all};
+pub use self::news::EventModule;
 pub(crate) use self::open::listed;
 pub use self::open::{add_folder, folders};
 pub(crate) use self::uri::GentlUri;
@@ -117,7 +119,7 @@ impl GentlSource {
     /// [`add_folder`]. Three keys are no features: `access` is `exclusive` (unless given), `control`
     /// or `readonly`; `latency_ms` is the time from an exposure to its arrival; `silence_ms` is how
     /// long a camera that delivers by itself may be silent before it is held for lost, which its
-    /// frame rate decides unless it is given (0: for ever). `held_slots` is how many frames others
+    /// frame rate decides unless it is given (0: for ever, also while parts pass it). `held_slots` is how many frames others
     /// may hold at once; the camera gets what it needs itself on top.
     ///
     /// # Errors
@@ -211,7 +213,7 @@ impl GentlSource {
             let _ = self.features().execute("AcquisitionStop");
         }
         self.control.runs(None);
-        running.end();
+        drop(running);
         if answers {
             self.control.lock_parameters(false);
         }
@@ -243,7 +245,7 @@ impl GentlSource {
         let State::Away(away) = &mut self.state else { return None };
         if let Some(ended) = away.ended.take() {
             self.control.runs(None);
-            ended.end();
+            drop(ended);
             self.control.disconnect();
         }
         let deadline = Instant::now() + timeout;

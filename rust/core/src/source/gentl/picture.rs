@@ -226,6 +226,7 @@ impl FrameCount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::MOST_CHUNKS;
 
     const SHAPE: Shape = Shape { width: 8, height: 4, pixel_format: PixelFormat::BAYER_RG8 };
 
@@ -290,6 +291,53 @@ mod tests {
         assert_eq!(trailing_chunks(&bytes, false, &mut places), 0);
         assert_eq!(trailing_chunks(&bytes[1..], true, &mut places), 0);
         assert_eq!(trailing_chunks(&bytes, true, &mut places[..2]), 0);
+    }
+
+    /// Buffers as the transports' standards lay them out, byte by byte: of each chunk first its data,
+    /// then its id, then its length, in network byte order for GigE Vision, little endian for USB3
+    /// Vision.
+    #[rustfmt::skip]
+    #[test]
+    fn buffers_in_the_transports_own_layouts_are_taken_apart() {
+        // Both: an image of 2 x 2, its exposure of 1000.0 us as a double, its line status.
+        let gev = [
+            0x10, 0x20, 0x30, 0x40,                         0xA5, 0xA5, 0x01, 0x01, 0, 0, 0, 4,
+            0x40, 0x8F, 0x40, 0, 0, 0, 0, 0,                0x3C, 0x5D, 0x20, 0x50, 0, 0, 0, 8,
+            0, 0, 0, 0x0B,                                  0x86, 0x7C, 0xAD, 0xA5, 0, 0, 0, 4,
+        ];
+        let u3v = [
+            0x10, 0x20, 0x30, 0x40,                         0x01, 0x01, 0xA5, 0xA5, 4, 0, 0, 0,
+            0, 0, 0, 0, 0, 0x40, 0x8F, 0x40,                0x50, 0x20, 0x5D, 0x3C, 8, 0, 0, 0,
+            0x0B, 0, 0, 0,                                  0xA5, 0xAD, 0x7C, 0x86, 4, 0, 0, 0,
+        ];
+        // An image without any further chunk, and chunks without an image.
+        let alone_gev = [1, 2, 3, 4, 5, 6, 7, 8,            0, 0, 0, 1, 0, 0, 0, 8];
+        let alone_u3v = [7, 0, 0, 0,                        9, 0, 0, 0, 4, 0, 0, 0];
+        let place = |id, offset, bytes| ChunkPlace { id, offset, bytes };
+        let three =
+            [place(0xA5A5_0101, 0, 4), place(0x3C5D_2050, 12, 8), place(0x867C_ADA5, 28, 4)];
+        let cases: [(&str, &[u8], bool, &[ChunkPlace]); 12] = [
+            ("GEV", &gev, true, &three),
+            ("U3V", &u3v, false, &three),
+            ("GEV, image alone", &alone_gev, true, &[place(1, 0, 8)]),
+            ("U3V, chunk alone", &alone_u3v, false, &[place(9, 0, 4)]),
+            ("GEV read as U3V", &gev, false, &[]),
+            ("U3V read as GEV", &u3v, true, &[]),
+            ("GEV without its last byte", &gev[..39], true, &[]),
+            ("U3V without its first byte", &u3v[1..], false, &[]),
+            ("GEV with a byte behind it", &[&gev[..], &[0]].concat(), true, &[]),
+            ("a tail alone", &gev[32..], true, &[]),
+            ("shorter than a tail", &gev[..7], true, &[]),
+            ("nothing", &[], true, &[]),
+        ];
+        for (name, bytes, is_big_endian, wanted) in cases {
+            let mut places = [ChunkPlace::default(); MOST_CHUNKS];
+            let found = trailing_chunks(bytes, is_big_endian, &mut places);
+            assert_eq!(&places[..found], wanted, "{name}");
+        }
+        // The values are the ones that were written.
+        assert_eq!(f64::from_be_bytes(gev[12..20].try_into().unwrap()), 1000.0);
+        assert_eq!(f64::from_le_bytes(u3v[12..20].try_into().unwrap()), 1000.0);
     }
 
     #[test]

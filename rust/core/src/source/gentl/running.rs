@@ -68,6 +68,8 @@ pub(super) struct Running {
     delivered: bool,
     /// For how long a camera that delivers by itself may be silent, before and after its first frame.
     silence: Option<[Duration; 2]>,
+    /// Silence is no sign, also when parts pass.
+    may_be_silent: bool,
     unusable: u32,
     in_doubt: bool,
 }
@@ -123,6 +125,7 @@ impl Running {
             waits: Instant::now(),
             delivered: false,
             silence: silence(control.features(), plan),
+            may_be_silent: plan.silence_ns == Some(0),
             unusable: 0,
             in_doubt: false,
         });
@@ -141,12 +144,6 @@ impl Running {
         running.home.replace(Some(Arc::clone(stream)));
         control.runs(Some(Arc::clone(&running.home)));
         Ok(running)
-    }
-
-    /// Stops the engine and takes back the memory.
-    pub(super) fn end(self) {
-        let _ = self.stream.stop();
-        self.home.replace(None);
     }
 
     pub(super) fn slots(&self) -> &Slots {
@@ -256,7 +253,8 @@ impl Running {
                 silent.as_millis()
             ));
         }
-        if self.in_doubt && self.delivered && silent > SHORT_SILENCE {
+        let silence_shows = !self.may_be_silent && self.in_doubt && self.delivered;
+        if silence_shows && silent > SHORT_SILENCE {
             return Some(format!("parts pass it, and nothing came for {} ms", silent.as_millis()));
         }
         None
@@ -373,6 +371,14 @@ impl Running {
         for place in places {
             slot.layout_mut().push_chunk(*place);
         }
+    }
+}
+
+impl Drop for Running {
+    /// Stops the engine and takes back the memory, also when somebody else holds the stream.
+    fn drop(&mut self) {
+        self.home.replace(None);
+        let _ = self.stream.revoke_all();
     }
 }
 

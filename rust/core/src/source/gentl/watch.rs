@@ -7,9 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use smartqc_gentl::{AccessStatus, Device, Event, EventKind, EventRecord, Port};
+use smartqc_gentl::{AccessStatus, Device, Event, EventKind, EventRecord, Port, Stream};
 
 use super::failed;
+use super::news::{Audience, EventModule};
 use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
 use crate::source::features::{Features, Value};
@@ -36,6 +37,8 @@ pub struct CameraEvent {
     pub at_ns: i64,
     /// What kind of event it is.
     pub kind: CameraEventKind,
+    /// Whose it is.
+    pub module: EventModule,
     /// An error's code, a feature's name, or the hexadecimal `EventID`; empty for the others.
     pub id: String,
     /// An error's words, what showed the loss, or what is different after it.
@@ -91,6 +94,10 @@ pub(super) struct Vitals {
     is_lost: AtomicBool,
     /// When the question was asked that is not answered yet; 0 for none.
     asked_ns: AtomicI64,
+    /// Something was told that is a reason to look after the camera.
+    alarmed: AtomicBool,
+    /// Events of the stream that runs; they hold it open.
+    of_stream: Mutex<Vec<Event>>,
 }
 
 impl Vitals {
@@ -127,6 +134,23 @@ impl Vitals {
         match self.asked_ns.load(Ordering::Acquire) {
             0 => Duration::ZERO,
             asked_ns => Duration::from_nanos((monotonic_ns() - asked_ns).max(0) as u64),
+        }
+    }
+
+    /// An error or an event of a module is a reason to look after the camera at once.
+    pub(super) fn alarm_of(&self, kind: EventKind) {
+        if matches!(kind, EventKind::Error | EventKind::Module) {
+            self.alarmed.store(true, Ordering::Release);
+        }
+    }
+
+    /// From now on the stream's events are heard; with `None` it may be closed.
+    pub(super) fn listen_to(&self, stream: Option<&Arc<Stream>>) {
+        let mut events = lock(&self.of_stream);
+        events.clear();
+        if let Some(stream) = stream {
+            let kinds = [EventKind::Error, EventKind::Module];
+            events.extend(kinds.into_iter().filter_map(|kind| stream.event(kind).ok()));
         }
     }
 
@@ -205,6 +229,8 @@ struct Listener {
     features: Arc<Features>,
     vitals: Arc<Vitals>,
     events: Vec<Event>,
+    /// Of the interface and of the producer, which other cameras hear, too.
+    above: [Audience; 2],
     on_loss: Box<dyn Fn() + Send>,
     /// Whether the producer said at the opening that it has no access, so that it means nothing.
     access_means: bool,
@@ -229,12 +255,10 @@ impl Watch {
             EventKind::FeatureInvalidate,
             EventKind::FeatureChange,
         ];
-        let mut events: Vec<Event> =
-            of_device.into_iter().filter_map(|kind| device.event(kind).ok()).collect();
-        // Only one camera of an interface can listen to it.
-        let of_interface = [EventKind::Error, EventKind::Module, EventKind::FeatureInvalidate];
+        let events = of_device.into_iter().filter_map(|kind| device.event(kind).ok()).collect();
         let interface = device.interface();
-        events.extend(of_interface.into_iter().filter_map(|kind| interface.event(kind).ok()));
+        let above =
+            [Audience::of_interface(interface, vitals), Audience::of_system(interface, vitals)];
         let status = device.access_status().unwrap_or_default();
         let stop = Arc::<Stop>::default();
         let mut listener = Listener {
@@ -244,13 +268,14 @@ impl Watch {
             features: Arc::clone(features),
             vitals: Arc::clone(vitals),
             events,
+            above,
             on_loss,
             access_means: status != AccessStatus::NoAccess,
             failures: 0,
         };
         let over = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
-            .name("smartqc-watch".into())
+            .name("smartqc-events".into())
             .spawn(move || listener.listen(&over))
             .map_err(|why| Error::Camera {
                 uri: uri.into(),
@@ -278,10 +303,15 @@ impl Listener {
         loop {
             let left = beat_at.saturating_duration_since(Instant::now()).min(SLICE);
             let waited = Instant::now();
-            let mut alarmed = self.hear(0, left);
-            for event in 1..self.events.len() {
-                alarmed |= self.hear(event, Duration::ZERO);
+            if let Some(first) = self.events.first() {
+                self.hear(first, left);
             }
+            for event in self.events.iter().skip(1) {
+                self.hear(event, Duration::ZERO);
+            }
+            self.hear_stream();
+            self.above.iter().for_each(Audience::hear);
+            let alarmed = self.vitals.alarmed.swap(false, Ordering::AcqRel);
             // A producer that fails at once, or has no events, must not burn the core.
             if stop.wait(left.saturating_sub(waited.elapsed())) {
                 return;
@@ -296,50 +326,45 @@ impl Listener {
         }
     }
 
-    /// Takes what one of the events has; whether it gives a reason to look after the camera.
-    fn hear(&mut self, event: usize, timeout: Duration) -> bool {
-        let mut alarmed = false;
-        let mut timeout = timeout;
-        for _ in 0..BURST {
-            let Some(event) = self.events.get(event) else { break };
-            match event.wait(std::mem::take(&mut timeout)) {
-                Ok(Some(record)) => {
-                    let kind = event.kind();
-                    alarmed |= matches!(kind, EventKind::Error | EventKind::Module);
-                    let told = self.understood(kind, record);
-                    self.vitals.tell(told);
-                }
-                Ok(None) | Err(_) => break,
-            }
-        }
-        alarmed
+    /// Takes what one of the device's events has.
+    fn hear(&self, event: &Event, timeout: Duration) {
+        take(event, timeout, |kind, record| {
+            self.vitals.tell(self.understood(kind, record));
+            self.vitals.alarm_of(kind);
+        });
     }
 
+    fn hear_stream(&self) {
+        // Who starts or stops the stream just now has it; what it tells is heard the next time.
+        let Ok(events) = self.vitals.of_stream.try_lock() else { return };
+        for event in events.iter() {
+            take(event, Duration::ZERO, |kind, record| {
+                self.vitals.tell(told(kind, EventModule::Stream, record));
+                self.vitals.alarm_of(kind);
+            });
+        }
+    }
+
+    /// What an event of the device means for its features.
     fn understood(&self, kind: EventKind, record: EventRecord) -> CameraEvent {
-        let EventRecord { id, value: data } = record;
-        let words = || String::from_utf8_lossy(&data).trim_end_matches('\0').to_owned();
-        let (kind, text, values) = match kind {
-            EventKind::Error => (CameraEventKind::Error, words(), Vec::new()),
-            EventKind::Module => (CameraEventKind::Module, String::new(), Vec::new()),
-            EventKind::FeatureInvalidate => {
-                self.features.invalidate(&id);
-                (CameraEventKind::FeatureInvalidate, String::new(), Vec::new())
-            }
+        let mut event = told(kind, EventModule::Device, record);
+        match kind {
+            EventKind::Error | EventKind::Module => {}
+            EventKind::FeatureInvalidate => self.features.invalidate(&event.id),
             EventKind::FeatureChange => {
-                let text = words();
                 // GenTL 1.6, 4.2: the producer asks its consumer to set the feature.
-                if let Err(why) = self.features.set(&id, &Value::Text(text.clone())) {
-                    tracing::warn!("its producer wants {id} to be {text}: {why}");
+                let wanted = Value::Text(event.text.clone());
+                if let Err(why) = self.features.set(&event.id, &wanted) {
+                    tracing::warn!("its producer wants {} to be {wanted}: {why}", event.id);
                 }
-                (CameraEventKind::FeatureChange, text, Vec::new())
             }
             EventKind::RemoteDevice => {
-                let number = u64::from_str_radix(id.trim_start_matches("0x").trim(), 16);
-                let values = number.map(|number| self.features.take_event(number, &data));
-                (CameraEventKind::RemoteDevice, String::new(), values.unwrap_or_default())
+                let number = u64::from_str_radix(event.id.trim_start_matches("0x").trim(), 16);
+                let values = number.map(|number| self.features.take_event(number, &event.data));
+                event.values = values.unwrap_or_default();
             }
-        };
-        CameraEvent { at_ns: monotonic_ns(), kind, id, text, data, values }
+        }
+        event
     }
 
     /// Asks the camera for a sign of life; how long until the next question.
@@ -372,6 +397,31 @@ impl Listener {
         }
         Ok(())
     }
+}
+
+/// Takes what an event has, at most so much at once.
+pub(super) fn take(event: &Event, timeout: Duration, mut with: impl FnMut(EventKind, EventRecord)) {
+    let mut timeout = timeout;
+    for _ in 0..BURST {
+        match event.wait(std::mem::take(&mut timeout)) {
+            Ok(Some(record)) => with(event.kind(), record),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+/// An event in the words of its readers.
+pub(super) fn told(kind: EventKind, module: EventModule, record: EventRecord) -> CameraEvent {
+    let EventRecord { id, value: data } = record;
+    let words = || String::from_utf8_lossy(&data).trim_end_matches('\0').to_owned();
+    let (kind, text) = match kind {
+        EventKind::Error => (CameraEventKind::Error, words()),
+        EventKind::Module => (CameraEventKind::Module, String::new()),
+        EventKind::FeatureInvalidate => (CameraEventKind::FeatureInvalidate, String::new()),
+        EventKind::FeatureChange => (CameraEventKind::FeatureChange, words()),
+        EventKind::RemoteDevice => (CameraEventKind::RemoteDevice, String::new()),
+    };
+    CameraEvent { at_ns: monotonic_ns(), kind, module, id, text, data, values: Vec::new() }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
