@@ -26,6 +26,7 @@ __all__ = [
     "GoldenPart",
     "Inspection",
     "Line",
+    "LineCamera",
     "Loaded",
     "Unrestored",
     "View",
@@ -255,8 +256,8 @@ class Frame:
         """What its chunks say, by the camera's own description: ``{"ChunkFrameID": 7, ...}``.
 
         Empty where it carries none. One that is selected is there once for each entry, as
-        ``ChunkGain[Red]``. Frames of a line have no description: their chunks are bytes by
-        ``ChunkID``, as ``0x1004``.
+        ``ChunkGain[Red]``. Evaluated when it is asked for, also of a line's frames and of a camera
+        that is closed.
         """
     @property
     def parts(self) -> list[FramePart]:
@@ -398,6 +399,9 @@ class CameraEvent:
     ]:
         """``lost`` and ``back`` are smartqc's own; the others are GenTL's."""
     @property
+    def module(self) -> Literal["device", "stream", "interface", "system"]:
+        """Whose event it is: every camera hears those of its interface and of its producer."""
+    @property
     def id(self) -> str:
         """An error's code, a feature's name, or the hexadecimal ``EventID``; else empty."""
     @property
@@ -409,6 +413,27 @@ class CameraEvent:
     @property
     def values(self) -> dict[str, bool | int | float | str | bytes]:
         """The camera's features that have a new value by it, as ``EventExposureEndFrameID``."""
+
+@final
+class LineCamera:
+    """One camera of a line: its features and events. Its frames go to the line."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uri(self) -> str: ...
+    @property
+    def connected(self) -> bool:
+        """Whether the camera is there, as far as is known."""
+    def events(self, *, timeout_s: float = 0.0) -> list[CameraEvent]:
+        """The events since the last call, as `Camera.events`."""
+    def __getitem__(self, name: str, /) -> Feature: ...
+    def __setitem__(self, name: str, value: bool | int | float | str | bytes, /) -> None:
+        """Set a feature, as of a `Camera`; what frames depend on is locked until `stop_camera`."""
+    def __contains__(self, name: str, /) -> bool: ...
+    def features(self) -> list[Feature]: ...
+    def _ipython_key_completions_(self) -> list[str]: ...
+    def __reduce__(self) -> NoReturn: ...
 
 @final
 class ClockReading:
@@ -435,7 +460,9 @@ class Camera:
     is a `Feature`, ``camera[name] = value`` sets it; ``camera["Gain[Red]"]`` selects first and puts
     the selector back. Iterating gives frames without end. Usable from several threads. The URI may
     set features, ``?ExposureTime=800&access=readonly``; ``access`` is ``exclusive`` unless given,
-    ``control`` or ``readonly``.
+    ``control`` or ``readonly``; ``latency_ms`` is the time from an exposure to its arrival, for
+    cameras without a clock; ``silence_ms`` how long a free-running camera may be silent (its frame
+    rate decides unless it is given; 0 is for ever, also while parts of a line pass it).
 
     When the camera is gone, `grab` and iterating raise `CameraLostError` once. Whoever calls them
     again has it looked for: it is opened again by its serial number, its features are given back
@@ -676,7 +703,13 @@ class Inspection:
     def views(self) -> dict[str, View]:
         """What each camera's view said, by the camera's name.
 
-        Those whose verdict came before the commit.
+        Those whose verdict came before the commit; `missing` has the others.
+        """
+    @property
+    def missing(self) -> dict[str, str]:
+        """Why a camera's view of it is not judged, by the camera's name; else empty.
+
+        ``no_view``, ``lost_frame``, ``camera_lost``, ``late`` and the other reasons for unjudged.
         """
 
 @final
@@ -855,6 +888,9 @@ class Event:
     def part_id(self) -> int | None: ...
     @property
     def disposition(self) -> str | None: ...
+    @property
+    def detail(self) -> str | None:
+        """More in words, where there is more: which camera, and what about it."""
 
 class Line:
     """What `smartqc.Line` builds on: use that one."""
@@ -921,6 +957,40 @@ class Line:
         Raises:
             InvalidError: something else announces this line's parts.
             ClosedError: it does not run.
+        """
+    def trigger(self) -> None:
+        """Trigger every running camera by software, all at the same moment.
+
+        Raises:
+            InvalidError: no camera of this line can be triggered.
+            FeatureError: one does not trigger by software; the others have exposed.
+            ClosedError: it does not run.
+        """
+    def camera(self, name: str) -> LineCamera:
+        """One of its cameras, for its features and events; a second `Camera` on it is refused.
+
+        Raises:
+            InvalidError: no such camera, or one whose pictures are submitted.
+            ClosedError: the line has ended.
+        """
+    def stop_camera(self, name: str) -> None:
+        """Stop one camera of the running line, and wait until it has stopped; the others go on.
+
+        Its view of each part that it has not seen is missing from now on (`Inspection.missing`:
+        ``no_view``): with ``combine = "any"`` such a part is rejected or unjudged, never passed.
+        The line is not ready, and a line whose parts this camera announces announces none.
+
+        Raises:
+            InvalidError: no such camera, or one whose pictures are submitted.
+            ClosedError: it does not run.
+        """
+    def start_camera(self, name: str) -> None:
+        """Start a camera again that was stopped, and wait until it delivers.
+
+        Raises:
+            InvalidError: as `stop_camera`.
+            CameraError, CameraLostError, FeatureError: it cannot be started, and stays stopped.
+            ClosedError: the line does not run.
         """
     def challenge(
         self, parts: int = 1, *, class_name: str | None = None, timeout_s: float = 60.0

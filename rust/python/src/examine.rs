@@ -73,7 +73,7 @@ impl PyExaminer {
                     figures.set_item("size", (one.size[1], one.size[0]))?;
                     figures.set_item("prepare_s", one.prepare_ns as f64 / 1e9)?;
                     figures.set_item("run_s", one.run_ns as f64 / 1e9)?;
-                    out.append((PyView::new(one.camera, one.seen), figures))?;
+                    out.append((PyView::new(one.camera, one.seen, None), figures))?;
                 }
                 Err(why) => out.append((to_py(why), py.None()))?,
             }

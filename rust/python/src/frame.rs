@@ -25,12 +25,8 @@ pub(crate) struct PyFrame {
 }
 
 impl PyFrame {
-    pub(crate) fn new(held: Held) -> Self {
-        Self { held: Owned::new(held), description: None }
-    }
-
-    pub(crate) fn described(held: Held, description: Arc<Features>) -> Self {
-        Self { held: Owned::new(held), description: Some(Owned::new(description)) }
+    pub(crate) fn of(held: Held, description: Option<Arc<Features>>) -> Self {
+        Self { held: Owned::new(held), description: description.map(Owned::new) }
     }
 
     pub(crate) fn frame(&self) -> &Frame {
@@ -80,13 +76,8 @@ impl PyFrame {
 
     #[getter]
     fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let Some(description) = &self.description else {
-            let raw = PyDict::new(py);
-            for (id, bytes) in self.frame().chunks() {
-                raw.set_item(format!("0x{id:X}"), PyBytes::new(py, bytes))?;
-            }
-            return Ok(raw);
-        };
+        // Pictures that were pushed have neither.
+        let Some(description) = &self.description else { return Ok(PyDict::new(py)) };
         process::check("a frame's chunks")?;
         named(py, &py.detach(|| description.chunks_of(self.frame())))
     }

@@ -29,8 +29,8 @@ mod _native {
     use crate::belt::{PyBelt, faults, plan, rehearse};
     #[pymodule_export]
     use crate::camera::{
-        PyCamera, PyCameraEvent, PyCameraInfo, PyCameraStats, PyClockReading, PyFeature, PyLoaded,
-        PyUnrestored, add_producer_folder, py_discover, trigger_all,
+        PyCamera, PyCameraEvent, PyCameraInfo, PyCameraStats, PyClockReading, PyFeature,
+        PyLineCamera, PyLoaded, PyUnrestored, add_producer_folder, py_discover, trigger_all,
     };
     #[pymodule_export]
     use crate::device::{PyDevice, actuator_facts, check_actuator_fact};

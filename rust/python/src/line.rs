@@ -1,6 +1,7 @@
 //! `Line`, `Inspection`, `Event`: the line as Python holds it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,8 +14,11 @@ use smartqc_core::line::plant::Plant;
 use smartqc_core::line::product::Product;
 use smartqc_core::line::{self, Next, Spread, severity_word};
 use smartqc_core::outcome::{Outcome, Reason};
+use smartqc_core::source::features::Features;
+use smartqc_core::source::gentl::Control;
 
 use crate::arrays::Picture;
+use crate::camera::PyLineCamera;
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
@@ -29,6 +33,13 @@ pub(crate) struct PyInspection(Owned<line::Inspection>);
 
 fn between_s(from_ns: Option<i64>, to_ns: Option<i64>) -> Option<f64> {
     Some((to_ns? - from_ns?) as f64 / 1e9)
+}
+
+impl PyInspection {
+    /// What the chunks of this camera's frames mean.
+    fn description(&self, view: usize) -> Option<Arc<Features>> {
+        self.0.descriptions.get(view).cloned().flatten()
+    }
 }
 
 #[pymethods]
@@ -125,7 +136,8 @@ impl PyInspection {
 
     #[getter]
     fn frame(&self) -> Option<PyFrame> {
-        self.0.frame.clone().map(|kept| PyFrame::new(Held::Kept(kept)))
+        let description = self.0.view.and_then(|view| self.description(usize::from(view)));
+        self.0.frame.clone().map(|kept| PyFrame::of(Held::Kept(kept), description))
     }
 
     #[getter]
@@ -147,12 +159,25 @@ impl PyInspection {
     #[getter]
     fn views<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let views = PyDict::new(py);
-        for (camera, seen) in self.0.cameras.iter().zip(&self.0.views) {
+        for (view, (camera, seen)) in self.0.cameras.iter().zip(&self.0.views).enumerate() {
             if let Some(seen) = seen {
-                views.set_item(camera, PyView::new(camera.clone(), seen.clone()))?;
+                let seen = PyView::new(camera.clone(), seen.clone(), self.description(view));
+                views.set_item(camera, seen)?;
             }
         }
         Ok(views)
+    }
+
+    /// By camera, those that gave no verdict of it before the commit.
+    #[getter]
+    fn missing<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let missing = PyDict::new(py);
+        for (camera, reason) in self.0.cameras.iter().zip(&self.0.unjudged) {
+            if let Some(reason) = reason {
+                missing.set_item(camera, reason.as_str())?;
+            }
+        }
+        Ok(missing)
     }
 
     fn __repr__(&self) -> String {
@@ -174,6 +199,7 @@ pub(crate) struct PyEvent {
     severity: &'static str,
     part_id: Option<u64>,
     disposition: Option<&'static str>,
+    detail: Option<String>,
 }
 
 #[pymethods]
@@ -181,7 +207,8 @@ impl PyEvent {
     fn __repr__(&self) -> String {
         let part = self.part_id.map_or(String::new(), |part| format!(" part {part}"));
         let what = self.disposition.unwrap_or(self.severity);
-        format!("<Event {}{part} {what}>", self.kind)
+        let detail = self.detail.as_ref().map_or(String::new(), |words| format!(": {words}"));
+        format!("<Event {}{part} {what}{detail}>", self.kind)
     }
 }
 
@@ -199,6 +226,13 @@ pub(crate) fn schema(file: &str) -> PyResult<String> {
         "line" => Ok(config::plant_schema()),
         "recipe" => Ok(config::product_schema()),
         _ => Err(PyValueError::new_err(format!("file = {file:?}: give \"line\" or \"recipe\""))),
+    }
+}
+
+impl PyLine {
+    /// The control side of one of its cameras.
+    pub(crate) fn control(&self, name: &str) -> Result<Control, Error> {
+        self.0.camera(name)
     }
 }
 
@@ -315,6 +349,26 @@ impl PyLine {
         py.detach(|| self.0.announce()).map_err(to_py)
     }
 
+    fn trigger(&self, py: Python<'_>) -> PyResult<()> {
+        process::check(LINE)?;
+        py.detach(|| self.0.trigger()).map_err(to_py)
+    }
+
+    fn camera(slf: Bound<'_, Self>, name: &str) -> PyResult<PyLineCamera> {
+        process::check(LINE)?;
+        PyLineCamera::of(slf.unbind(), name).map_err(to_py)
+    }
+
+    fn stop_camera(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        process::check(LINE)?;
+        py.detach(|| self.0.stop_camera(name)).map_err(to_py)
+    }
+
+    fn start_camera(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        process::check(LINE)?;
+        py.detach(|| self.0.start_camera(name)).map_err(to_py)
+    }
+
     #[pyo3(signature = (parts = 1, *, class_name = None, timeout_s = 60.0))]
     fn challenge(
         &self,
@@ -370,6 +424,7 @@ impl PyLine {
             severity: severity_word(event.severity),
             part_id: event.part,
             disposition: event.disposition.map(|disposition| disposition.as_str()),
+            detail: event.detail.as_deref().map(str::to_owned),
         };
         Ok(py.detach(|| self.0.events()).into_iter().map(event).collect())
     }
@@ -405,6 +460,8 @@ impl PyLine {
             row.set_item("errors", camera.errors)?;
             row.set_item("refused", camera.refused)?;
             row.set_item("gone", camera.gone)?;
+            row.set_item("stopped", camera.stopped)?;
+            row.set_item("recoveries", camera.recoveries)?;
             cameras.set_item(&camera.name, row)?;
         }
         out.set_item("cameras", cameras)?;

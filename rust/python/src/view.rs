@@ -1,10 +1,13 @@
 //! What one camera's view of a part said: boxes, masks and maps as arrays.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use smartqc_core::decide::{Affine, Arrays, Detection, Findings, Map, MapKind, corners_of};
 use smartqc_core::line::ViewSeen;
 use smartqc_core::outcome::ViewVerdict;
+use smartqc_core::source::features::Features;
 
 use crate::frame::PyFrame;
 use crate::pixels::Held;
@@ -15,11 +18,13 @@ use crate::process::Owned;
 pub(crate) struct PyView {
     camera: String,
     seen: Owned<ViewSeen>,
+    /// What its frame's chunks mean, where the camera says.
+    description: Option<Owned<Arc<Features>>>,
 }
 
 impl PyView {
-    pub(crate) fn new(camera: String, seen: ViewSeen) -> Self {
-        Self { camera, seen: Owned::new(seen) }
+    pub(crate) fn new(camera: String, seen: ViewSeen, description: Option<Arc<Features>>) -> Self {
+        Self { camera, seen: Owned::new(seen), description: description.map(Owned::new) }
     }
 
     fn detections(&self) -> &[Detection] {
@@ -112,7 +117,8 @@ impl PyView {
 
     #[getter]
     fn frame(&self) -> Option<PyFrame> {
-        self.seen.frame.clone().map(|kept| PyFrame::new(Held::Kept(kept)))
+        let description = self.description.as_ref().map(|known| Arc::clone(known));
+        self.seen.frame.clone().map(|kept| PyFrame::of(Held::Kept(kept), description))
     }
 
     /// Whether boxes, masks and maps are here.

@@ -51,6 +51,7 @@ impl Line {
                 errors: get(&counts.errors),
                 refused: get(&counts.refused),
                 gone: counts.gone.load(Ordering::Relaxed),
+                stopped: counts.stopped.load(Ordering::Relaxed),
                 recoveries: get(&counts.recoveries),
                 producer: controls.get(view).and_then(|control| control.as_ref()?.statistics()),
             }

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, TrySendError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
 use super::deadline::Message;
 use super::worker::Evidence;
+use crate::error::Result;
 use crate::source::{Back, Source, SourceEvent};
 
 /// A flag is looked at this often while nothing comes.
@@ -23,10 +24,19 @@ pub(super) struct Counts {
     /// Frames that the line thread had no room for; it is made with room for all slots.
     pub(super) refused: AtomicU64,
     pub(super) gone: AtomicBool,
+    /// Somebody wants it so.
+    pub(super) stopped: AtomicBool,
     /// How often it came back.
     pub(super) recoveries: AtomicU64,
     /// Parts came that it should have seen, says the line thread.
     pub(super) doubted: AtomicBool,
+}
+
+/// What a camera is told while its line runs. The others are told nothing, and go on.
+pub(super) struct Order {
+    pub(super) runs: bool,
+    /// Hears when it is done, or why it is not.
+    pub(super) done: Sender<Result<()>>,
 }
 
 /// What people hear of a camera, beside the alarm that the line thread makes of it.
@@ -54,17 +64,36 @@ impl Drop for GoneByPanic<'_> {
     }
 }
 
+/// Where a camera's thread hands things over, and who tells it what.
+pub(super) struct Watch<'a> {
+    pub(super) view: u8,
+    pub(super) messages: &'a Sender<Message<Evidence>>,
+    pub(super) counts: &'a Counts,
+    pub(super) orders: &'a Receiver<Order>,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) tell: &'a dyn Fn(CameraNews),
+}
+
 /// Until `stop`, or the camera ends. One that is gone is waited for.
-pub(super) fn watch(
-    source: &mut dyn Source,
-    view: u8,
-    messages: &Sender<Message<Evidence>>,
-    counts: &Counts,
-    stop: &AtomicBool,
-    tell: &dyn Fn(CameraNews),
-) {
+pub(super) fn watch(source: &mut dyn Source, watch: &Watch<'_>) {
+    let &Watch { view, messages, counts, orders, stop, tell } = watch;
     let _gone = GoneByPanic { view, messages, counts };
     while !stop.load(Ordering::Relaxed) {
+        let order = if counts.stopped.load(Ordering::Relaxed) {
+            match orders.recv_timeout(SLICE) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        } else {
+            orders.try_recv().ok()
+        };
+        if let Some(order) = order {
+            let done = watch.obey(source, order.runs);
+            // Whoever asked may have gone.
+            let _ = order.done.try_send(done);
+            continue;
+        }
         if counts.doubted.swap(false, Ordering::Relaxed) {
             source.doubt();
         }
@@ -118,10 +147,36 @@ pub(super) fn watch(
     }
 }
 
+impl Watch<'_> {
+    /// Stops or starts the camera, unless it is so already. Frames that came before are told before.
+    fn obey(&self, source: &mut dyn Source, runs: bool) -> Result<()> {
+        let Self { view, counts, .. } = *self;
+        if counts.stopped.load(Ordering::Relaxed) != runs {
+            return Ok(());
+        }
+        let message = if runs {
+            source.start()?;
+            Message::CameraStarted { view }
+        } else {
+            source.stop();
+            counts.gone.store(false, Ordering::Relaxed);
+            counts.doubted.store(false, Ordering::Relaxed);
+            Message::CameraStopped { view }
+        };
+        counts.stopped.store(!runs, Ordering::Relaxed);
+        // It must arrive, and nothing else of this camera waits behind it.
+        let _ = self.messages.send(message);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Result;
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    use crossbeam_channel::{bounded, never};
 
     struct Panics;
 
@@ -151,11 +206,88 @@ mod tests {
         let counts = Counts::default();
         std::thread::scope(|threads| {
             let watch = threads.spawn(|| {
-                watch(&mut Panics, 3, &messages, &counts, &AtomicBool::new(false), &|_| {});
+                let (stop, tell) = (&AtomicBool::new(false), &|_| {});
+                let (messages, counts, orders) = (&messages, &counts, &never());
+                let view = 3;
+                watch(&mut Panics, &Watch { view, messages, counts, orders, stop, tell });
             });
             assert!(watch.join().is_err());
         });
         assert!(counts.gone.load(Ordering::Relaxed));
         assert!(matches!(inbox.try_recv(), Ok(Message::CameraLost { view: 3 })));
+    }
+    /// Delivers gaps, one after the other, while it runs; each start but the first does as it is told.
+    #[derive(Default)]
+    struct Gaps {
+        starts: VecDeque<Result<()>>,
+        runs: bool,
+        next: u64,
+    }
+
+    impl Source for Gaps {
+        fn uri(&self) -> &str {
+            "test:"
+        }
+
+        fn start(&mut self) -> Result<()> {
+            self.starts.pop_front().unwrap_or(Ok(())).inspect(|()| self.runs = true)
+        }
+
+        fn next(&mut self, _: Duration) -> Result<Option<SourceEvent>> {
+            assert!(self.runs, "nobody waits for a camera that is stopped");
+            self.next += 1;
+            std::thread::sleep(Duration::from_millis(1));
+            Ok(Some(SourceEvent::Gap { lost: self.next }))
+        }
+
+        fn stop(&mut self) {
+            self.runs = false;
+        }
+
+        fn slots(&self) -> usize {
+            1
+        }
+    }
+
+    #[test]
+    fn a_camera_stops_and_starts_as_it_is_told_and_says_so_in_order() {
+        let (messages, inbox) = crossbeam_channel::unbounded();
+        let (to_camera, orders) = bounded::<Order>(1);
+        let (counts, stop) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default());
+        let refused = crate::error::Error::invalid("camera", "the cable is out");
+        let mut source = Gaps { starts: [Err(refused)].into(), runs: true, ..Gaps::default() };
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let (messages, counts) = (&messages, &*counts);
+                let (orders, stop, tell) = (&orders, &*stop, &|_| {});
+                watch(&mut source, &Watch { view: 2, messages, counts, orders, stop, tell });
+            });
+            let order = |runs| {
+                let (done, answer) = bounded(1);
+                to_camera.send(Order { runs, done }).unwrap();
+                answer.recv().unwrap()
+            };
+            assert!(matches!(inbox.recv(), Ok(Message::Gap { view: 2, lost: 1 })));
+            order(true).unwrap();
+            order(false).unwrap();
+            order(false).unwrap();
+            assert!(counts.stopped.load(Ordering::Relaxed));
+            let said = |message: &Message<Evidence>| match message {
+                Message::Gap { .. } => "gap",
+                Message::CameraStopped { view: 2 } => "stopped",
+                Message::CameraStarted { view: 2 } => "started",
+                _ => "other",
+            };
+            let mut told: Vec<_> = inbox.try_iter().map(|message| said(&message)).collect();
+            told.dedup();
+            assert!(matches!(told[..], ["gap", "stopped"] | ["stopped"]), "{told:?}");
+            assert!(order(true).is_err(), "it cannot be started");
+            assert!(counts.stopped.load(Ordering::Relaxed));
+            order(true).unwrap();
+            assert!(!counts.stopped.load(Ordering::Relaxed));
+            assert_eq!(said(&inbox.recv().unwrap()), "started");
+            assert_eq!(said(&inbox.recv().unwrap()), "gap");
+            stop.store(true, Ordering::Relaxed);
+        });
     }
 }

@@ -44,6 +44,16 @@ pub enum Message<D> {
         /// The camera.
         view: u8,
     },
+    /// A camera was stopped because somebody wants it so.
+    CameraStopped {
+        /// The camera.
+        view: u8,
+    },
+    /// It was started again.
+    CameraStarted {
+        /// The camera.
+        view: u8,
+    },
     /// What a view says of a part.
     Verdict {
         /// The part of the [`Job`].
@@ -171,6 +181,16 @@ pub enum LineEvent {
     Challenged(Challenged),
     /// A camera that was gone delivers again.
     CameraBack {
+        /// Which.
+        view: u8,
+    },
+    /// A camera was stopped because somebody wants it so.
+    CameraStopped {
+        /// Which.
+        view: u8,
+    },
+    /// It was started again.
+    CameraStarted {
         /// Which.
         view: u8,
     },

@@ -13,6 +13,7 @@
 mod asked;
 mod camera;
 mod camera_io;
+mod cameras;
 pub mod config;
 pub mod deadline;
 mod examine;

@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::frame::Quota;
 use crate::record::{self, Entry, Recorder};
 use crate::sense::{self, Encoder, PartSensor};
+use crate::source::gentl::Control;
 use crate::world::World;
 
 /// Messages that people's questions and orders may need at once.
@@ -107,6 +108,10 @@ impl Line {
         let witness = value.simulation.as_ref().map(|world| Arc::new(Witness::new(world.parts)));
         let reach = Reach {
             cameras: cameras.iter().map(|camera| camera.name.clone()).collect(),
+            descriptions: cameras
+                .iter()
+                .map(|camera| camera.control.as_ref().map(Control::description))
+                .collect(),
             counts: cameras.iter().map(|camera| Arc::clone(&camera.counts)).collect(),
             shop: Arc::clone(&shop),
             results: results_in,

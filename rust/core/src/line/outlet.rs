@@ -18,6 +18,7 @@ use crate::decide::Scores;
 use crate::frame::{Frame, FrameInfo, Kept};
 use crate::outcome::{Disposition, Outcome, PartId, Reason, ViewVerdict};
 use crate::record::{self, Entry, Recorder};
+use crate::source::features::Features;
 use crate::track::{Cause, Challenged, Committed, MOST_VIEWS};
 
 /// Events that wait for a reader; the oldest goes above that.
@@ -179,6 +180,8 @@ impl Sightings {
 pub(super) struct Reach {
     /// Names of the cameras.
     pub(super) cameras: Arc<[String]>,
+    /// What their frames' chunks mean, of those that say.
+    pub(super) descriptions: Arc<[Option<Arc<Features>>]>,
     /// What is counted of each.
     pub(super) counts: Vec<Arc<Counts>>,
     pub(super) shop: Arc<Shop>,
@@ -369,6 +372,7 @@ impl Outlet for Hands {
             recorded,
             recipe: Arc::clone(recipe),
             cameras: Arc::clone(&self.reach.cameras),
+            descriptions: Arc::clone(&self.reach.descriptions),
             views,
         });
     }
@@ -402,6 +406,8 @@ impl Outlet for Hands {
             }
             LineEvent::Challenged(_) => ("challenge_failed", Severity::Stop),
             LineEvent::CameraBack { .. } => ("camera_back", Severity::Info),
+            LineEvent::CameraStopped { .. } => ("camera_stopped", Severity::Info),
+            LineEvent::CameraStarted { .. } => ("camera_started", Severity::Info),
             LineEvent::SignalLost("ready") => ("signal_lost_ready", Severity::Alarm),
             LineEvent::SignalLost("stop") => ("signal_lost_stop", Severity::Alarm),
             LineEvent::SignalLost(_) => ("signal_lost_alarm", Severity::Alarm),
@@ -410,7 +416,9 @@ impl Outlet for Hands {
             LineEvent::Drained => ("drained", Severity::Info),
         };
         let detail = match event {
-            LineEvent::CameraBack { view } => {
+            LineEvent::CameraBack { view }
+            | LineEvent::CameraStopped { view }
+            | LineEvent::CameraStarted { view } => {
                 self.reach.cameras.get(usize::from(view)).map(|name| name.as_str().into())
             }
             _ => None,

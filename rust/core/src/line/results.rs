@@ -10,6 +10,7 @@ use super::recipe::Recipe;
 use crate::decide::{Findings, Scores};
 use crate::frame::Kept;
 use crate::outcome::{Outcome, PartId, Reason, ViewVerdict};
+use crate::source::features::Features;
 use crate::track::MOST_VIEWS;
 
 /// One part, judged.
@@ -54,6 +55,9 @@ pub struct Inspection {
     pub recipe: Arc<Recipe>,
     /// Names of the line's cameras.
     pub cameras: Arc<[String]>,
+    /// The cameras' own descriptions, which say what their frames' chunks mean
+    /// ([`Features::chunks_of`]); `None` for pushed pictures.
+    pub descriptions: Arc<[Option<Arc<Features>>]>,
     /// What each view said, by camera; `None` where no verdict came before the commit.
     pub views: [Option<ViewSeen>; MOST_VIEWS],
 }

@@ -92,6 +92,8 @@ pub(super) struct Threads {
     /// The watch over the workers, and what ends it when it is dropped.
     watch: Option<(JoinHandle<()>, Sender<()>)>,
     cameras: Vec<JoinHandle<()>>,
+    /// By camera, of those that have a thread: what it is told.
+    pub(super) orders: Vec<Option<Sender<camera::Order>>>,
     stop_cameras: Arc<AtomicBool>,
     world: Option<WorldRunning>,
 }
@@ -119,6 +121,7 @@ impl Line {
             line: self.spawn_line_thread(built.line_thread)?,
             watch: None,
             cameras: Vec::new(),
+            orders: Vec::new(),
             stop_cameras: Arc::default(),
             world: None,
         };
@@ -151,7 +154,12 @@ impl Line {
         }
         threads.watch = Some(self.spawn_watch()?);
         for (view, camera) in cameras.into_iter().enumerate() {
-            let Intake::Camera(mut source) = camera.intake else { continue };
+            let Intake::Camera(mut source) = camera.intake else {
+                threads.orders.push(None);
+                continue;
+            };
+            let (told, orders) = bounded(1);
+            threads.orders.push(Some(told));
             source.start()?;
             let (events, clock, name) = (self.events.clone(), self.clock.clone(), camera.name);
             let tell = move |news| {
@@ -162,7 +170,12 @@ impl Line {
             let stop = Arc::clone(&threads.stop_cameras);
             let (messages, counts) = (self.shop.messages.clone(), camera.counts);
             threads.cameras.push(spawn("smartqc-camera", move || {
-                camera::watch(&mut *source, view as u8, &messages, &counts, &stop, &tell);
+                let (view, messages, counts) = (view as u8, &messages, &*counts);
+                let (orders, stop, tell) = (&orders, &*stop, &tell);
+                camera::watch(
+                    &mut *source,
+                    &camera::Watch { view, messages, counts, orders, stop, tell },
+                );
                 source.stop();
             })?);
         }
@@ -283,10 +296,11 @@ impl Line {
         let before = std::mem::replace(&mut *lock(&self.state), State::Ending);
         match before {
             State::Running(threads) => {
-                let Threads { line, watch, cameras, stop_cameras, world } = *threads;
+                let Threads { line, watch, cameras, orders, stop_cameras, world } = *threads;
                 // In this order: cameras and belt run until the line thread has drained.
                 join(line);
                 stop_cameras.store(true, Ordering::Relaxed);
+                drop(orders);
                 cameras.into_iter().for_each(join);
                 self.shop.queue.close();
                 // Until the last one has ended, somebody has to watch over them.

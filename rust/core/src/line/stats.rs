@@ -71,6 +71,8 @@ pub struct CameraStats {
     pub refused: u64,
     /// Whether it is gone.
     pub gone: bool,
+    /// Whether somebody has stopped it.
+    pub stopped: bool,
     /// How often it was gone and came back.
     pub recoveries: u64,
     /// What its producer counts of the present run, where it does.

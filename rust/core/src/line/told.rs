@@ -18,7 +18,7 @@ use super::{post, recipe, setup};
 use crate::error::{Error, Result};
 use crate::frame::{FrameInfo, PixelFormat};
 use crate::record::Entry;
-use crate::source::gentl::{Control, trigger_all};
+use crate::source::gentl::trigger_all;
 use crate::track::MOST_CHALLENGE;
 
 impl Line {
@@ -26,7 +26,7 @@ impl Line {
     ///
     /// # Errors
     /// [`Error::Closed`], with a word on why.
-    fn takes_parts(&self) -> Result<()> {
+    pub(super) fn takes_parts(&self) -> Result<()> {
         let name = &self.plant.value.name;
         let closed = |what: String| Err(Error::Closed { what });
         match &*lock(&self.state) {
@@ -110,7 +110,7 @@ impl Line {
         })
     }
 
-    /// Exposes one frame of every camera at once, on cameras whose `TriggerSource` is `Software`. The
+    /// Exposes one frame of every running camera at once, on cameras whose `TriggerSource` is `Software`. The
     /// cameras are told side by side, none after the other has answered.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Line {
     /// refuses, while the others have exposed.
     pub fn trigger(&self) -> Result<()> {
         self.takes_parts()?;
-        let controls: Vec<Control> = lock(&self.controls).iter().flatten().cloned().collect();
+        let controls = self.running_controls();
         if controls.is_empty() {
             return Err(Error::invalid("trigger", "this line has no camera that can be triggered"));
         }

@@ -171,6 +171,8 @@ impl Tracker {
         for (view, camera) in part.views.iter_mut().zip(&self.cameras) {
             if camera.lost_since_ns.is_some() {
                 *view = View::Waiting(Some(Reason::CameraLost));
+            } else if camera.stopped {
+                *view = View::Waiting(Some(Reason::NoView));
             }
         }
         let passed = self.position.at(at_ns).zip(origin_mm).is_none_or(|(now_mm, origin)| {

@@ -6,7 +6,8 @@
 use super::event::{Action, Cause, Committed};
 use super::part::{Part, Sent, Stage, View};
 use super::setup::OnUnjudged;
-use super::{Stopping, Tracker, combine, earlier};
+use super::silence::Silence;
+use super::{Camera, Stopping, Tracker, combine, earlier};
 use crate::actuate::{Key, UNJUDGED_CLASS};
 use crate::clock::MS;
 use crate::outcome::{Disposition, Outcome, Reason};
@@ -14,9 +15,6 @@ use crate::outcome::{Disposition, Outcome, Reason};
 /// A part that is still far away is looked at this often at most: less than it takes from where
 /// its ejector might be told to where it is.
 const LOOK_NS: i64 = MS / 4;
-
-/// So many parts in a row without a frame are a reason to doubt their camera.
-const DOUBTFUL: u32 = 2;
 
 impl Tracker {
     /// When an open part has to be committed, or looked at again; `None` when only the belt's next
@@ -87,7 +85,7 @@ impl Tracker {
         if let Some(reason) = forced {
             outcome = Outcome::Unjudged(reason);
         } else {
-            self.doubt(&part, actions);
+            self.count_missed(&part, actions);
         }
         let remove = self.freeze(&part, outcome, score, due_ns, now_ns, actions);
         let class = match outcome {
@@ -108,19 +106,6 @@ impl Tracker {
         if remove.is_none() && part.collateral {
             let disposition = Disposition::Collateral;
             actions.push(Action::Disposition { part: part.id, disposition });
-        }
-    }
-
-    /// A frame that is missing without a reason may be the first sign of a camera that is gone.
-    fn doubt(&mut self, part: &Part, actions: &mut Vec<Action>) {
-        for (view, seen) in part.views.iter().enumerate().take(self.setup.views.len()) {
-            if *seen == View::Waiting(None) {
-                let camera = &mut self.cameras[view];
-                camera.missed = camera.missed.saturating_add(1);
-                if camera.missed == DOUBTFUL {
-                    actions.push(Action::Doubt { view: view as u8 });
-                }
-            }
         }
     }
 
@@ -197,13 +182,46 @@ impl Tracker {
         if index >= self.setup.views.len() {
             return;
         }
-        self.cameras[index].lost_since_ns.get_or_insert(now_ns);
+        let camera = &mut self.cameras[index];
+        camera.lost_since_ns.get_or_insert(now_ns);
+        camera.silence = Silence::default();
         self.alarms.alarm(Cause::CameraLost, actions);
         for part in self.parts.live() {
             let part = self.parts.get_mut(part);
             if let (true, View::Waiting(reason)) = (part.open(), &mut part.views[index]) {
                 *reason = Some(Reason::CameraLost);
             }
+        }
+    }
+
+    /// Nothing comes of a camera any more, since somebody wants it so: no alarm, and its view of
+    /// each part that it has not seen is missing.
+    pub(super) fn camera_stopped(&mut self, view: u8) {
+        let index = usize::from(view);
+        if index >= self.setup.views.len() {
+            return;
+        }
+        self.cameras[index] = Camera { stopped: true, ..Camera::default() };
+        self.no_camera_lost();
+        for part in self.parts.live() {
+            let part = self.parts.get_mut(part);
+            if let (true, View::Waiting(reason)) = (part.open(), &mut part.views[index]) {
+                reason.get_or_insert(Reason::NoView);
+            }
+        }
+    }
+
+    /// A camera delivers again. It may count its triggers and its frames anew.
+    pub(super) fn camera_runs(&mut self, view: u8) {
+        if let Some(camera) = self.cameras.get_mut(usize::from(view)) {
+            *camera = Camera::default();
+        }
+        self.no_camera_lost();
+    }
+
+    fn no_camera_lost(&mut self) {
+        if self.cameras.iter().all(|camera| camera.lost_since_ns.is_none()) {
+            self.alarms.over(Cause::CameraLost);
         }
     }
 

@@ -44,6 +44,16 @@ pub enum Event {
         /// Which.
         view: u8,
     },
+    /// A camera was stopped because somebody wants it so.
+    CameraStopped {
+        /// Which.
+        view: u8,
+    },
+    /// It was started again.
+    CameraStarted {
+        /// Which.
+        view: u8,
+    },
     /// What a view says of a part.
     Verdict {
         /// The part.
@@ -180,7 +190,7 @@ pub enum Action {
     },
     /// What came of [`Event::Challenge`].
     Challenged(Challenged),
-    /// Parts passed a camera that none of its frames was of, one after the other: is it still there?
+    /// A part passed a camera, and its frame is overdue, or several did: is it still there?
     Doubt {
         /// The camera.
         view: u8,

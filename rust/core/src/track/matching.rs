@@ -24,7 +24,7 @@ impl Tracker {
             self.stray(seen.view, actions);
             return;
         }
-        self.cameras[view].missed = 0;
+        self.cameras[view].silence.broken(seen.captured_ns, now_ns);
         let at_mm = self.position.latched(seen.encoder_count, seen.captured_ns);
         let announces = self.setup.announced_by == AnnouncedBy::Frame && view == self.first_view;
         // A camera without a belt may well be given two pictures of one instant.
@@ -109,7 +109,7 @@ impl Tracker {
 
     /// Where this part's leading edge is when a camera sees it: of a part whose length the eye has
     /// measured, the camera sees its own middle.
-    fn seen_at_mm(&self, index: usize, view: usize) -> f64 {
+    pub(super) fn seen_at_mm(&self, index: usize, view: usize) -> f64 {
         let camera = &self.setup.views[view];
         match (camera.behind_lead_mm, self.parts.get(index).length_mm) {
             (None, Some(length_mm)) => camera.at_mm + length_mm / 2.0,

@@ -9,7 +9,7 @@
 //! - `commit` freezes outcomes when their time has come; `combine` makes one of many views.
 //! - `schedule` fires when the leading edge is where it must be; `geometry` knows where that is.
 //! - `challenge` puts known bad parts to the test.
-//! - `alarms` counts what goes wrong, and calls for help.
+//! - `alarms` counts what goes wrong, and calls for help; `silence` finds cameras that say nothing.
 //! - `position` unrolls the encoder; `part` remembers parts; `feasible` refuses what cannot work, and
 //!   `plan` says what would.
 
@@ -27,6 +27,7 @@ mod plan;
 mod position;
 mod schedule;
 mod setup;
+mod silence;
 
 pub(crate) use matching::sound;
 
@@ -43,6 +44,7 @@ use self::announce::Eye;
 use self::challenge::Challenge;
 use self::part::{Parts, Stage};
 use self::position::{Heard, Position};
+use self::silence::Silence;
 use crate::actuate::ActuatorEvent;
 use crate::clock::SEC;
 use crate::error::Result;
@@ -93,8 +95,9 @@ struct Camera {
     lost_frames: u64,
     /// A part's number less the camera's count of its trigger, as of the last frame that was placed.
     counted_from: Option<i64>,
-    /// Parts in a row that it should have seen, and that it sent nothing of.
-    missed: u32,
+    silence: Silence,
+    /// Somebody wants it so.
+    stopped: bool,
 }
 
 /// The line is ending.
@@ -173,15 +176,8 @@ impl Tracker {
             Event::Frame(seen) => self.frame(seen, now_ns, actions),
             Event::Gap { view, lost } => self.gap(view, lost, now_ns, actions),
             Event::CameraLost { view } => self.camera_lost(view, now_ns, actions),
-            Event::CameraBack { view } => {
-                if let Some(camera) = self.cameras.get_mut(usize::from(view)) {
-                    // It may count its triggers and its frames anew.
-                    *camera = Camera::default();
-                }
-                if self.cameras.iter().all(|camera| camera.lost_since_ns.is_none()) {
-                    self.alarms.over(Cause::CameraLost);
-                }
-            }
+            Event::CameraBack { view } | Event::CameraStarted { view } => self.camera_runs(view),
+            Event::CameraStopped { view } => self.camera_stopped(view),
             Event::Verdict { part, view, verdict } => {
                 self.verdict(part, view, verdict, now_ns, actions);
             }
@@ -244,7 +240,7 @@ impl Tracker {
     }
 
     /// Whether every part that comes to an ejector is one that the line has seen, every camera is
-    /// there, and nothing asks for a stop.
+    /// there and runs, and nothing asks for a stop.
     pub fn ready(&self, now_ns: i64) -> bool {
         let known = self.setup.ejectors.is_empty()
             || match (self.position.at(now_ns), self.known_from_mm) {
@@ -253,7 +249,8 @@ impl Tracker {
                 }
                 _ => false,
             };
-        let cameras = self.cameras.iter().all(|camera| camera.lost_since_ns.is_none());
+        let missing = |camera: &Camera| camera.lost_since_ns.is_some() || camera.stopped;
+        let cameras = !self.cameras.iter().any(missing);
         known && cameras && self.stopping.is_none() && !self.alarms.stop_asked()
     }
 
@@ -294,6 +291,7 @@ impl Tracker {
         for index in self.parts.live() {
             next = earlier(next, self.advance_part(index, now_ns, actions));
         }
+        next = earlier(next, self.doubt_silent(now_ns, actions));
         self.next_due_ns = next;
     }
 
@@ -305,9 +303,10 @@ impl Tracker {
         actions: &mut Vec<Action>,
     ) -> Option<i64> {
         if self.parts.get(index).open() {
-            let due_ns = self.commit_due_ns(index, now_ns)?;
+            let silent_ns = self.await_frames(index, now_ns);
+            let Some(due_ns) = self.commit_due_ns(index, now_ns) else { return silent_ns };
             if due_ns > now_ns {
-                return Some(due_ns);
+                return earlier(silent_ns, Some(due_ns));
             }
             self.commit(index, due_ns, now_ns, None, actions);
         }

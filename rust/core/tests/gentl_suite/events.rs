@@ -85,8 +85,8 @@ fn every_kind_of_event_of_every_module_is_heard_by_all_whom_it_concerns() {
     let [left_source, right_source, far_source] = sources;
     drop((left_source, left));
     command(&right, "Interface", "Module", "after");
-    command(&right, "System", "Error", "after");
     heard(&right, |event| event.module == Module::Interface && event.data == b"after");
+    command(&right, "System", "Error", "after");
     heard(&right, |event| event.module == Module::System && event.text == "after");
     heard(&far, |event| event.module == Module::System && event.text == "after");
     drop((right_source, far_source));

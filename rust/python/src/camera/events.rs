@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use smartqc_core::source::features::Value;
-use smartqc_core::source::gentl::{CameraCounts, CameraEvent, ClockReading, Control};
+use smartqc_core::source::gentl::{CameraCounts, CameraEvent, ClockReading, Control, EventModule};
 
 use super::feature::to_object;
 
@@ -41,6 +41,11 @@ impl PyCameraEvent {
     }
 
     #[getter]
+    fn module(&self) -> &'static str {
+        self.0.module.as_str()
+    }
+
+    #[getter]
     fn id(&self) -> &str {
         &self.0.id
     }
@@ -61,7 +66,11 @@ impl PyCameraEvent {
     }
 
     fn __repr__(&self) -> String {
-        let words = [self.0.kind.as_str(), &self.0.id, &self.0.text];
+        let module = match self.0.module {
+            EventModule::Device => "",
+            above => above.as_str(),
+        };
+        let words = [module, self.0.kind.as_str(), &self.0.id, &self.0.text];
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
         format!("<CameraEvent {}>", words.join(" "))
     }

@@ -1,41 +1,15 @@
 //! `Feature`: one feature of a camera as it was when it was asked for, and values both ways.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
-use smartqc_core::error::Error;
 use smartqc_core::source::features::{Access, Feature, Kind, Value, Visibility};
-use smartqc_core::source::gentl::Control;
 
-use super::lock;
+use super::remote::Remote;
 use crate::errors::to_py;
-use crate::process::{self, Owned, no_pickle};
-
-/// A camera's control side until the camera is closed, shared with its features, so that one that
-/// somebody still holds does not keep the camera open.
-pub(super) struct Remote {
-    pub(super) uri: String,
-    control: Mutex<Owned<Option<Control>>>,
-}
-
-impl Remote {
-    pub(super) fn new(uri: &str, control: Control) -> Self {
-        Self { uri: uri.into(), control: Mutex::new(Owned::new(Some(control))) }
-    }
-
-    pub(super) fn control(&self) -> Result<Control, Error> {
-        let control = lock(&self.control);
-        control.as_ref().cloned().ok_or_else(|| Error::Closed { what: self.uri.clone() })
-    }
-
-    pub(super) fn close(&self) {
-        // Closing takes its time, and nobody is to wait for it here.
-        let control = std::mem::replace(&mut *lock(&self.control), Owned::new(None));
-        drop(control);
-    }
-}
+use crate::process::{self, no_pickle};
 
 /// One feature as it is now.
 #[pyclass(frozen, module = "smartqc._native", name = "Feature")]

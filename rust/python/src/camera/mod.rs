@@ -3,6 +3,7 @@
 mod events;
 mod feature;
 mod info;
+mod remote;
 mod saved;
 mod trigger;
 
@@ -14,11 +15,10 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyStopIteration, PyValueError};
 use pyo3::prelude::*;
 use smartqc_core::error::Error;
-use smartqc_core::source::features::Kind;
 use smartqc_core::source::gentl::GentlSource;
 use smartqc_core::source::{Source, SourceEvent};
 
-use self::feature::{Remote, from_object};
+use self::remote::Remote;
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
@@ -28,6 +28,7 @@ use crate::waiting::{seconds, wait, without_gil};
 pub(crate) use self::events::{PyCameraEvent, PyCameraStats, PyClockReading, named};
 pub(crate) use self::feature::PyFeature;
 pub(crate) use self::info::{PyCameraInfo, add_producer_folder, py_discover};
+pub(crate) use self::remote::PyLineCamera;
 pub(crate) use self::saved::{PyLoaded, PyUnrestored};
 pub(crate) use self::trigger::trigger_all;
 
@@ -92,7 +93,7 @@ impl PyCamera {
             match state.source.next(left)? {
                 Some(SourceEvent::Frame(frame)) => {
                     let description = state.source.control().description();
-                    return Ok(Some(PyFrame::described(Held::Frame(frame), description)));
+                    return Ok(Some(PyFrame::of(Held::Frame(frame), Some(description))));
                 }
                 // The core counts gaps and tells a return as an event; a frame follows both.
                 Some(SourceEvent::Gap { .. } | SourceEvent::Back(_)) => {}
@@ -182,61 +183,27 @@ impl PyCamera {
 
     #[pyo3(signature = (*, timeout_s = 0.0))]
     fn events(&self, py: Python<'_>, timeout_s: f64) -> PyResult<Vec<PyCameraEvent>> {
-        process::check(&self.uri)?;
-        let timeout = seconds("timeout_s", timeout_s)?;
-        let control = self.remote.control().map_err(to_py)?;
-        let taken = wait(py, Some(timeout), |slice| {
-            let taken = events::take(&control, slice);
-            Ok::<_, Error>((!taken.is_empty()).then_some(taken))
-        })?;
-        Ok(taken.map_err(to_py)?.unwrap_or_default())
+        self.remote.events(py, timeout_s)
     }
 
     fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<PyFeature> {
-        process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        let feature = py.detach(|| control.features().describe(name)).map_err(to_py)?;
-        Ok(PyFeature::new(feature, &self.remote))
+        self.remote.feature(py, name)
     }
 
     fn __setitem__(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        let value = from_object(value)?;
-        py.detach(|| control.features().set(name, &value)).map_err(to_py)
+        self.remote.set(py, name, value)
     }
 
     fn __contains__(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
-        process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        Ok(py.detach(|| control.features().has(name)))
+        self.remote.has(py, name)
     }
 
     fn features(&self, py: Python<'_>) -> PyResult<Vec<PyFeature>> {
-        process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        let tree = py.detach(|| control.features().tree());
-        Ok(tree.into_iter().map(|feature| PyFeature::new(feature, &self.remote)).collect())
+        self.remote.features(py)
     }
 
-    /// What may stand in the brackets; those that a selector selects also with each of its entries.
     fn _ipython_key_completions_(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        Ok(py.detach(|| {
-            let features = control.features();
-            let mut names = Vec::new();
-            for name in features.names() {
-                let selectors = features.selectors(&name);
-                names.push(name.clone());
-                let [selector] = selectors.as_slice() else { continue };
-                let Ok(selector) = features.describe(selector) else { continue };
-                if selector.kind == Kind::Enumeration && selector.name != name {
-                    names.extend(selector.entries.iter().map(|entry| format!("{name}[{entry}]")));
-                }
-            }
-            names
-        }))
+        self.remote.keys(py)
     }
 
     /// Drawing is Python's.

@@ -285,6 +285,14 @@ impl<O: Outlet> LineThread<O> {
                 self.outlet.event(LineEvent::CameraBack { view }, now_ns);
                 self.tell(Event::CameraBack { view }, now_ns);
             }
+            Message::CameraStopped { view } => {
+                self.outlet.event(LineEvent::CameraStopped { view }, now_ns);
+                self.tell(Event::CameraStopped { view }, now_ns);
+            }
+            Message::CameraStarted { view } => {
+                self.outlet.event(LineEvent::CameraStarted { view }, now_ns);
+                self.tell(Event::CameraStarted { view }, now_ns);
+            }
             Message::Verdict { part, view, verdict, detail } => {
                 let verdict = track::sound(verdict);
                 self.tracker.on(Event::Verdict { part, view, verdict }, now_ns, &mut self.actions);
