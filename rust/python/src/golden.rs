@@ -91,7 +91,9 @@ impl PyGoldenPart {
         out.set_item("at_limit", fit.at_limit)?;
         out.set_item("too_many", aligner.too_many())?;
         let field = aligner.field();
-        let shifts = field.shifts.iter().flatten().flat_map(|by| by.to_ne_bytes()).collect();
+        let moved = aligner.moved();
+        let whole = |shift: &[i16; 2]| [0, 1].map(|axis| shift[axis] + moved[axis] as i16);
+        let shifts = field.shifts.iter().flat_map(whole).flat_map(|by| by.to_ne_bytes()).collect();
         out.set_item("field", array(py, shifts, "int16", &[field.rows, field.columns, 2])?)?;
         let differs: Vec<u8> = (0..height)
             .flat_map(|y| (0..width).map(move |x| (x, y)))
@@ -100,15 +102,15 @@ impl PyGoldenPart {
         out.set_item("difference", array(py, differs, "bool", &[height, width])?)?;
         let components = aligner.components();
         let numbers = |of: &mut dyn Iterator<Item = i32>| of.flat_map(i32::to_ne_bytes).collect();
-        // Opening moves what differs by a pixel to the lower right.
-        let mut corners = components.iter().flat_map(|one| one.corners.map(|at| at as i32 - 1));
+        let mut corners = (0..components.len()).flat_map(|number| aligner.corners(number));
         out.set_item("boxes", array(py, numbers(&mut corners), "int32", &[components.len(), 4])?)?;
         let mut areas = components.iter().flat_map(|one| [one.area as i32, one.core as i32]);
         out.set_item("areas", array(py, numbers(&mut areas), "int32", &[components.len(), 2])?)?;
         let windows = aligner.windows();
         let count = windows.len();
-        let mut places =
-            windows.iter().flat_map(|one| [one.x as i32, one.y as i32, one.component as i32]);
+        let mut places = windows.iter().flat_map(|one| {
+            [one.x as i32 - moved[0], one.y as i32 - moved[1], one.component as i32]
+        });
         out.set_item("windows", array(py, numbers(&mut places), "int32", &[count, 3])?)?;
         if crops {
             let mut bytes = Vec::with_capacity(count * 3 * WINDOW * WINDOW * 4);
@@ -120,7 +122,11 @@ impl PyGoldenPart {
             let shape = [count, 3, WINDOW, WINDOW];
             out.set_item("crops", array(py, bytes, "float32", &shape)?)?;
         }
-        let template = aligner.template().to_vec();
+        let template = part
+            .iter()
+            .enumerate()
+            .map(|(at, own)| aligner.template(at % width, at / width).unwrap_or(*own))
+            .collect();
         out.set_item("template", array(py, template, "uint8", &[height, width])?)?;
         Ok(out)
     }

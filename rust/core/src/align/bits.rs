@@ -103,6 +103,32 @@ impl Bits {
         }
     }
 
+    /// Sets a box, and nothing beside it: its first column and row, and the last ones plus 1.
+    pub(super) fn set_box(&mut self, corners: [usize; 4]) {
+        self.bytes.fill(0xFF);
+        self.clear_beside(corners);
+    }
+
+    /// Sets none beside a box: its first column and row, and the last ones plus 1.
+    pub(super) fn clear_beside(&mut self, [left, top, right, bottom]: [usize; 4]) {
+        for y in 0..self.height {
+            let row = &mut self.bytes[y * self.stride..][..self.stride];
+            if y < top || y >= bottom {
+                row.fill(0);
+                continue;
+            }
+            row[..left / 8].fill(0);
+            // A row is whole vectors long, and may end with its last pixel.
+            if let Some(first) = row.get_mut(left / 8) {
+                *first &= 0xFF << (left % 8);
+            }
+            if let Some(last) = row.get_mut(right / 8) {
+                *last &= !(0xFF << (right % 8));
+                row[right / 8 + 1..].fill(0);
+            }
+        }
+    }
+
     /// Row by row, `of(own word, words of the others)`; the others are of the same size.
     pub(super) fn combine(&mut self, a: &Self, b: &Self, of: impl Fn(u64, u64, u64) -> u64) {
         let bytes = self.height * self.stride;
@@ -122,6 +148,17 @@ pub(super) fn word(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beside_a_box_nothing_is_set() {
+        for corners in [[0, 0, 200, 3], [3, 1, 77, 2], [8, 0, 16, 3], [199, 2, 200, 3]] {
+            let mut bits = Bits::new(200, 3);
+            bits.set_box(corners);
+            let [left, top, right, bottom] = corners;
+            assert_eq!(bits.count(), (right - left) * (bottom - top));
+            assert!(bits.get(left, top) && bits.get(right - 1, bottom - 1));
+        }
+    }
 
     #[test]
     fn bits_are_copied_from_any_column_to_any_other() {

@@ -2,6 +2,7 @@
 //! or corners.
 
 use super::bits::{Bits, word};
+use super::kernels::{Kernels, Portable};
 
 /// Pieces of rows that are looked at; a part with more is not the product.
 pub(super) const MOST_RUNS: usize = 1 << 16;
@@ -39,6 +40,8 @@ struct Run {
 pub(super) struct Components {
     opened: Bits,
     work: Bits,
+    /// A row's words, and one more to each side.
+    line: Vec<u64>,
     runs: Vec<Run>,
     /// Each run's component.
     numbers: Vec<u32>,
@@ -54,6 +57,7 @@ impl Components {
         Self {
             opened: Bits::new(width, height),
             work: Bits::new(width, height),
+            line: vec![0; width.div_ceil(64) + 2],
             runs: Vec::with_capacity(MOST_RUNS),
             numbers: Vec::with_capacity(MOST_RUNS),
             rows: Vec::with_capacity(height + 1),
@@ -68,13 +72,14 @@ impl Components {
     }
 
     /// Takes `difference` apart.
-    pub(super) fn find(&mut self, difference: &Bits) {
+    pub(super) fn find(&mut self, difference: &Bits, kernels: Kernels) {
+        let Self { opened, work, line, .. } = self;
         // As cv2.morphologyEx opens with a kernel of 2 x 2: both steps look to the upper left, so that
         // all moves by one pixel to the lower right; what lies outside is set for the first step.
-        fold(difference, &mut self.work, 0, |a, b| a & b, u64::MAX);
-        fold(&self.work, &mut self.opened, 0, |a, b| a | b, 0);
+        kernels.run(Fold::<true, false> { from: difference, to: work, line });
+        kernels.run(Fold::<false, false> { from: work, to: opened, line });
         // cv2.erode by 3 x 3.
-        fold(&self.opened, &mut self.work, 1, |a, b| a & b, u64::MAX);
+        kernels.run(Fold::<true, true> { from: opened, to: work, line });
         self.collect();
         self.join();
         self.measure();
@@ -190,55 +195,55 @@ fn next(row: &[u8], from: usize, set: bool) -> Option<usize> {
     })
 }
 
-/// Combines each pixel with its neighbour to the left, the three above both, and `after` (0 or 1) of
-/// those to the right and below. What lies outside is `outside`.
-fn fold(
-    from: &Bits,
-    to: &mut Bits,
-    after: usize,
-    of: impl Fn(u64, u64) -> u64 + Copy,
-    outside: u64,
-) {
-    let (width, height) = (from.width, from.height);
-    let words = from.stride / 8;
-    let edge = width % 64;
-    // Bits beyond the last column stand for what lies outside.
-    let at = |bytes: &[u8], number: usize| {
-        let bits = word(&bytes[8 * number..8 * number + 8]);
-        let beyond = match (number * 64 + 64).saturating_sub(width) {
+/// Each pixel with its neighbour to the left and those two above, and where `AROUND` with all eight:
+/// whether all of them are set (`ALL`), or any. What lies outside decides nothing.
+struct Fold<'a, const ALL: bool, const AROUND: bool> {
+    from: &'a Bits,
+    to: &'a mut Bits,
+    line: &'a mut [u64],
+}
+
+impl<const ALL: bool, const AROUND: bool> Portable for Fold<'_, ALL, AROUND> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { from, to, line } = self;
+        let of = |a: u64, b: u64| if ALL { a & b } else { a | b };
+        let outside = if ALL { u64::MAX } else { 0 };
+        let words = line.len() - 2;
+        // Bits of the last word that lie beyond the last column.
+        let beyond = match from.width % 64 {
             0 => 0,
-            64.. => u64::MAX,
-            _ => u64::MAX << edge,
+            rest => u64::MAX << rest,
         };
-        (bits & !beyond) | (outside & beyond)
-    };
-    for y in 0..height {
-        for number in 0..words {
-            let mut all = None;
-            for row in (y as isize - 1)..=(y + after) as isize {
-                let combined = if row < 0 || row >= height as isize {
-                    outside
-                } else {
-                    let bytes = from.row(row as usize);
-                    let own = at(bytes, number);
-                    let before = if number > 0 { at(bytes, number - 1) } else { outside };
-                    let mut combined = of(own, own << 1 | before >> 63);
-                    if after > 0 {
-                        let next = if number + 1 < words { at(bytes, number + 1) } else { outside };
-                        combined = of(combined, own >> 1 | next << 63);
-                    }
-                    combined
-                };
-                all = Some(all.map_or(combined, |all| of(all, combined)));
+        for y in 0..from.height {
+            let first = y.saturating_sub(1);
+            let last = if AROUND { (y + 1).min(from.height - 1) } else { y };
+            let inner = &mut line[1..=words];
+            let row = |y: usize| from.row(y).chunks_exact(8).map(word);
+            inner.iter_mut().zip(row(first)).for_each(|(to, from)| *to = from);
+            for y in first + 1..=last {
+                inner.iter_mut().zip(row(y)).for_each(|(to, from)| *to = of(*to, from));
             }
-            let mut all = all.unwrap_or(outside);
-            let first = number * 64;
-            if first >= width {
-                all = 0;
-            } else if first + 64 > width {
-                all &= !(u64::MAX << edge);
+            let to = &mut to.row_mut(y)[..8 * words];
+            if inner.iter().fold(0, |any, word| any | word) == 0 {
+                to.fill(0);
+                continue;
             }
-            to.row_mut(y)[8 * number..8 * number + 8].copy_from_slice(&all.to_le_bytes());
+            if ALL {
+                inner[words - 1] |= beyond;
+            }
+            (line[0], line[words + 1]) = (outside, outside);
+            let threes = line.iter().zip(&line[1..]).zip(&line[2..]);
+            for (to, ((before, own), after)) in to.chunks_exact_mut(8).zip(threes) {
+                let mut all = of(*own, own << 1 | before >> 63);
+                if AROUND {
+                    all = of(all, own >> 1 | after << 63);
+                }
+                to.copy_from_slice(&all.to_le_bytes());
+            }
+            let end = &mut to[8 * words - 8..];
+            let inside = word(end) & !beyond;
+            end.copy_from_slice(&inside.to_le_bytes());
         }
     }
 }
@@ -260,7 +265,7 @@ mod tests {
     fn found(picture: &[&str]) -> Vec<([u32; 4], u32, u32)> {
         let bits = bits(picture);
         let mut components = Components::new(bits.width, bits.height);
-        components.find(&bits);
+        components.find(&bits, Kernels::Scalar);
         components.found().iter().map(|one| (one.corners, one.area, one.core)).collect()
     }
 

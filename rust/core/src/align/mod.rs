@@ -16,7 +16,9 @@
 
 mod bits;
 mod components;
+mod grey;
 mod kernels;
+mod loops;
 mod mask;
 mod search;
 mod template;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 
 use bits::Bits;
 use components::Components;
+use grey::{Grey, Light};
 use kernels::{CELL, Kernels};
 use search::Search;
 use template::{Features, Look};
@@ -44,6 +47,13 @@ use crate::prepare;
 
 /// Side of the square that a model looks at, in pixels.
 pub const WINDOW: usize = 64;
+
+/// Furthest that a cell is looked for from where the whole picture lies, in pixels.
+const MOST_LOCAL: usize = 12;
+
+/// A part that lies no further off is compared where it lies, in pixels. One that does is moved to its
+/// place first: cells then divide it as they divide any other, and a shift changes no verdict.
+const STAY: usize = CELL / 4;
 
 /// What the pictures show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +77,8 @@ pub enum Levels {
 pub struct Settings {
     /// What the pictures show.
     pub levels: Levels,
-    /// How far the part may be off, to each side, in pixels.
+    /// How far the part may be off as a whole, to each side, in pixels; each of its cells may be as far
+    /// off from there, up to 12.
     pub radius_px: usize,
     /// Components that lie in such a border altogether are left out, in pixels.
     pub border_px: usize,
@@ -92,9 +103,9 @@ impl Settings {
         }
     }
 
-    /// How far a cell may be from the whole picture, in pixels: more is only searched for the whole.
+    /// How far a cell may be from where the whole picture lies, in pixels.
     pub fn local_px(&self) -> usize {
-        self.radius_px.min(12)
+        self.radius_px.min(MOST_LOCAL)
     }
 
     /// Whether these can be worked with.
@@ -121,9 +132,9 @@ impl Settings {
 pub struct Fit {
     /// The shift that is best for the whole picture.
     pub whole: [i32; 2],
-    /// Share of the compared pixels that differ, 0..1.
+    /// Share of the compared pixels that differ, 0..1; 1 where the template has less than half of them.
     pub residual: f64,
-    /// Share of the cells whose shift is as far as the radius allows, 0..1.
+    /// Share of the cells whose shift is as far as was searched, 0..1; 1 where the whole picture's is.
     pub at_limit: f64,
 }
 
@@ -134,9 +145,12 @@ pub struct Aligner {
     kernels: Kernels,
     features: Features,
     search: Search,
-    /// The part of two levels.
-    part: Bits,
-    /// The template under the field: of two levels as bits, and as grey levels for who wants them.
+    /// How far the part was moved to the right and downwards, and what it then looks like.
+    by: [i32; 2],
+    moved: Vec<u8>,
+    /// What of the moved picture the camera has seen.
+    seen: Bits,
+    /// The template under the field: of two levels as bits, else as grey levels.
     warped: Bits,
     pixels: Vec<u8>,
     grey: Option<Grey>,
@@ -145,19 +159,6 @@ pub struct Aligner {
     difference: Bits,
     components: Components,
     windows: Windows,
-}
-
-/// What grey levels need beside.
-#[derive(Debug)]
-struct Grey {
-    low: Vec<u8>,
-    high: Vec<u8>,
-    /// The part in the template's light.
-    lit: Vec<u8>,
-    /// Sums of the part's and of the template's levels, cell by cell, and smoothed.
-    sums: [Vec<[u32; 2]>; 2],
-    zeros: Vec<u8>,
-    found: [Vec<u8>; 2],
 }
 
 impl Aligner {
@@ -173,22 +174,16 @@ impl Aligner {
     pub fn with_kernels(golden: Arc<Golden>, kernels: prepare::Kernels) -> Self {
         let (width, height) = (golden.width, golden.height);
         let empty = || Bits::new(width, height);
-        let cells = width.div_ceil(CELL) * height.div_ceil(CELL);
-        let grey = matches!(golden.look, Look::Grey { .. }).then(|| Grey {
-            low: vec![0; width * height],
-            high: vec![0; width * height],
-            lit: vec![0; width * height],
-            sums: [vec![[0; 2]; cells], vec![[0; 2]; cells]],
-            zeros: vec![0; width],
-            found: [vec![0; width.div_ceil(8)], vec![0; width.div_ceil(8)]],
-        });
+        let grey = matches!(golden.look, Look::Grey { .. }).then(|| Grey::new(width, height));
         Self {
             kernels: Kernels::like(kernels),
             features: Features::new(golden.settings.levels, width, height),
             search: Search::new(&golden),
-            part: empty(),
+            by: [0; 2],
+            moved: vec![0; width * height],
+            seen: empty(),
             warped: empty(),
-            pixels: vec![0; width * height],
+            pixels: vec![0; if grey.is_some() { width * height } else { 0 }],
             grey,
             care: golden.care.clone(),
             nothing: empty(),
@@ -224,8 +219,19 @@ impl Aligner {
             let problem = format!("{} B for {width} x {height} pixels", part.len());
             return Err(Error::invalid("part", problem));
         }
-        self.features.read(part, self.kernels);
-        self.search.run(&self.golden, part, &self.features, self.kernels);
+        let Self { golden, features, search, kernels, .. } = self;
+        features.read(part, *kernels);
+        let near = search.glance(golden, part, features, *kernels);
+        if near.iter().all(|by| by.unsigned_abs() as usize <= STAY) {
+            self.by = [0; 2];
+            search.run(golden, features, golden.valid.as_ref(), [0; 2], near, *kernels);
+        } else {
+            self.by = near;
+            warp::moved(part, golden.size(), near, &mut self.moved);
+            features.read(&self.moved, *kernels);
+            self.seen.set_box(seen(golden.size(), near));
+            search.run(golden, features, Some(&self.seen), near, [0; 2], *kernels);
+        }
         Ok(&self.search.field)
     }
 
@@ -238,43 +244,75 @@ impl Aligner {
         let golden = Arc::clone(&self.golden);
         let field = &self.search.field;
         let size = golden.size();
-        if !golden.cares_for_all {
+        let moved = self.by != [0; 2];
+        let part = if moved { &self.moved } else { part };
+        let all = golden.cares_for_all() && !moved;
+        // What the camera did not see is not compared.
+        let seen = seen(size, self.by);
+        if !all {
             warp::bits(field, &golden.care, &self.nothing, &mut self.care);
+            self.care.clear_beside(seen);
         }
+        let mut had = 0;
         match (&golden.look, &mut self.grey) {
             (Look::Two(template), _) => {
-                self.part.copy_from(&self.features.planes[0]);
-                warp::bits(field, template, &self.part, &mut self.warped);
-                self.difference.copy_from(&self.care);
-                let differs = |care: u64, a: u64, b: u64| care & (a ^ b);
-                self.difference.combine(&self.part, &self.warped, differs);
+                let part = &self.features.planes[0];
+                had = warp::bits(field, template, part, &mut self.warped);
+                self.difference.combine(part, &self.warped, |_, a, b| a ^ b);
+                if moved {
+                    self.difference.clear_beside(seen);
+                    self.warped.combine(part, &self.difference, |_, a, b| a ^ b);
+                }
             }
             (Look::Grey { low, high }, Some(grey)) => {
                 let outside = Outside::Picture(part);
-                warp::bytes(field, &golden.pixels, size, outside, &mut self.pixels);
+                had = warp::bytes(field, &golden.pixels, size, outside, &mut self.pixels);
                 warp::bytes(field, low, size, Outside::Level(0), &mut grey.low);
                 warp::bytes(field, high, size, Outside::Level(u8::MAX), &mut grey.high);
-                grey.light(part, &self.pixels, size);
+                if moved {
+                    warp::fill_beside(seen, size, part, &mut self.pixels);
+                }
+                self.kernels.run(Light { grey, part, template: &self.pixels, size });
                 grey.beyond(size, self.kernels, &mut self.difference);
-                let care = |differs: u64, care: u64, _: u64| differs & care;
-                self.difference.combine(&self.care, &self.nothing, care);
             }
             (Look::Grey { .. }, None) => {}
         }
-        let cared = self.care.count().max(1) as f64;
-        let fit = Fit {
-            whole: field.whole,
-            residual: self.difference.count() as f64 / cared,
-            at_limit: field.at_limit(golden.settings.radius_px),
+        if !all {
+            let cared = |differs: u64, care: u64, _: u64| differs & care;
+            self.difference.combine(&self.care, &self.nothing, cared);
+        }
+        let compared = if all { had } else { self.care.count() };
+        let residual = if 2 * compared < golden.cared {
+            1.0
+        } else {
+            self.difference.count() as f64 / compared.max(1) as f64
         };
-        self.components.find(&self.difference);
-        self.windows.place(&self.components, &golden);
+        let whole = [0, 1].map(|axis: usize| field.whole[axis] + self.by[axis]);
+        let fit = Fit { whole, residual, at_limit: self.search.at_limit };
+        self.components.find(&self.difference, self.kernels);
+        self.windows.place(&self.components, field, self.by, &golden);
         Ok(fit)
     }
 
-    /// The field of the last part.
+    /// The field of the last part, after it was moved.
     pub fn field(&self) -> &Field {
         &self.search.field
+    }
+
+    /// How far the last part was moved to the right and downwards before it was compared. Components and
+    /// windows are those of the picture that was moved.
+    pub fn moved(&self) -> [i32; 2] {
+        self.by
+    }
+
+    /// Left, top, right and bottom of a component in the part's own pixels.
+    ///
+    /// # Panics
+    /// When there is no such component.
+    pub fn corners(&self, component: usize) -> [i32; 4] {
+        let corners = self.components()[component].corners.map(|at| at as i32);
+        // Opening moves what differs by a pixel to the lower right.
+        [0, 1, 2, 3].map(|at| corners[at] - 1 - self.by[at % 2])
     }
 
     /// What differed in the last part that was compared: all that hangs together after opening.
@@ -292,21 +330,27 @@ impl Aligner {
         self.windows.too_many || self.components.overflow
     }
 
-    /// Whether a pixel of the last part differed, before opening.
-    pub fn differs(&self, x: usize, y: usize) -> bool {
-        self.difference.get(x, y)
+    /// A pixel of the part, where it was moved to; none where it was not compared.
+    fn at(&self, x: usize, y: usize) -> Option<[usize; 2]> {
+        let Golden { width, height, .. } = *self.golden;
+        let [x, y] = [x as i32 + self.by[0], y as i32 + self.by[1]];
+        let inside = (0..width as i32).contains(&x) && (0..height as i32).contains(&y);
+        inside.then_some([x as usize, y as usize])
     }
 
-    /// The template under the field of the last part that was compared, as grey levels; the part's
-    /// where the template has none. Of two levels, 0 and 255.
-    pub fn template(&mut self) -> &[u8] {
-        if matches!(self.golden.look, Look::Two(_)) {
-            let width = self.golden.width;
-            for (at, pixel) in self.pixels.iter_mut().enumerate() {
-                *pixel = if self.warped.get(at % width, at / width) { u8::MAX } else { 0 };
-            }
-        }
-        &self.pixels
+    /// Whether a pixel of the last part differed, before opening.
+    pub fn differs(&self, x: usize, y: usize) -> bool {
+        self.at(x, y).is_some_and(|[x, y]| self.difference.get(x, y))
+    }
+
+    /// The template under the field of the last part that was compared, where the part has it, as a
+    /// grey level; none where the template has nothing. Of two levels, 0 and 255.
+    pub fn template(&self, x: usize, y: usize) -> Option<u8> {
+        self.at(x, y).map(|[x, y]| match &self.golden.look {
+            Look::Two(_) if self.warped.get(x, y) => u8::MAX,
+            Look::Two(_) => 0,
+            Look::Grey { .. } => self.pixels[y * self.golden.width + x],
+        })
     }
 
     /// Fills 3 planes of [`WINDOW`] x [`WINDOW`] numbers 0..1: the part, the template, the window's
@@ -325,7 +369,7 @@ impl Aligner {
             let (seen, template) = (&mut seen[row.clone()], &mut template[row]);
             match &self.golden.look {
                 Look::Two(_) => {
-                    unpack(&self.part, x, y + line, seen);
+                    unpack(&self.features.planes[0], x, y + line, seen);
                     unpack(&self.warped, x, y + line, template);
                 }
                 Look::Grey { .. } => {
@@ -347,68 +391,18 @@ impl Aligner {
     }
 }
 
+/// The box of a picture that was moved by so much that the camera has seen.
+fn seen(size: [usize; 2], by: [i32; 2]) -> [usize; 4] {
+    let end = [0, 1].map(|axis| (size[axis] as i32 + by[axis].min(0)).max(0) as usize);
+    let first = [0, 1].map(|axis| (by[axis].max(0) as usize).min(end[axis]));
+    [first[0], first[1], end[0], end[1]]
+}
+
 /// Bits as numbers 0 and 1.
 fn unpack(bits: &Bits, x: usize, y: usize, to: &mut [f32]) {
     for (half, to) in to.chunks_mut(32).enumerate() {
         let bits = bits.read(x + 32 * half, y, to.len());
         to.iter_mut().enumerate().for_each(|(at, to)| *to = (bits >> at & 1) as f32);
-    }
-}
-
-impl Grey {
-    /// Brings the part to the template's light, cell by cell: shading and exposure are no difference.
-    fn light(&mut self, part: &[u8], template: &[u8], [width, height]: [usize; 2]) {
-        let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
-        let [sums, smooth] = &mut self.sums;
-        sums.fill([0; 2]);
-        for y in 0..height {
-            let row = y * width..(y + 1) * width;
-            let cells = &mut sums[y / CELL * columns..][..columns];
-            let levels = part[row.clone()].chunks(CELL).zip(template[row].chunks(CELL));
-            for (sum, (part, template)) in cells.iter_mut().zip(levels) {
-                let of = |pixels: &[u8]| pixels.iter().map(|pixel| u32::from(*pixel)).sum::<u32>();
-                (sum[0], sum[1]) = (sum[0] + of(part), sum[1] + of(template));
-            }
-        }
-        // Over so many cells that a defect does not light itself away.
-        const NEAR: usize = 3;
-        for row in 0..rows {
-            for column in 0..columns {
-                let mut sum = [0; 2];
-                for y in row.saturating_sub(NEAR)..(row + NEAR + 1).min(rows) {
-                    for x in column.saturating_sub(NEAR)..(column + NEAR + 1).min(columns) {
-                        let near = sums[y * columns + x];
-                        sum = [sum[0] + near[0], sum[1] + near[1]];
-                    }
-                }
-                smooth[row * columns + column] = sum;
-            }
-        }
-        for y in 0..height {
-            let row = y * width..(y + 1) * width;
-            let cells = &smooth[y / CELL * columns..][..columns];
-            let levels = self.lit[row.clone()].chunks_mut(CELL).zip(part[row].chunks(CELL));
-            for ([seen, wanted], (lit, part)) in cells.iter().zip(levels) {
-                // In 256ths; more than four times brighter or darker is another picture.
-                let gain = (u64::from(*wanted) * 256 / u64::from((*seen).max(1))).clamp(64, 1024);
-                for (lit, part) in lit.iter_mut().zip(part) {
-                    *lit = ((u64::from(*part) * gain + 128) >> 8).min(255) as u8;
-                }
-            }
-        }
-    }
-
-    /// Pixels below their least or above their greatest level.
-    fn beyond(&mut self, [width, height]: [usize; 2], kernels: Kernels, difference: &mut Bits) {
-        let [below, above] = &mut self.found;
-        for y in 0..height {
-            let row = y * width..(y + 1) * width;
-            let (lit, low) = (&self.lit[row.clone()], &self.low[row.clone()]);
-            kernels.exceeds(low, lit, &self.zeros, below);
-            kernels.exceeds(lit, &self.high[row], &self.zeros, above);
-            let both = below.iter().zip(&*above).map(|(below, above)| below | above);
-            difference.pixels_mut(y).iter_mut().zip(both).for_each(|(to, from)| *to = from);
-        }
     }
 }
 

@@ -1,24 +1,28 @@
 //! Where each cell of the part lies in the template.
 //!
-//! Of each shift and each cell it is counted how many bits differ. Counts are summed over 3 x 3 cells
-//! twice, so that a cell asks its neighbours; the shift with the least sum wins, where each pixel away
-//! from the shift that is best for the whole picture costs something; a median over 5 x 5 cells takes
-//! out what is alone. All of it is integer arithmetic: a count is at most 256, a sum at most 20,736.
+//! A few bands of the picture tell roughly where the whole of it lies, within the radius. Around there, for
+//! each shift and each cell, it is counted how many bits differ: a part that lies somewhere else has as
+//! much room to be uneven as one in its place. Counts are summed over 3 x 3 cells twice, so that a cell
+//! asks its neighbours; the shift with the least sum wins, where each pixel away from the shift that is
+//! best for the whole picture costs something; a median over 5 x 5 cells takes out what is alone. All of
+//! it is integer arithmetic: a count is at most 256, a sum at most 20,736.
 
-use super::kernels::{Band, CELL, Kernels, LANES, Portable};
+use super::kernels::{Band, CELL, Kernels, LANES};
+use super::loops::{Choose, Median, NEAR, Smooth, Step, Sum};
 use super::template::{COARSE, Features, Golden, Planes, shrink};
-use super::{Bits, Settings};
+use super::{Bits, MOST_LOCAL, STAY};
 
 /// What a pixel away from the best shift of the whole picture costs: 0.0015 of all bits.
 const PENALTY: usize = 31;
-/// Cells above and below that a sum reaches.
-const NEAR: usize = 2;
 /// Counts of all bands are kept where they take no more memory; else those of five.
 const KEPT_BYTES: usize = 8 << 20;
-/// Bands that the shift of a whole large picture is taken from.
+/// Bands that tell roughly where the whole lies.
+const GLANCED: usize = 6;
+/// How far from there more bands are asked, and how many: what repeats itself misleads a few.
+const CLOSE: usize = 3;
+const ASKED: usize = 20;
+/// Bands that tell how uneven a large picture is.
 const SAMPLED: usize = 24;
-/// Further away a cell of a large picture is not looked for.
-const MOST_AWAY: usize = 12;
 /// Weights of a band that nothing is known around.
 const ALONE: [u16; 2 * NEAR + 1] = [0, 0, 9, 0, 0];
 
@@ -44,17 +48,6 @@ impl Field {
     pub(super) fn at(&self, column: usize, row: usize) -> [i16; 2] {
         self.shifts[row * self.columns + column]
     }
-
-    /// Share of the cells whose shift is as far as `radius` allows, 0..1; 1 where the whole picture's
-    /// is.
-    pub(super) fn at_limit(&self, radius: usize) -> f64 {
-        let far = |shift: i32| shift.unsigned_abs() as usize >= radius;
-        if self.whole.into_iter().any(far) {
-            return 1.0;
-        }
-        let cells = self.shifts.iter().filter(|shift| shift.iter().any(|by| far(i32::from(*by))));
-        cells.count() as f64 / self.shifts.len() as f64
-    }
 }
 
 /// A box of shifts: the first dx and dy, and how many of each.
@@ -74,32 +67,34 @@ impl Reach {
         Self { first, count }
     }
 
-    /// What of it lies within `by` of `centre`.
-    fn cut(self, centre: [i32; 2], by: [usize; 2]) -> Self {
-        let last = |axis: usize| self.first[axis] + self.count[axis] as i32 - 1;
-        let first = [0, 1].map(|axis| (centre[axis] - by[axis] as i32).max(self.first[axis]));
-        let count =
-            [0, 1].map(|axis| (centre[axis] + by[axis] as i32).min(last(axis)) - first[axis] + 1);
-        Self { first, count: count.map(|count| count.max(1) as usize) }
+    /// From the first to the last of these columns and rows of shifts.
+    fn within(self, ends: [[i32; 2]; 2]) -> Self {
+        let ends = [0, 1].map(|axis: usize| {
+            let most = self.count[axis] as i32 - 1;
+            ends[axis].map(|end| end.clamp(0, most))
+        });
+        Self {
+            first: [0, 1].map(|axis: usize| self.first[axis] + ends[axis][0]),
+            count: ends.map(|[first, last]| (last - first).max(0) as usize + 1),
+        }
     }
 
     fn len(&self) -> usize {
         self.count[0] * self.count[1]
     }
 
+    /// Whether a shift is as far as the box goes.
+    fn ends_at(&self, shift: [i16; 2]) -> bool {
+        [0, 1].into_iter().any(|axis| {
+            let by = i32::from(shift[axis]) - self.first[axis];
+            by <= 0 || by + 1 >= self.count[axis] as i32
+        })
+    }
+
     /// Counts lie column of shifts after column of shifts.
     fn index(&self, column: usize, row: usize) -> usize {
         column * self.count[1] + row
     }
-}
-
-/// One shift, in the order in which shifts are tried.
-#[derive(Clone, Copy, Debug, Default)]
-struct Step {
-    shift: [i16; 2],
-    /// Where its counts begin.
-    at: usize,
-    penalty: u16,
 }
 
 /// The memory that a search works in.
@@ -115,11 +110,15 @@ pub(super) struct Search {
     counts: Vec<u16>,
     totals: Vec<u32>,
     order: Vec<Step>,
-    lines: [Vec<u16>; 2],
+    line: Vec<u16>,
     which: Vec<u16>,
     small: Option<Small>,
     raw: Field,
+    padded: Vec<[i16; 2]>,
+    like: Vec<u16>,
     pub(super) field: Field,
+    /// Share of the cells whose shift is as far as was searched, 0..1; 1 where the whole picture's is.
+    pub(super) at_limit: f64,
 }
 
 /// The part at a quarter of its size.
@@ -134,9 +133,10 @@ impl Search {
         let (columns, rows) = (golden.width.div_ceil(CELL), golden.height.div_ceil(CELL));
         let lanes = columns.next_multiple_of(LANES);
         let settings = &golden.settings;
-        let local = 2 * settings.local_px().min(settings.radius_px) + 1;
+        // A glance of two levels goes a pixel beyond the radius.
+        let local = 2 * (settings.local_px() + 1) + 1;
         let coarse = golden.coarse.as_ref();
-        let wide = coarse.map_or(0, |_| 2 * settings.radius_px.div_ceil(COARSE) + 1);
+        let wide = coarse.map_or(0, |_| 2 * (settings.radius_px + 1).div_ceil(COARSE) + 1);
         let shifts = (local * local).max(wide * wide).max((2 * COARSE + 1).pow(2));
         let room = shifts * lanes;
         let all = 2 * room * rows;
@@ -150,104 +150,147 @@ impl Search {
             counts: vec![0; room * kept],
             totals: vec![0; shifts],
             order: Vec::with_capacity(shifts),
-            lines: [vec![0; columns + 2], vec![0; columns + 2]],
+            line: vec![0; columns + 4],
             which: vec![0; lanes],
             small: coarse.map(|planes| Small {
                 pixels: vec![0; planes.width * planes.height],
                 features: Features::new(settings.levels, planes.width, planes.height),
             }),
             raw: Field::new(columns, rows),
+            padded: vec![[0; 2]; (columns + 4) * (rows + 4)],
+            like: vec![0; 2 * columns],
             field: Field::new(columns, rows),
+            at_limit: 0.0,
         }
     }
 
-    /// Fills `field` for a part: its grey levels, and its features.
-    pub(super) fn run(
+    /// Roughly where the whole of a part lies: its grey levels, and its features. Up to a pixel beyond the
+    /// radius, so that what lies at the radius is known to lie there.
+    pub(super) fn glance(
         &mut self,
         golden: &Golden,
         pixels: &[u8],
         part: &Features,
         kernels: Kernels,
-    ) {
-        let Settings { radius_px: radius, .. } = golden.settings;
-        let local = golden.settings.local_px();
-        let near = self.wide(golden, pixels, kernels).map(|near| {
-            let reach = Reach::around(near, COARSE, radius);
-            let every = self.rows.div_ceil(SAMPLED);
-            let valid = golden.valid.as_ref();
-            self.whole(&golden.features, &part.planes, valid, reach, every, kernels)
-        });
-        let mut reach = Reach::around(near.unwrap_or([0; 2]), local, radius);
-        let all = self.kept == self.rows;
-        let valid = golden.valid.as_ref();
-        let whole = match near {
-            Some(whole) => whole,
-            None if all => {
-                self.totals[..reach.len()].fill(0);
-                for band in 0..self.rows {
-                    self.count(&golden.features, &part.planes, valid, reach, band, kernels);
-                    self.sum(reach, band, [self.columns, self.lanes], kernels);
-                    self.smooth(&part.planes, reach, band, kernels);
-                }
-                self.least(reach)
-            }
-            None => {
-                let every = self.rows.div_ceil(SAMPLED);
-                self.whole(&golden.features, &part.planes, valid, reach, every, kernels)
-            }
+    ) -> [i32; 2] {
+        let radius = golden.settings.radius_px + 1;
+        let around = match self.wide(golden, pixels, kernels) {
+            Some(near) => Reach::around(near, COARSE, radius),
+            None => Reach::around([0; 2], radius, radius),
         };
-        let mut counted = if all && near.is_none() { self.rows } else { 0 };
-        self.order(reach, whole);
-        if !all {
-            reach = self.spread(golden, part, reach, whole, kernels);
-            self.order(reach, whole);
+        let mut at = |reach: Reach, bands: usize| {
+            let (valid, every) = (golden.valid.as_ref(), self.rows.div_ceil(bands));
+            self.whole(&golden.features, &part.planes, valid, reach, every, kernels)
+        };
+        let near = at(around, GLANCED);
+        at(Reach::around(near, CLOSE, radius), ASKED)
+    }
+
+    /// Fills `field` for a part that has been moved `by` so much, and then lies `near`; of its bits only
+    /// the `valid` ones count.
+    pub(super) fn run(
+        &mut self,
+        golden: &Golden,
+        part: &Features,
+        valid: Option<&Bits>,
+        by: [i32; 2],
+        near: [i32; 2],
+        kernels: Kernels,
+    ) {
+        let local = golden.settings.local_px();
+        let mut reach = Reach::around(near, local, STAY + local);
+        self.totals[..reach.len()].fill(0);
+        let all = self.kept == self.rows;
+        let mut counted = 0;
+        if all {
+            for band in 0..self.rows {
+                self.tally(golden, part, valid, reach, band, kernels);
+            }
+            counted = self.rows;
+            self.raw.whole = self.least(reach);
+        } else {
+            self.order(reach, near);
+            reach = self.spread(golden, part, valid, reach, kernels);
         }
+        self.order(reach, self.raw.whole);
         for band in 0..self.rows {
             while counted < (band + NEAR + 1).min(self.rows) {
-                self.count(&golden.features, &part.planes, valid, reach, counted, kernels);
+                self.count(&golden.features, (&part.planes, 1), valid, reach, counted, kernels);
                 self.smooth(&part.planes, reach, counted, kernels);
                 counted += 1;
             }
             self.choose(reach, band, self.weights(band), kernels);
         }
-        self.raw.whole = whole;
-        median(&self.raw, &mut self.field);
+        self.field.whole = self.raw.whole;
+        kernels.run(Median {
+            from: &self.raw,
+            padded: &mut self.padded,
+            like: &mut self.like,
+            to: &mut self.field.shifts,
+        });
+        let radius = golden.settings.radius_px;
+        let far = |axis: usize| (self.raw.whole[axis] + by[axis]).unsigned_abs() as usize > radius;
+        self.at_limit = if far(0) || far(1) {
+            1.0
+        } else {
+            let cells = self.field.shifts.iter().filter(|shift| reach.ends_at(**shift));
+            cells.count() as f64 / self.field.shifts.len() as f64
+        };
     }
 
-    /// How far cells of a large picture are from its whole, as far as some bands can tell by
-    /// themselves: nearly all of them, and a little more. Further away nothing has to be searched.
+    /// How far apart the cells of a large picture lie, as far as some bands can tell by themselves:
+    /// nearly all of them, and a little more. Further away nothing has to be searched. They also tell
+    /// where the whole lies.
     fn spread(
         &mut self,
         golden: &Golden,
         part: &Features,
+        valid: Option<&Bits>,
         reach: Reach,
-        whole: [i32; 2],
         kernels: Kernels,
     ) -> Reach {
-        let mut far = [[0_usize; MOST_AWAY + 1]; 2];
+        let mut found = [[0_usize; 2 * MOST_LOCAL + 1]; 2];
         let mut cells = 0;
-        for band in (0..self.rows).step_by(self.rows.div_ceil(SAMPLED)) {
-            let valid = golden.valid.as_ref();
-            self.count(&golden.features, &part.planes, valid, reach, band, kernels);
-            self.smooth(&part.planes, reach, band, kernels);
+        let every = self.rows.div_ceil(SAMPLED);
+        for band in (every / 2..self.rows).step_by(every) {
+            self.tally(golden, part, valid, reach, band, kernels);
             self.choose(reach, band, ALONE, kernels);
             for shift in &self.raw.shifts[band * self.columns..][..self.columns] {
                 for axis in [0, 1] {
-                    let away = i32::from(shift[axis]).abs_diff(whole[axis]) as usize;
-                    far[axis][away.min(MOST_AWAY)] += 1;
+                    found[axis][(i32::from(shift[axis]) - reach.first[axis]) as usize] += 1;
                 }
             }
             cells += self.columns;
         }
-        let [right, down] = far.map(|far| {
-            let mut within = 0;
-            let reached = far.iter().position(|count| {
-                within += count;
-                within * 1000 >= cells * 998
-            });
-            reached.unwrap_or(MOST_AWAY) + 2
-        });
-        reach.cut(whole, [right, down])
+        self.raw.whole = self.least(reach);
+        // All but a thousandth to each side, and two pixels more.
+        reach.within(found.map(|counts| {
+            let tail = |counts: &mut dyn Iterator<Item = &usize>| {
+                let mut passed = 0;
+                let few = |count: &&usize| {
+                    passed += **count;
+                    passed * 1000 <= cells
+                };
+                counts.take_while(few).count() as i32
+            };
+            let last = counts.len() as i32 - 1;
+            [tail(&mut counts.iter()) - 2, last - tail(&mut counts.iter().rev()) + 2]
+        }))
+    }
+
+    /// Counts a band, adds it to the totals and sums it over its cells.
+    fn tally(
+        &mut self,
+        golden: &Golden,
+        part: &Features,
+        valid: Option<&Bits>,
+        reach: Reach,
+        band: usize,
+        kernels: Kernels,
+    ) {
+        self.count(&golden.features, (&part.planes, 1), valid, reach, band, kernels);
+        self.sum(reach, band, [self.columns, self.lanes], kernels);
+        self.smooth(&part.planes, reach, band, kernels);
     }
 
     /// Where the whole part lies, to a few pixels, where that is searched for at a quarter of its size.
@@ -256,14 +299,15 @@ impl Search {
         let mut small = self.small.take()?;
         shrink(pixels, golden.width, &mut small.pixels, planes.width);
         small.features.read(&small.pixels, kernels);
-        let radius = golden.settings.radius_px.div_ceil(COARSE);
+        let radius = (golden.settings.radius_px + 1).div_ceil(COARSE);
         let reach = Reach::around([0; 2], radius, radius);
         let near = self.whole(planes, &small.features.planes, None, reach, 1, kernels);
         self.small = Some(small);
         Some(near.map(|by| by * COARSE as i32))
     }
 
-    /// The shift with the fewest bits that differ, of every `every`th band.
+    /// The shift with the fewest bits that differ, of every `every`th band and every other plane: those
+    /// that become brighter.
     fn whole(
         &mut self,
         template: &Planes,
@@ -279,18 +323,18 @@ impl Search {
             Some(_) => (template.width.div_ceil(CELL), template.height.div_ceil(CELL)),
             None => (template.width / CELL, template.height / CELL),
         };
-        for band in (0..rows).step_by(every) {
-            self.count(template, part, valid, reach, band, kernels);
+        for band in (every / 2..rows).step_by(every) {
+            self.count(template, (part, 2), valid, reach, band, kernels);
             self.sum(reach, band, [columns, part[0].stride / 2], kernels);
         }
         self.least(reach)
     }
 
-    /// Counts what differs in a band, into the place of that band.
+    /// Counts what differs in a band, of every `step`th plane, into the place of that band.
     fn count(
         &mut self,
         template: &Planes,
-        part: &[Bits],
+        (part, step): (&[Bits], usize),
         valid: Option<&Bits>,
         reach: Reach,
         band: usize,
@@ -304,7 +348,7 @@ impl Search {
         for column in 0..columns {
             let counts = &mut counts[column * shifts * lanes..][..shifts * lanes];
             let first = [reach.first[0] + column as i32, reach.first[1]];
-            for (plane, bits) in part.iter().enumerate().take(template.count()) {
+            for (plane, bits) in part.iter().enumerate().step_by(step) {
                 let under = template.under(plane, y, first);
                 let valid = valid.map(|valid| valid.rows_from(y));
                 let strides = [bits.stride, template.stride];
@@ -320,30 +364,32 @@ impl Search {
         kernels.run(Sum { counts, lanes, columns, totals: &mut self.totals });
     }
 
-    /// The shift with the least total; of equal ones the upper, then the left.
+    /// The shift with the least total; of equal ones the nearest, since a picture that shows nothing lies
+    /// anywhere.
     fn least(&self, reach: Reach) -> [i32; 2] {
-        let mut least = (u32::MAX, [0; 2]);
+        let mut least = (u32::MAX, u32::MAX, [0; 2]);
         for row in 0..reach.count[1] {
             for column in 0..reach.count[0] {
-                let total = self.totals[reach.index(column, row)];
-                if total < least.0 {
-                    least = (total, [column as i32, row as i32]);
+                let shift = [reach.first[0] + column as i32, reach.first[1] + row as i32];
+                let [right, down] = shift.map(i32::unsigned_abs);
+                let one = (self.totals[reach.index(column, row)], right + down, shift);
+                if one < least {
+                    least = one;
                 }
             }
         }
-        [0, 1].map(|axis| reach.first[axis] + least.1[axis])
+        least.2
     }
 
     /// Sums a band's counts over three cells of a row, twice.
     fn smooth(&mut self, part: &[Bits], reach: Reach, band: usize, kernels: Kernels) {
-        let [first, second] = &mut self.lines;
         let counts = &mut self.counts[band % self.kept * self.room..][..reach.len() * self.lanes];
         kernels.run(Smooth {
             counts,
             lanes: self.lanes,
             columns: self.columns,
-            planes: part.len() as u16,
-            lines: [first, second],
+            several: part.len() > 1,
+            line: &mut self.line,
         });
     }
 
@@ -388,8 +434,8 @@ impl Search {
     ) {
         let length = reach.len() * self.lanes;
         let rows = [0, 1, 2, 3, 4].map(|near: usize| {
-            // A row beyond the picture has no weight, and any other may stand there for it.
-            let row = (band + near).saturating_sub(NEAR).min(self.rows - 1);
+            // A row without weight may lie beyond the picture: any other stands there for it.
+            let row = if weights[near] == 0 { band } else { band + near - NEAR };
             &self.counts[row % self.kept * self.room..][..length]
         });
         let (order, lanes) = (&self.order, self.lanes);
@@ -397,129 +443,6 @@ impl Search {
         let cells = &mut self.raw.shifts[band * self.columns..][..self.columns];
         for (cell, which) in cells.iter_mut().zip(&self.which) {
             *cell = order[usize::from(*which)].shift;
-        }
-    }
-}
-
-/// See [`Search::sum`].
-struct Sum<'a> {
-    counts: &'a [u16],
-    lanes: usize,
-    columns: usize,
-    totals: &'a mut [u32],
-}
-
-impl Portable for Sum<'_> {
-    #[inline(always)]
-    fn run(self) {
-        for (total, counts) in self.totals.iter_mut().zip(self.counts.chunks_exact(self.lanes)) {
-            // A picture has at most 2^28 pixels of 4 bits.
-            *total += counts[..self.columns].iter().map(|count| u32::from(*count)).sum::<u32>();
-        }
-    }
-}
-
-/// See [`Search::smooth`].
-struct Smooth<'a> {
-    counts: &'a mut [u16],
-    lanes: usize,
-    columns: usize,
-    /// Several planes count more bits: they are brought back to what one has.
-    planes: u16,
-    lines: [&'a mut [u16]; 2],
-}
-
-impl Portable for Smooth<'_> {
-    #[inline(always)]
-    fn run(self) {
-        let Self { counts, lanes, columns, planes, lines: [a, b] } = self;
-        for row in counts.chunks_exact_mut(lanes) {
-            a[1..=columns].copy_from_slice(&row[..columns]);
-            (a[0], a[columns + 1]) = (a[1], a[columns]);
-            three(a, &mut b[1..=columns]);
-            (b[0], b[columns + 1]) = (b[1], b[columns]);
-            three(b, &mut row[..columns]);
-            if planes > 1 {
-                // Four planes: at most 1,024 a cell, and 9,216 here.
-                row[..columns].iter_mut().for_each(|sum| *sum = (*sum + planes / 2) / 4);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn three(from: &[u16], to: &mut [u16]) {
-    let threes = from.iter().zip(&from[1..]).zip(&from[2..]);
-    for (sum, ((a, b), c)) in to.iter_mut().zip(threes) {
-        *sum = a + b + c;
-    }
-}
-
-/// See [`Search::choose`].
-struct Choose<'a> {
-    rows: [&'a [u16]; 2 * NEAR + 1],
-    weights: [u16; 2 * NEAR + 1],
-    order: &'a [Step],
-    lanes: usize,
-    which: &'a mut [u16],
-}
-
-impl Portable for Choose<'_> {
-    #[inline(always)]
-    fn run(self) {
-        let Self { rows, weights, order, lanes, which } = self;
-        for first in (0..lanes).step_by(LANES) {
-            let mut best = [u16::MAX; LANES];
-            let mut chosen = [0; LANES];
-            for (number, step) in order.iter().enumerate() {
-                let at = step.at + first;
-                let [a, b, c, d, e] = rows.map(|row| &row[at..at + LANES]);
-                let [wa, wb, wc, wd, we] = weights;
-                for lane in 0..LANES {
-                    // At most 20,736 and the penalty; what lies beyond the last column is anything.
-                    let sum = a[lane]
-                        .wrapping_mul(wa)
-                        .wrapping_add(b[lane].wrapping_mul(wb))
-                        .wrapping_add(c[lane].wrapping_mul(wc))
-                        .wrapping_add(d[lane].wrapping_mul(wd))
-                        .wrapping_add(e[lane].wrapping_mul(we))
-                        .wrapping_add(step.penalty);
-                    let less = sum < best[lane];
-                    best[lane] = if less { sum } else { best[lane] };
-                    chosen[lane] = if less { number as u16 } else { chosen[lane] };
-                }
-            }
-            which[first..first + LANES].copy_from_slice(&chosen);
-        }
-    }
-}
-
-/// The median of 5 x 5 cells, each axis for itself; the border goes on beyond it.
-fn median(from: &Field, to: &mut Field) {
-    let (columns, rows) = (from.columns, from.rows);
-    to.whole = from.whole;
-    for row in 0..rows {
-        for column in 0..columns {
-            let mut near = [[0; 25]; 2];
-            let mut count = 0;
-            let own = from.at(column, row);
-            let mut like = [0; 2];
-            for y in row..row + 5 {
-                for x in column..column + 5 {
-                    let at = |at: usize, side: usize| at.saturating_sub(2).min(side - 1);
-                    let shift = from.at(at(x, columns), at(y, rows));
-                    for axis in [0, 1] {
-                        near[axis][count] = shift[axis];
-                        like[axis] += u32::from(shift[axis] == own[axis]);
-                    }
-                    count += 1;
-                }
-            }
-            // What most of them have is the median of them all.
-            to.shifts[row * columns + column] = [0, 1].map(|axis| match like[axis] {
-                13.. => own[axis],
-                _ => *near[axis].select_nth_unstable(12).1,
-            });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bits::Bits;
 use super::kernels::{CELL, Kernels};
-use super::{Levels, Settings};
+use super::{Levels, STAY, Settings};
 use crate::error::{Error, Result};
 
 /// Sides that are handled: one window at least, and coordinates that fit in 16 bits.
@@ -19,7 +19,8 @@ pub struct Golden {
     pub(super) pixels: Vec<u8>,
     /// What is compared.
     pub(super) care: Bits,
-    pub(super) cares_for_all: bool,
+    /// Pixels that are.
+    pub(super) cared: usize,
     pub(super) features: Planes,
     /// For a search too wide for the full size.
     pub(super) coarse: Option<Planes>,
@@ -94,14 +95,15 @@ impl Golden {
         let mut work = Features::new(settings.levels, width, height);
         work.read(pixels, Kernels::Scalar);
         let reach = settings.radius_px;
-        let features = Planes::new(&work.planes, reach);
+        let furthest = (reach + 1).max(STAY + settings.local_px());
+        let features = Planes::new(&work.planes, furthest);
         let coarse = (reach > settings.local_px()).then(|| {
             let [small_width, small_height] = [width / COARSE, height / COARSE];
             let mut small = vec![0; small_width * small_height];
             shrink(pixels, width, &mut small, small_width);
             let mut work = Features::new(settings.levels, small_width, small_height);
             work.read(&small, Kernels::Scalar);
-            Planes::new(&work.planes, reach.div_ceil(COARSE))
+            Planes::new(&work.planes, (reach + 1).div_ceil(COARSE))
         });
         let look = match settings.levels {
             Levels::Two { .. } => Look::Two(work.planes.swap_remove(0)),
@@ -115,7 +117,7 @@ impl Golden {
             width,
             height,
             pixels: pixels.to_vec(),
-            cares_for_all: seen.count() == count,
+            cared: seen.count(),
             care: seen,
             features,
             coarse,
@@ -134,9 +136,13 @@ impl Golden {
         &self.settings
     }
 
+    pub(super) fn cares_for_all(&self) -> bool {
+        self.cared == self.width * self.height
+    }
+
     /// Share of the picture that is compared, 0..1.
     pub fn cared_for(&self) -> f64 {
-        self.care.count() as f64 / (self.width * self.height) as f64
+        self.cared as f64 / (self.width * self.height) as f64
     }
 }
 
@@ -244,7 +250,6 @@ pub(super) struct Planes {
     reach: usize,
     pub(super) stride: usize,
     rows: usize,
-    count: usize,
     bytes: Vec<u8>,
 }
 
@@ -278,11 +283,7 @@ impl Planes {
             }
         }
         bytes.extend([0; 64]);
-        Self { width, height, reach, stride, rows, count: planes.len(), bytes }
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.count
+        Self { width, height, reach, stride, rows, bytes }
     }
 
     /// The bytes from row `y + dy`, column `dx` on.

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
+use super::kernels::CELL;
 use super::*;
 
 /// Bytes that look random and are the same each time.
@@ -48,7 +51,8 @@ fn settings(radius_px: usize) -> Settings {
     Settings { radius_px, ..Settings::new(Levels::Two { above: 127 }) }
 }
 
-/// Step by step what `search` says that it does.
+/// Step by step what `search` says that it does, of a picture with few enough bands that all of them
+/// are glanced at.
 fn plain_field(golden: &[u8], part: &[u8], width: usize, radius: i32) -> Field {
     let height = part.len() / width;
     let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
@@ -71,25 +75,32 @@ fn plain_field(golden: &[u8], part: &[u8], width: usize, radius: i32) -> Field {
             })
             .collect()
     };
-    let mut all = Vec::new();
-    for dy in -radius..=radius {
-        for dx in -radius..=radius {
-            let mut counts = vec![0; cells];
-            for (at, pixel) in part.iter().enumerate() {
-                let (x, y) = ((at % width) as i32, (at / width) as i32);
-                let differs = (*pixel > 127) != bright(golden, x + dx, y + dy);
-                counts[at / width / CELL * columns + at % width / CELL] += i64::from(differs);
-            }
-            let total: i64 = counts.iter().sum();
-            let once = three(&three(&counts, true), false);
-            all.push(([dx, dy], total, three(&three(&once, true), false)));
+    let around = |[x, y]: [i32; 2]| {
+        let row = move |dy: i32| (-radius..=radius).map(move |dx| [x + dx, y + dy]);
+        (-radius..=radius).flat_map(row)
+    };
+    let counted = |[dx, dy]: [i32; 2]| {
+        let mut counts = vec![0; cells];
+        for (at, pixel) in part.iter().enumerate() {
+            let (x, y) = ((at % width) as i32, (at / width) as i32);
+            let differs = (*pixel > 127) != bright(golden, x + dx, y + dy);
+            counts[at / width / CELL * columns + at % width / CELL] += i64::from(differs);
         }
-    }
-    let whole = all.iter().min_by_key(|(_, total, _)| *total).unwrap().0;
+        counts
+    };
+    let whole = around([0; 2])
+        .min_by_key(|shift| (counted(*shift).iter().sum::<i64>(), shift[0].abs() + shift[1].abs()))
+        .unwrap();
     let away = |[dx, dy]: [i32; 2]| i64::from((dx - whole[0]).abs() + (dy - whole[1]).abs());
+    let all: Vec<_> = around(whole)
+        .map(|shift| {
+            let once = three(&three(&counted(shift), true), false);
+            (shift, three(&three(&once, true), false))
+        })
+        .collect();
     let raw: Vec<[i16; 2]> = (0..cells)
         .map(|cell| {
-            let cost = |(shift, _, sums): &&([i32; 2], i64, Vec<i64>)| {
+            let cost = |(shift, sums): &&([i32; 2], Vec<i64>)| {
                 (sums[cell] + 31 * away(*shift), away(*shift))
             };
             all.iter().min_by_key(cost).unwrap().0.map(|by| by as i16)
@@ -158,10 +169,9 @@ fn a_defect_is_found_where_it_is_in_the_part_also_when_the_part_is_moved() {
         let mut aligner = Aligner::with_kernels(Arc::clone(&golden), kernels);
         let fit = aligner.compare(&part).unwrap();
         assert_eq!(fit.whole, [6, -5]);
-        let largest = aligner.components()[aligner.windows()[0].component];
-        // One pixel to the lower right, as opening moves it.
-        assert_eq!(largest.corners, [131, 101, 145, 113]);
-        assert_eq!(largest.area, 12 * 14);
+        let largest = aligner.windows()[0].component;
+        assert_eq!(aligner.corners(largest), [130, 100, 144, 112]);
+        assert_eq!(aligner.components()[largest].area, 12 * 14);
         let mut crop = vec![0.0; 3 * WINDOW * WINDOW];
         aligner.crop(0, &part, &mut crop);
         let sum = |plane: usize| crop[plane * 4096..][..4096].iter().sum::<f32>();
@@ -207,7 +217,8 @@ fn a_wide_search_finds_what_a_narrow_one_would() {
     let fit = aligner.compare(&part).unwrap();
     assert_eq!(fit.whole, [-29, 22]);
     assert!(fit.residual < 0.1, "{fit:?}");
-    let inner = aligner.field().shifts.iter().filter(|shift| **shift == [-29, 22]).count();
+    assert_eq!(aligner.moved(), [-29, 22]);
+    let inner = aligner.field().shifts.iter().filter(|shift| **shift == [0, 0]).count();
     assert!(inner * 10 > aligner.field().shifts.len() * 8, "{inner}");
 }
 
@@ -239,8 +250,8 @@ fn grey_parts_in_another_light_show_only_their_defect() {
     let found: Vec<_> = aligner.windows().iter().map(|window| window.component).collect();
     assert!(!found.is_empty());
     for component in found {
-        let [left, top, right, bottom] = aligner.components()[component].corners;
-        assert!(left >= 99 && right <= 112 && top >= 89 && bottom <= 100);
+        let [left, top, right, bottom] = aligner.corners(component);
+        assert!(left >= 98 && right <= 111 && top >= 88 && bottom <= 99);
     }
 }
 
@@ -277,4 +288,192 @@ fn what_does_not_fit_is_refused_with_what_does() {
     let golden = Golden::new(&settings(8), [64, 64], &[0; 4096], None, None).unwrap();
     let mut aligner = Aligner::new(Arc::new(golden)).unwrap();
     assert!(aligner.align(&[0; 100]).unwrap_err().to_string().contains("part"));
+}
+
+/// An aligner for two levels at that radius.
+fn aligner(template: &[u8], size: [usize; 2], radius_px: usize) -> Aligner {
+    let golden = Golden::new(&settings(radius_px), size, template, None, None).unwrap();
+    Aligner::new(Arc::new(golden)).unwrap()
+}
+
+#[test]
+fn a_part_that_lies_almost_as_far_off_as_it_may_has_room_to_be_uneven() {
+    let (width, height) = (384, 320);
+    let template = blobs(width, height, 23);
+    // Off by 10 px, and the right end of it by 16: further than the radius from its place.
+    let part = moved(&template, width, |x, _| [10 + (x / 64) as i32, -10]);
+    let mut aligner = aligner(&template, [width, height], 12);
+    let fit = aligner.compare(&part).unwrap();
+    assert!(fit.at_limit < 0.02 && fit.residual < 0.01, "{fit:?}");
+}
+
+#[test]
+fn what_is_left_out_at_the_border_stays_out_when_the_part_is_shifted() {
+    let (width, height) = (256, 256);
+    let template = blobs(width, height, 25);
+    let mut whole = template.clone();
+    for y in 100..120 {
+        for pixel in &mut whole[y * width + 1..y * width + 7] {
+            *pixel = 255 - *pixel;
+        }
+    }
+    for dx in [0, -9, 9] {
+        let part = moved(&whole, width, |_, _| [dx, 0]);
+        let mut aligner = aligner(&template, [width, height], 12);
+        let fit = aligner.compare(&part).unwrap();
+        assert_eq!(fit.whole, [dx, 0]);
+        assert_eq!(aligner.windows(), [], "{dx}");
+    }
+}
+
+#[test]
+fn a_picture_of_one_colour_lies_in_its_place() {
+    for level in [0, 255] {
+        let mut aligner = aligner(&[level; 96 * 80], [96, 80], 12);
+        let mut part = [level; 96 * 80];
+        let fit = aligner.compare(&part).unwrap();
+        assert_eq!(fit, Fit { whole: [0, 0], residual: 0.0, at_limit: 0.0 });
+        for y in 30..38 {
+            part[y * 96 + 40..][..8].fill(255 - level);
+        }
+        aligner.compare(&part).unwrap();
+        assert_eq!(aligner.windows().len(), 1);
+    }
+}
+
+#[test]
+fn a_part_that_has_little_of_the_template_is_no_fit() {
+    let template = blobs(96, 96, 27);
+    let part = moved(&template, 96, |_, _| [60, 0]);
+    let fit = aligner(&template, [96, 96], 64).compare(&part).unwrap();
+    assert_eq!(fit.residual, 1.0, "{fit:?}");
+}
+
+/// Everything that can be seen of a comparison.
+fn seen(aligner: &mut Aligner, part: &[u8]) -> (Fit, Field, Vec<Component>, Vec<Window>, Vec<f32>) {
+    let fit = aligner.compare(part).unwrap();
+    let windows = aligner.windows().to_vec();
+    let mut crops = vec![0.0; windows.len() * 3 * WINDOW * WINDOW];
+    for (number, crop) in crops.chunks_exact_mut(3 * WINDOW * WINDOW).enumerate() {
+        aligner.crop(number, part, crop);
+    }
+    for at in 0..part.len() {
+        let template =
+            aligner.template(at % aligner.golden().size()[0], at / aligner.golden().size()[0]);
+        crops.push(template.map_or(-1.0, f32::from));
+    }
+    (fit, aligner.field().clone(), aligner.components().to_vec(), windows, crops)
+}
+
+fn every_set_sees_the_same(golden: Golden, part: &[u8]) {
+    let [width, height] = golden.size();
+    let golden = Arc::new(golden);
+    let scalar = prepare::Kernels::available().into_iter().find(|set| set.name() == "scalar");
+    let expected = scalar
+        .map(|set| seen(&mut Aligner::with_kernels(Arc::clone(&golden), set), part))
+        .expect("scalar code runs everywhere");
+    let fit = expected.0;
+    assert!((0.0..=1.0).contains(&fit.residual) && (0.0..=1.0).contains(&fit.at_limit), "{fit:?}");
+    for window in &expected.3 {
+        assert!(window.x + WINDOW <= width && window.y + WINDOW <= height, "{window:?}");
+    }
+    for set in prepare::Kernels::available() {
+        let mut aligner = Aligner::with_kernels(Arc::clone(&golden), set);
+        // Also after another part: nothing of it may be left.
+        aligner.compare(&golden.pixels).unwrap();
+        assert!(seen(&mut aligner, part) == expected, "{} {width} x {height}", set.name());
+    }
+}
+
+/// Pictures of all kinds that somebody may show.
+fn picture(kind: usize, size: [usize; 2], seed: u64) -> Vec<u8> {
+    let [width, height] = size;
+    let drawn = |level: &dyn Fn(usize, usize) -> u8| {
+        (0..width * height).map(|at| level(at % width, at / width)).collect()
+    };
+    match kind {
+        0 => vec![0; width * height],
+        1 => vec![255; width * height],
+        2 => noise(width * height, seed),
+        3 => drawn(&|x, y| if (x + y) % 2 == 0 { 255 } else { 0 }),
+        4 => drawn(&|x, _| if x % 6 < 3 { 255 } else { 0 }),
+        5 => blobs(width, height, seed).iter().map(|level| 255 - level).collect(),
+        _ => blobs(width, height, seed),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn every_set_of_kernels_sees_the_same_of_any_pictures(
+        size in [64_usize..150, 64_usize..150],
+        radius_px in 1_usize..=64,
+        kinds in [0_usize..9, 0_usize..9],
+        seed in 1_u64..1000,
+        by in [-20_i32..=20, -20_i32..=20],
+        grey: bool,
+        masked: bool,
+    ) {
+        let levels = match grey {
+            true => Levels::Grey { edge: 16, tolerance: 24 },
+            false => Levels::Two { above: 127 },
+        };
+        let settings = Settings { radius_px, ..Settings::new(levels) };
+        let template = picture(kinds[0], size, seed);
+        let part = moved(&picture(kinds[1], size, seed), size[0], |_, _| by);
+        let care = masked.then(|| blobs(size[0], size[1], seed + 1));
+        let golden = Golden::new(&settings, size, &template, care.as_deref(), None).unwrap();
+        every_set_sees_the_same(golden, &part);
+    }
+}
+
+#[test]
+fn every_set_of_kernels_sees_the_same_of_a_large_picture() {
+    let (width, height) = (1553, 1117);
+    let levels = Levels::Two { above: 127 };
+    let template = blobs(width, height, 29);
+    // Stretched by 7 px from left to right: a large picture is searched no further than bands show.
+    let mut part = moved(&template, width, |x, _| [(x / 200) as i32 - 6, 4]);
+    for y in 400..412 {
+        part[y * width + 700..][..12].fill(255);
+        part[y * width + 712..][..12].fill(0);
+    }
+    for radius_px in [12, 30] {
+        let settings = Settings { radius_px, ..Settings::new(levels) };
+        let golden = Golden::new(&settings, [width, height], &template, None, None).unwrap();
+        let mut aligner = Aligner::new(Arc::new(golden.clone())).unwrap();
+        let fit = aligner.compare(&part).unwrap();
+        assert!(fit.residual < 0.02 && fit.at_limit < 0.02, "{fit:?}");
+        let corners = aligner.corners(aligner.windows()[0].component);
+        let [left, top, right, bottom] = corners;
+        let within = left >= 698 && top >= 398 && right <= 726 && bottom <= 414;
+        assert!(within, "the largest: {corners:?}");
+        every_set_sees_the_same(golden, &part);
+    }
+}
+
+#[test]
+fn a_shift_changes_nothing_of_what_is_seen_of_a_part() {
+    let (width, height) = (320, 256);
+    let template = blobs(width, height, 31);
+    // Uneven, so that it matters which pixels make a cell.
+    let mut whole = moved(&template, width, |x, y| [(x / 250) as i32, (y / 200) as i32]);
+    for y in 120..132 {
+        whole[y * width + 150..][..14].fill(255);
+        whole[y * width + 164..][..14].fill(0);
+    }
+    let mut aligner = aligner(&template, [width, height], 12);
+    let mut looked = |by: [i32; 2]| {
+        let part = moved(&whole, width, |_, _| by);
+        aligner.compare(&part).unwrap();
+        let mut crop = vec![0.0; 3 * WINDOW * WINDOW];
+        aligner.crop(0, &part, &mut crop);
+        let corners = aligner.corners(aligner.windows()[0].component);
+        ([0, 1, 2, 3].map(|at| corners[at] + by[at % 2]), crop)
+    };
+    let expected = looked([-6, 5]);
+    for by in [[6, 7], [10, -10], [-9, 0], [0, 8], [-5, -10]] {
+        assert!(looked(by) == expected, "{by:?}");
+    }
 }

@@ -85,15 +85,23 @@ fn between(
         let across = first_part + 2 * (x - left) as i32;
         lines.map(|(start, step)| rounded(start + step * across))
     };
-    let (mut first, mut shift) = (left, at(left));
-    for x in left + 1..right {
-        let next = at(x);
-        if next != shift {
-            each(y, first, x - first, shift);
-            (first, shift) = (x, next);
+    // What is rounded from a line never comes back to where it was: a piece ends where a search between
+    // both of its ends says so.
+    let (mut first, last) = (left, at(right - 1));
+    loop {
+        let shift = at(first);
+        if shift == last {
+            each(y, first, right - first, shift);
+            return;
         }
+        let (mut same, mut other) = (first, right - 1);
+        while same + 1 < other {
+            let middle = (same + other) / 2;
+            if at(middle) == shift { same = middle } else { other = middle }
+        }
+        each(y, first, other - first, shift);
+        first = other;
     }
-    each(y, first, right - first, shift);
 }
 
 /// A 1024th of it, halves to even.
@@ -121,32 +129,39 @@ fn inside(
     (end > skip as i32).then(|| (skip, end as usize - skip))
 }
 
-/// `from`, warped; bits of `outside` where it has none.
-pub(super) fn bits(field: &Field, from: &Bits, outside: &Bits, to: &mut Bits) {
+/// `from`, warped; bits of `outside` where it has none. How many pixels it has.
+pub(super) fn bits(field: &Field, from: &Bits, outside: &Bits, to: &mut Bits) -> usize {
     let size = [from.width, from.height];
+    let mut had = 0;
     to.clear();
     pieces(field, size, |y, x, count, shift| {
         let Some((skip, some)) = inside(size, x, y, count, shift) else {
             to.set_as(outside, [x, y], [x, y], count);
             return;
         };
+        had += some;
         let at = [(x + skip) as i32 + shift[0], y as i32 + shift[1]].map(|at| at as usize);
-        to.set_as(outside, [x, y], [x, y], skip);
         to.set_as(from, at, [x + skip, y], some);
-        let end = x + skip + some;
-        to.set_as(outside, [end, y], [end, y], count - skip - some);
+        if some < count {
+            to.set_as(outside, [x, y], [x, y], skip);
+            let end = x + skip + some;
+            to.set_as(outside, [end, y], [end, y], count - skip - some);
+        }
     });
+    had
 }
 
-/// `from`, warped; `outside` where it has none, in place of what is already in `to`.
+/// `from`, warped; `outside` where it has none, in place of what is already in `to`. How many pixels
+/// it has.
 pub(super) fn bytes(
     field: &Field,
     from: &[u8],
     size: [usize; 2],
     outside: Outside<'_>,
     to: &mut [u8],
-) {
+) -> usize {
     let [width, _] = size;
+    let mut had = 0;
     pieces(field, size, |y, x, count, shift| {
         let row = &mut to[y * width + x..][..count];
         let inside = inside(size, x, y, count, shift);
@@ -159,11 +174,44 @@ pub(super) fn bytes(
             }
         }
         if let Some((skip, some)) = inside {
+            had += some;
             let at = (y as i32 + shift[1]) as usize * width;
             let first = at + ((x + skip) as i32 + shift[0]) as usize;
             row[skip..skip + some].copy_from_slice(&from[first..first + some]);
         }
     });
+    had
+}
+
+/// What of a picture lies beside a box, its first column and row and the last ones plus 1, as another
+/// has it.
+pub(super) fn fill_beside(
+    [left, top, right, bottom]: [usize; 4],
+    [width, _]: [usize; 2],
+    from: &[u8],
+    to: &mut [u8],
+) {
+    for (y, (to, from)) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)).enumerate() {
+        let (left, right) = if (top..bottom).contains(&y) { (left, right) } else { (width, width) };
+        to[..left].copy_from_slice(&from[..left]);
+        to[right..].copy_from_slice(&from[right..]);
+    }
+}
+
+/// A picture, moved to the right and downwards by so much; its border goes on.
+pub(super) fn moved(from: &[u8], [width, height]: [usize; 2], by: [i32; 2], to: &mut [u8]) {
+    let within =
+        |at: usize, by: i32, side: usize| (at as i32 - by).clamp(0, side as i32 - 1) as usize;
+    let (first, last) = (within(0, by[0], width), within(width - 1, by[0], width));
+    let count = last + 1 - first;
+    for (y, to) in to.chunks_exact_mut(width).enumerate() {
+        let row = &from[within(y, by[1], height) * width..][..width];
+        let before = by[0].max(0) as usize;
+        let before = before.min(width - count);
+        to[..before].fill(row[0]);
+        to[before..before + count].copy_from_slice(&row[first..=last]);
+        to[before + count..].fill(row[width - 1]);
+    }
 }
 
 /// What stands where the template has nothing.

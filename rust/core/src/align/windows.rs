@@ -1,6 +1,8 @@
 //! Windows around what differs.
 
 use super::components::{Component, Components};
+use super::kernels::CELL;
+use super::search::Field;
 use super::template::Golden;
 use super::{Settings, WINDOW};
 
@@ -37,12 +39,18 @@ impl Windows {
 
     /// One window for each component that is worth it, the largest first; one for each step of a long
     /// one.
-    pub(super) fn place(&mut self, components: &Components, golden: &Golden) {
+    pub(super) fn place(
+        &mut self,
+        components: &Components,
+        field: &Field,
+        moved: [i32; 2],
+        golden: &Golden,
+    ) {
         let found = components.found();
         self.chosen.clear();
         self.placed.clear();
         self.too_many = false;
-        let wanted = |one: &Component| golden.settings.wants(one, golden.size());
+        let wanted = |one: &Component| golden.settings.wants(one, field, moved, golden.size());
         self.chosen.extend((0..found.len()).filter(|number| wanted(&found[*number])));
         self.chosen.sort_unstable_by_key(|number| (u32::MAX - found[*number].area, *number));
         for &component in &self.chosen {
@@ -72,13 +80,22 @@ impl Windows {
 }
 
 impl Settings {
-    /// Whether a component is looked at, in a picture of this size.
-    fn wants(&self, one: &Component, size: [usize; 2]) -> bool {
-        let [left, top, right, bottom] = one.corners.map(|at| at as usize);
-        let border = self.border_px;
-        let within =
-            right > border && bottom > border && left + border < size[0] && top + border < size[1];
-        within && (one.area >= self.least_area_px || one.core > 0)
+    /// Whether a component is looked at. The border is that of the part's picture, and that of the
+    /// template's where the part has it: what is left out there stays out when the part is shifted.
+    fn wants(&self, one: &Component, field: &Field, moved: [i32; 2], size: [usize; 2]) -> bool {
+        if one.area < self.least_area_px && one.core == 0 {
+            return false;
+        }
+        let [left, top, right, bottom] = one.corners.map(|at| at as i32);
+        let cell =
+            |first: i32, end: i32, cells: usize| ((first + end) as usize / 2 / CELL).min(cells - 1);
+        let (column, row) = (cell(left, right, field.columns), cell(top, bottom, field.rows));
+        let template = field.at(column, row).map(i32::from);
+        let border = self.border_px as i32;
+        let [width, height] = size.map(|side| side as i32 - border);
+        [[0; 2], template, moved.map(|by| -by)].iter().all(|[x, y]| {
+            right + x > border && bottom + y > border && left + x < width && top + y < height
+        })
     }
 }
 

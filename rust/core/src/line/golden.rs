@@ -236,7 +236,7 @@ impl Station {
             None => {
                 for window in self.aligner.windows() {
                     let component = &self.aligner.components()[window.component];
-                    let corners = corners_of(component);
+                    let corners = self.aligner.corners(window.component).map(|at| at as f32);
                     if self.candidates.iter().any(|known| known.corners == corners) {
                         continue;
                     }
@@ -264,7 +264,8 @@ impl Station {
                             greatest.map_or(0, |(class, _)| class as ClassId)
                         });
                         let component = &self.aligner.components()[window.component];
-                        let (corners, area) = (corners_of(component), component.area as f32);
+                        let corners = self.aligner.corners(window.component).map(|at| at as f32);
+                        let area = component.area as f32;
                         let one = Candidate { class, score, corners, area };
                         // A long component has several windows: its worst one speaks for it.
                         let known = self.candidates.iter_mut().find(|one| one.corners == corners);
@@ -281,9 +282,4 @@ impl Station {
         let limits = &model.thresholds;
         Ok(self.compared.decide(&self.candidates, too_many, place, limits, sink))
     }
-}
-
-/// Where a component is in the part: opening has moved it by a pixel to the lower right.
-fn corners_of(component: &align::Component) -> [f32; 4] {
-    component.corners.map(|at| at as f32 - 1.0)
 }

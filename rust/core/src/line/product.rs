@@ -116,7 +116,8 @@ pub struct Golden {
     /// Of grey levels: a picture of how far each pixel may be off beyond that, as `smartqc golden
     /// learn` writes it.
     pub tolerance_map: Option<String>,
-    /// How far a part may be off to each side, in pixels of `prepare.size`: 1 to 64.
+    /// How far a part may be off as a whole to each side, in pixels of `prepare.size`: 1 to 64. Each
+    /// place of it may be as far off from there, up to 12.
     #[serde(default = "radius_px")]
     pub radius_px: usize,
     /// A picture that is black where nothing is compared.
@@ -146,7 +147,8 @@ pub struct Golden {
     /// A part of which a greater share differs is not judged: misaligned, or another product.
     #[serde(default = "residual")]
     pub residual: f64,
-    /// A part of which a greater share of the cells lies as far off as `radius_px` is not judged.
+    /// A part of which a greater share of the cells lies as far off as was searched is not judged, nor
+    /// one that lies further off than `radius_px` as a whole.
     #[serde(default = "at_limit")]
     pub at_limit: f64,
 }
