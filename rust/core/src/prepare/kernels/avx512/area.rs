@@ -86,10 +86,16 @@ fn load<const N: usize>(group: &Group<N>, rows: Rows<'_>, row: usize) -> V {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 fn ahead<const N: usize>(group: &Group<N>, rows: Rows<'_>) {
     let Ahead { bytes, starts, bits, lines } = rows.ahead;
+    let bytes = bytes.as_ptr().wrapping_add(group.base * bits / 8);
+    if lines == 1 {
+        for &start in starts {
+            _mm_prefetch::<_MM_HINT_T1>(bytes.wrapping_add(start).cast());
+        }
+        return;
+    }
     for &start in starts {
-        let at = bytes.as_ptr().wrapping_add(start + group.base * bits / 8);
         for line in 0..lines {
-            _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(64 * line).cast());
+            _mm_prefetch::<_MM_HINT_T1>(bytes.wrapping_add(start + 64 * line).cast());
         }
     }
 }
