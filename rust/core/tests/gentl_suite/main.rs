@@ -263,7 +263,7 @@ fn features_are_read_set_and_refused_with_reasons() {
         assert_eq!(features.get("Width").unwrap(), Value::Int(smaller));
         assert_eq!(source.shape().unwrap().0, smaller as u32);
         let error = features.set("Width", &Value::Int(1 << 40)).unwrap_err().to_string();
-        assert!(error.contains("Width") && error.contains("from"), "{error}");
+        assert!(error.contains("Width") && error.contains(" to "), "{error}");
         features.set("Width", &Value::Int(was)).unwrap();
 
         let format = features.describe("PixelFormat").unwrap();

@@ -94,9 +94,14 @@ pub(super) fn set(map: &NodeMap, name: &str, value: &Value) -> Told<()> {
         let problem = told(&error);
         match error.problem() {
             // These say all that there is to say.
-            Some(Problem::NotWritable { .. } | Problem::Port { .. } | Problem::Cycle { .. }) => {
-                problem
-            }
+            Some(
+                Problem::NotWritable { .. }
+                | Problem::OutOfRange { .. }
+                | Problem::NotInValidSet { .. }
+                | Problem::UnknownEntry { .. }
+                | Problem::Port { .. }
+                | Problem::Cycle { .. },
+            ) => problem,
             _ => format!("{problem}; {}", takes(map, id, kind)),
         }
     })
