@@ -201,8 +201,13 @@ class Suite:
         }
         self.stem.parent.mkdir(parents=True, exist_ok=True)
         self.stem.with_suffix(".json").write_text(record.as_json(said), encoding="utf-8")
-        self.stem.with_suffix(".md").write_text(page.markdown(said), encoding="utf-8")
-        self.stem.with_suffix(".html").write_text(page.html(said), encoding="utf-8")
+        for suffix, text in ((".md", page.markdown), (".html", page.html)):
+            try:
+                self.stem.with_suffix(suffix).write_text(text(said), encoding="utf-8")
+            except Exception as error:
+                # The figures are in the JSON file all the same, and what is left is measured.
+                traceback.print_exc()
+                self.run["failures"][f"the {suffix} file"] = f"{type(error).__name__}: {error}"
         return said
 
 

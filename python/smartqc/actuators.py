@@ -13,10 +13,12 @@ object against all that every ejector has to do. This is not a machine-safety fu
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from smartqc._native import Device
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Actuator", "Capabilities", "Command", "Device", "Happened", "Key", "installed"]
 
@@ -114,8 +116,10 @@ class Actuator(Protocol):
         ...
 
 
-def installed() -> Mapping[str, EntryPoint]:
+def installed() -> "Mapping[str, EntryPoint]":
     """The actuators that installed packages bring, by name."""
+    from importlib.metadata import entry_points  # Half of the time of importing smartqc.
+
     return {found.name: found for found in entry_points(group=GROUP)}
 
 
