@@ -7,12 +7,16 @@
             for inspection in line:
                 ...
 
+What goes wrong while it feeds stops the line, so that the loop ends, and is raised where the inner
+``with`` ends.
+
 Each frame is copied once, from harvesters' buffer into a slot of the line's ``push:`` camera, and
 counted in ``line.stats.copied`` (twice where the camera pads its rows); the buffer then goes back
 to harvesters at once. What a `smartqc.Camera` has and this has not: harvesters waits while it holds
 the GIL, it throws incomplete frames away, and a frame's time is when it was copied.
 """
 
+import contextlib
 import threading
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -25,6 +29,10 @@ from smartqc.errors import ClosedError, InvalidError, WaitTimeoutError
 
 SLICE_S = 0.1
 """The thread looks this often whether it is to end."""
+DISORDER = 64
+"""A frame's number this far back at most is a duplicate's or a late one's; further: a new start."""
+PICTURES = (0, 1, 2, 4)
+"""GenTL's payload types that hold a picture: unknown, image, raw, and the old one of chunk data."""
 
 
 class Acquirer(Protocol):
@@ -52,7 +60,9 @@ class Feed:
 
     Starts the acquirer where it does not run, and stops it then at the end. Frames that its camera
     numbered and that never came, incomplete ones among them, are told to the line as lost, so that
-    each becomes a part without pixels; so are those for which the line had no room in time.
+    each becomes a part without pixels; so are buffers that hold no picture that can be read, and
+    those for which the line had no room in time. One that comes twice, or after its number was told
+    as lost, is no other part.
 
     Args:
         acquirer: made by ``Harvester.create``, with one stream, not running as a thread.
@@ -64,7 +74,9 @@ class Feed:
         self.frames = 0
         """Frames given to the line, each copied once."""
         self.lost = 0
-        """Frames that never came or were incomplete."""
+        """Frames that never came, were incomplete or could not be read."""
+        self.disordered = 0
+        """Frames that came twice or too late, and were left out."""
         self.refused = 0
         """Frames for which the line had no room within ``timeout_s``."""
         self._acquirer = acquirer
@@ -106,27 +118,46 @@ class Feed:
                 self._acquirer.stop()
 
     def _run(self) -> None:
-        last: int | None = None
         try:
-            while not self._ends.is_set():
-                buffer = self._acquirer.try_fetch(timeout=SLICE_S, is_raw=True)
-                if buffer is None:
-                    continue
-                try:
-                    frame_id = buffer.frame_id
-                    array, pixel_format = picture(buffer, self._acquirer.remote_device.node_map)
-                    if last is not None and frame_id > last + 1:
-                        self.lost += frame_id - last - 1
-                        self._line.lost(frame_id - last - 1)
-                    last = frame_id
-                    self._submit(array, pixel_format)
-                finally:
-                    buffer.parent.queue_buffer(buffer)
+            self._feed()
         except ClosedError:
             # The line has ended.
             return
         except BaseException as error:
             self._error = error
+            with contextlib.suppress(ClosedError):
+                self._line.stop()
+
+    def _feed(self) -> None:
+        last: int | None = None
+        nodes = self._acquirer.remote_device.node_map
+        while not self._ends.is_set():
+            buffer = self._acquirer.try_fetch(timeout=SLICE_S, is_raw=True)
+            if buffer is None:
+                continue
+            if isinstance(buffer, list):
+                raise InvalidError("the acquirer has several streams; feed takes one")
+            try:
+                frame_id = _numbered(buffer, last)
+                behind = 0 if last is None else last - frame_id
+                if last is not None and 0 <= behind <= DISORDER:
+                    self.disordered += 1
+                    continue
+                if last is not None and behind < -1:
+                    self._lose(-behind - 1)
+                last = frame_id
+                try:
+                    array, pixel_format = picture(buffer, nodes)
+                except _UnreadableError:
+                    self._lose(1)
+                else:
+                    self._submit(array, pixel_format)
+            finally:
+                buffer.parent.queue_buffer(buffer)
+
+    def _lose(self, frames: int) -> None:
+        self.lost += frames
+        self._line.lost(frames)
 
     def _submit(self, array: NDArray[Any], pixel_format: str) -> None:
         try:
@@ -136,6 +167,25 @@ class Feed:
             self._line.lost(1)
         else:
             self.frames += 1
+
+
+class _UnreadableError(InvalidError):
+    """One buffer that cannot be read; the next one may be."""
+
+
+def _asked(buffer: Any, name: str, otherwise: int) -> int:  # noqa: ANN401
+    """What a producer says of its buffer, where it says it."""
+    from genicam.gentl import GenericException
+
+    try:
+        return int(getattr(buffer, name))
+    except GenericException:
+        return otherwise
+
+
+def _numbered(buffer: Any, last: int | None) -> int:  # noqa: ANN401
+    """The frame's number; the next one where the producer does not say it."""
+    return _asked(buffer, "frame_id", 0 if last is None else last + 1)
 
 
 def picture(buffer: Any, nodes: Any) -> tuple[NDArray[Any], str]:  # noqa: ANN401
@@ -148,21 +198,18 @@ def picture(buffer: Any, nodes: Any) -> tuple[NDArray[Any], str]:  # noqa: ANN40
         nodes: the node map of the remote device, for what the producer does not say.
 
     Raises:
-        InvalidError: several streams or parts.
+        InvalidError: several parts, no picture, or fewer bytes than its size and format take.
     """
-    from genicam.gentl import GenericException
     from harvesters.util.pfnc import dict_by_ints
 
     def said(name: str, otherwise: int) -> int:
-        try:
-            return int(getattr(buffer, name))
-        except GenericException:
-            return otherwise
+        return _asked(buffer, name, otherwise)
 
-    if isinstance(buffer, list):
-        raise InvalidError("the acquirer has several streams; feed takes one")
     if len(getattr(buffer, "parts", ())) > 1:
         raise InvalidError("the buffer holds several parts; feed takes one picture")
+    payload = said("payload_type", 0)
+    if payload not in PICTURES:
+        raise _UnreadableError(f"a buffer of payload type {payload} holds no picture")
     width = said("width", nodes.Width.value)
     height = said("height", nodes.Height.value)
     value = said("pixel_format", nodes.PixelFormat.get_int_value())
@@ -171,10 +218,17 @@ def picture(buffer: Any, nodes: Any) -> tuple[NDArray[Any], str]:  # noqa: ANN40
     bits = value >> 16 & 0xFF
     row = (width * bits + 7) // 8
     stride = row + said("padding_x", 0)
+    offset = said("image_offset", 0)
+    held, wanted = len(buffer.raw_buffer), offset + stride * height
+    if wanted > held:
+        size = f"{width} x {height} {name}"
+        raise _UnreadableError(
+            f"a buffer of {held} bytes cannot hold {size}, which is {wanted} bytes"
+        )
     if name == "RGB8_Planar":
         shape = (3, height, width)
-        return np.frombuffer(buffer.raw_buffer, np.uint8, 3 * height * width).reshape(shape), name
-    offset = said("image_offset", 0)
+        planes = np.frombuffer(buffer.raw_buffer, np.uint8, 3 * height * width, offset)
+        return planes.reshape(shape), name
     raw = np.frombuffer(buffer.raw_buffer, np.uint8, stride * height, offset)
     rows = raw.reshape(height, stride)[:, :row]
     if bits == 8 or name.endswith(("p", "Packed")):
