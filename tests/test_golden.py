@@ -14,7 +14,7 @@ import smartqc
 from simulated import push_line
 from smartqc.cli import app
 from smartqc.errors import ConfigError, InvalidError, ModelError
-from smartqc.golden import Golden, grey, of_recipe
+from smartqc.golden import Golden, goldens, grey
 from smartqc.golden.learn import learn
 from smartqc.report.image import png
 
@@ -220,8 +220,65 @@ def test_the_commands_learn_and_show(tmp_path):
     assert done.exit_code == 0, done.output
     assert "shift" in done.output and "core" in done.output
     assert smartqc._native.read_photo(sheet)[0].shape == (2 * SIDE + 8, 2 * SIDE + 8, 3)
-    golden, picture, table = of_recipe(written)
-    assert np.array_equal(golden.compare(grey(bad, table["prepare"])).template.shape, picture.shape)
+    assert done.output.startswith("reject: score 0.9")
+    [(golden, table)] = goldens(written)
+    assert golden.compare(grey(bad, table["prepare"])).template.shape == (SIDE, SIDE)
+
+
+def test_show_says_what_the_line_would(tmp_path):
+    files = goods(tmp_path)
+    out = tmp_path / "out"
+    run = CliRunner().invoke
+    run(app, ["golden", "learn", *map(str, files), "-o", str(out)])
+    show = ["golden", "show", str(files[0]), "-o", str(tmp_path / "sheet.png"), "-r"]
+    assert run(app, [*show, str(out)]).output.startswith("pass: score ")
+    other = str(write(tmp_path / "other.png", board(4)))
+    done = run(app, ["golden", "show", other, *show[3:], str(out)])
+    assert done.output.startswith("unjudged: it lies too far from the golden part")
+    written = out / "recipe.toml"
+    text = written.read_text()
+    for wrong, named in (
+        (text.replace("radius_px", "radius"), "radius"),
+        (text.replace("size = ", "sizes = "), "size"),
+        ("not TOML", "recipe.toml"),
+    ):
+        written.write_text(wrong)
+        done = run(app, [*show, str(out)])
+        assert done.exit_code == 2 and named in done.stderr and "Traceback" not in done.stderr
+    done = run(app, [*show[:4], str(tmp_path / "sheet.jpg"), "-r", str(out)])
+    assert done.exit_code == 2 and "PNG" in done.stderr
+
+
+def test_what_cannot_be_learned_from_is_named(tmp_path):
+    files = goods(tmp_path, count=4)
+    out = tmp_path / "out"
+
+    def learned(*pictures, options=()):
+        words = ["golden", "learn", *map(str, pictures), "-o", str(out), *options]
+        return CliRunner().invoke(app, words)
+
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(files[0].read_bytes())
+    small = write(tmp_path / "small.png", board()[:-16])
+    empty = write(tmp_path / "empty.png", np.full((SIDE, SIDE), 7, np.uint8))
+    for added, said in (
+        (copy, "copy.png is the same picture as"),
+        (small, f"small.png: {SIDE} x {SIDE - 16} pixels"),
+        (empty, "empty.png: its grey levels go from 7 to 7"),
+    ):
+        done = learned(*files, added)
+        assert done.exit_code == 2 and said in done.stderr, done.output
+        assert not out.exists()
+    for options, said in (
+        (["--classes", "scratch"], "--model"),
+        (["--model", str(tmp_path / "none.onnx")], "no such file"),
+    ):
+        done = learned(*files, options=options)
+        assert done.exit_code == 2 and said in done.stderr, done.output
+    assert learned(*files).exit_code == 0
+    done = learned(*files)
+    assert done.exit_code == 2 and "is there already: --force" in done.stderr
+    assert learned(*files, options=["--force"]).exit_code == 0
 
 
 def expected():

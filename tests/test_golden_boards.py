@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime: pip install 'smar
 import smartqc
 from smartqc.cli import app
 from smartqc.errors import ConfigError
-from test_golden import BOARDS, SIDE, board, marred, moved, recipe, write
+from test_golden import BOARDS, SIDE, board, goods, marred, moved, recipe, write
 
 
 def demo(boards, *options, cwd):
@@ -163,6 +163,18 @@ def with_model(folder, *, nan=False):
     told["model"][0] |= {"file": str(model), "classes": ["dark", "bright"]}
     told["model"][0]["thresholds"] = {"*": 0.05}
     return smartqc.Model(told, base=folder, workers=1)
+
+
+def test_a_learned_recipe_gets_its_threshold_from_what_good_parts_score(tmp_path):
+    files = goods(tmp_path, count=5)
+    windows_model(tmp_path / "windows.onnx")
+    out = tmp_path / "out"
+    words = ["golden", "learn", *map(str, files), "-o", str(out), "--classes", "dark,bright"]
+    done = CliRunner().invoke(app, [*words, "--model", str(tmp_path / "windows.onnx")])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"Good parts score up to 0\.\d+; the threshold is 0\.\d", done.output)
+    judged = smartqc.Model(out / "recipe.toml", workers=1).judge(files)
+    assert {one.verdict for one in judged} == {"pass"}
 
 
 def test_the_greatest_score_of_all_windows_decides_and_its_box_comes_first(tmp_path):

@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from smartqc.golden import Compared
     from smartqc.golden.learn import Learned
 
 _TOO_BLIND = 0.2
@@ -37,8 +38,12 @@ def learn(
     classes: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="The model's classes, in its order.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is in RECIPE/.")] = False,
 ) -> None:
-    """Make a golden picture of good parts, and a recipe that compares with it."""
+    """Make a golden picture of good parts, and a recipe that compares with it.
+
+    The recipe then judges the good parts; with a model its threshold is set by what they score.
+    """
     import os
 
     from rich.console import Console
@@ -54,6 +59,12 @@ def learn(
         raise ConfigError(f"--levels {levels}: allowed: auto, two, grey")
     if not files:
         raise ConfigError("no picture of a good part is given")
+    if model is None and classes is not None:
+        raise ConfigError("--classes are the model's: --model names its file")
+    if model is not None and not model.is_file():
+        raise ConfigError(f"--model {model}: there is no such file")
+    if (out / "recipe.toml").exists() and not force:
+        raise ConfigError(f"{out / 'recipe.toml'} is there already: --force overwrites it")
     prepare: dict[str, Any] = {"resize": "area"}
     height, width = _native.read_photo(files[0])[0].shape[:2]
     if crop is not None:
@@ -72,30 +83,61 @@ def learn(
             table["classes"] = [name.strip() for name in classes.split(",")]
     recipe = learned.save(out, prepare=prepare, model=table)
     _summarise(console, learned)
+    most = _judge(console, recipe, files, learned)
+    if model is None:
+        console.print(
+            f"A difference with a core of {learned.core_px:.1f} px has the score 0.5; the largest "
+            f"among good parts has {max(one.core for one in learned.siblings)}."
+        )
+    else:
+        threshold = 0.5 if most < 0.5 else round((1 + most) / 2, 3)
+        learned.save(out, prepare=prepare, model=table, threshold=threshold)
+        console.print(f"Good parts score up to {most:.3f}; the threshold is {threshold:g}.")
     console.print(f"written: {recipe}", soft_wrap=True)
 
 
 @app.command("show")
 def show(
     part: Annotated[Path, typer.Argument(metavar="PART.PNG", help="A picture of a part.")],
-    recipe: Annotated[Path, typer.Option("--recipe", "-r", metavar="RECIPE.TOML")] = Path(
-        "recipe.toml"
-    ),
+    recipe: Annotated[
+        Path, typer.Option("--recipe", "-r", metavar="RECIPE", help="A recipe, or its folder.")
+    ] = Path("recipe.toml"),
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A PNG file.")] = Path(
         "golden.show.png"
     ),
 ) -> None:
-    """Draw a part beside its golden one: template, field, difference and windows."""
+    """Draw a part beside its golden one: template, field, difference and windows.
+
+    A recipe with several golden parts makes several pictures. What the line would say comes first.
+    """
     from rich.console import Console
 
-    from smartqc.golden import grey, of_recipe
+    import smartqc
+    from smartqc.errors import ConfigError
+    from smartqc.golden import goldens, grey
     from smartqc.golden.show import sheet
+    from smartqc.quality.study import why_unjudged
 
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"--out {out}: a PNG file is written, name it .png")
+    if recipe.is_dir():
+        recipe = recipe / "recipe.toml"
     console = Console(highlight=False)
-    golden, _, table = of_recipe(recipe)
-    pixels = grey(part, table["prepare"])
-    compared = golden.compare(pixels)
-    sheet(pixels, compared).save(str(out))
+    judged = smartqc.Model(recipe, workers=1).judge(part)[0]
+    if judged.view is None:
+        raise ConfigError(judged.error or f"{part}: it cannot be read")
+    said = why_unjudged(judged) if judged.verdict == "unjudged" else f"score {judged.score:.3f}"
+    console.print(f"{judged.verdict}: {said}")
+    for number, (golden, table) in enumerate(goldens(recipe), 1):
+        pixels = grey(part, table["prepare"])
+        compared = golden.compare(pixels)
+        path = out if number == 1 else out.with_stem(f"{out.stem}.{number}")
+        sheet(pixels, compared).save(str(path))
+        _tell(console, compared)
+        console.print(f"written: {path}", soft_wrap=True)
+
+
+def _tell(console: "Console", compared: "Compared") -> None:
     dx, dy = compared.whole
     console.print(
         f"shift {dx:+d}, {dy:+d} px; cells {_range(compared.field[..., 0])} across, "
@@ -109,7 +151,6 @@ def show(
         left, top, right, bottom = compared.boxes[number]
         area, core = compared.areas[number]
         console.print(f"  {left},{top} to {right},{bottom}: area {area}, core {core}")
-    console.print(f"written: {out}", soft_wrap=True)
 
 
 def _range(shifts: Any) -> str:  # noqa: ANN401 (an array of shifts)
@@ -150,7 +191,17 @@ def _summarise(console: "Console", learned: "Learned") -> None:
             "That is much: what moves, turns or throws shadows needs a model, not a golden part.",
             style="bold",
         )
-    console.print(
-        f"A difference with a core of {learned.core_px:.1f} px has the score 0.5; the largest "
-        f"among good parts has {max(one.core for one in learned.siblings)}."
-    )
+
+
+def _judge(console: "Console", recipe: Path, files: list[Path], learned: "Learned") -> float:
+    """What the recipe makes of the good parts: says which do not pass; their greatest score."""
+    import smartqc
+    from smartqc.quality.study import why_unjudged
+
+    kept = [file for file, one in zip(files, learned.siblings, strict=True) if one.refused is None]
+    judged = smartqc.Model(recipe).judge(kept)
+    for one in judged:
+        if one.verdict != "pass":
+            said = why_unjudged(one) if one.verdict == "unjudged" else f"score {one.score:.3f}"
+            console.print(f"{one.picture}: {one.verdict} by this recipe, {said}", style="bold")
+    return max((one.score for one in judged if one.verdict != "unjudged"), default=0.0)

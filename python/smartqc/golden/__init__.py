@@ -1,6 +1,7 @@
 """Comparing parts with a golden one: what a recipe's ``[model.golden]`` does, for scripts.
 
-`Golden` compares, `learn` makes a golden picture of several good parts, `of_recipe` reads one back.
+`Golden` compares, `learn` makes a golden picture of several good parts, `goldens` reads those of a
+recipe back.
 """
 
 import tomllib
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from smartqc import _native
 from smartqc.errors import ConfigError
 
-__all__ = ["Compared", "Golden", "grey", "of_recipe"]
+__all__ = ["Compared", "Golden", "goldens", "grey"]
 
 _SETTINGS: Mapping[str, Any] = {
     "levels": "two",
@@ -102,9 +103,13 @@ class Golden:
         return Compared(**{"crops": None, **self._part.compare(part, crops)})
 
 
-def grey(picture: str | Path | NDArray[np.uint8], prepare: Mapping[str, Any]) -> NDArray[np.uint8]:
+def grey(
+    picture: str | Path | NDArray[Any],
+    prepare: Mapping[str, Any],
+    *,
+    pixel_format: str | None = None,
+) -> NDArray[np.uint8]:
     """A picture's grey levels as a line would compare them, by a recipe's ``prepare`` table."""
-    pixel_format = None
     if isinstance(picture, str | Path):
         picture, pixel_format = _native.read_photo(Path(picture))
     spec = {**prepare, "color": "gray", "dtype": "uint8", "layout": "nchw"}
@@ -112,27 +117,37 @@ def grey(picture: str | Path | NDArray[np.uint8], prepare: Mapping[str, Any]) ->
     return row
 
 
-def of_recipe(recipe: Path) -> tuple[Golden, NDArray[np.uint8], dict[str, Any]]:
-    """What a recipe compares with: it, its picture, and the recipe's table of that model.
+def goldens(recipe: Path) -> list[tuple[Golden, dict[str, Any]]]:
+    """What a recipe compares with, and the recipe's table of each such model.
 
     Raises:
-        ConfigError: when the recipe has no ``[model.golden]``.
+        ConfigError: when the recipe has no ``[model.golden]`` or cannot be read.
     """
-    told = tomllib.loads(recipe.read_text(encoding="utf-8"))
-    table = next((model for model in told.get("model", []) if "golden" in model), None)
-    if table is None:
+    try:
+        told = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{recipe}: no TOML file: {error}") from error
+    tables = [model for model in told.get("model", []) if "golden" in model]
+    if not tables:
         raise ConfigError(f"{recipe}: no model has a table [model.golden]")
-    said, size = dict(table["golden"]), table["prepare"]["size"]
+    return [(_of_table(table, recipe, told.get("product", "")), table) for table in tables]
+
+
+def _of_table(table: dict[str, Any], recipe: Path, product: str) -> Golden:
+    said, prepare = dict(table["golden"]), table.get("prepare", {})
+    size = prepare.get("size")
+    if size is None:
+        raise ConfigError(f"{recipe}: model.prepare.size is missing")
 
     def picture(key: str) -> NDArray[np.uint8] | None:
         name = said.pop(key, None)
         if name is None:
             return None
-        path = recipe.parent / name.replace("{product}", told["product"])
+        path = recipe.parent / name.replace("{product}", product)
         pixels, _ = _native.read_photo(path)
         same = list(pixels.shape[1::-1]) == list(size)
         plain = {"resize": "nearest", "size": size}
-        return grey(path, plain if same else table["prepare"])
+        return grey(path, plain if same else prepare)
 
     image, mask, tolerance = picture("image"), picture("mask"), picture("tolerance_map")
     if image is None:
@@ -140,7 +155,7 @@ def of_recipe(recipe: Path) -> tuple[Golden, NDArray[np.uint8], dict[str, Any]]:
     if said.get("only") or said.get("ignore"):
         mask = _drawn(mask, image.shape, said.get("only", []), said.get("ignore", []))
     settings = {key: value for key, value in said.items() if key in _SETTINGS}
-    return Golden(image, mask=mask, tolerance_map=tolerance, **settings), image, table
+    return Golden(image, mask=mask, tolerance_map=tolerance, **settings)
 
 
 def _drawn(

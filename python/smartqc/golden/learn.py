@@ -1,5 +1,6 @@
 """A golden picture of several good parts: the median of them, aligned to one another."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from smartqc import _native
 from smartqc.errors import ConfigError
 from smartqc.golden import Compared, Golden, grey
 
@@ -25,6 +27,8 @@ _PARTED = 0.9
 """Share of the variance that lies between two levels where there are two."""
 _BLIND = 64
 """Grey levels that a pixel may be off, and nobody would see what is there."""
+_LEAST_SPAN = 32
+"""Grey levels between the darkest and the brightest of a picture that shows something."""
 
 Picture = NDArray[np.uint8]
 
@@ -78,7 +82,14 @@ class Learned:
             blind |= self.tolerance_map >= _BLIND
         return float(blind.mean())
 
-    def save(self, folder: Path, *, prepare: dict[str, Any], model: dict[str, Any]) -> Path:
+    def save(
+        self,
+        folder: Path,
+        *,
+        prepare: dict[str, Any],
+        model: dict[str, Any],
+        threshold: float = 0.5,
+    ) -> Path:
         """Write ``golden.png``, what belongs to it and ``recipe.toml``; the recipe's path."""
         folder.mkdir(parents=True, exist_ok=True)
         said: dict[str, Any] = {"image": "golden.png", **self.settings}
@@ -100,7 +111,7 @@ class Learned:
             "[[model]]",
             *(f"{key} = {json.dumps(value)}" for key, value in model.items()),
             f"prepare = {{ {', '.join(f'{k} = {json.dumps(v)}' for k, v in prepare.items())} }}",
-            'thresholds = { "*" = 0.5 }',
+            f'thresholds = {{ "*" = {threshold:g} }}',
             "",
             "[model.golden]",
             *(f"{key} = {json.dumps(value)}" for key, value in said.items()),
@@ -131,12 +142,13 @@ def learn(
         progress: is told what is being done.
 
     Raises:
-        ConfigError: too few pictures, or too few that agree.
+        ConfigError: too few pictures, or too few that agree; pictures of several sizes, the same
+            one twice, or one that shows nothing.
     """
     if len(files) < _FEWEST:
         raise ConfigError(f"{len(files)} good parts: at least {_FEWEST} are needed, 10 are better")
     names = [file.name for file in files]
-    pictures = [grey(file, prepare) for file in files]
+    pictures = _read(files, prepare)
     two, above = _two_levels(pictures)
     kind = levels if levels != "auto" else "two" if two else "grey"
     settings: dict[str, Any] = {"levels": kind, "radius_px": radius_px}
@@ -190,6 +202,36 @@ def learn(
         tuple(told),
         settings,
     )
+
+
+def _read(files: Sequence[Path], prepare: dict[str, Any]) -> list[Picture]:
+    """Each picture's grey levels, where they are worth a comparison."""
+    pictures: list[Picture] = []
+    seen: dict[bytes, Path] = {}
+    first: tuple[int, ...] | None = None
+    for file in files:
+        pixels, pixel_format = _native.read_photo(file)
+        size = pixels.shape[1::-1]
+        first = first or size
+        if size != first:
+            raise ConfigError(
+                f"{file}: {size[0]} x {size[1]} pixels, and {files[0]} has {first[0]} x {first[1]}:"
+                " good parts are seen at one size; leave out the others, or scale them"
+            )
+        picture = grey(pixels, prepare, pixel_format=pixel_format)
+        low, high = int(picture.min()), int(picture.max())
+        if high - low < _LEAST_SPAN:
+            raise ConfigError(
+                f"{file}: its grey levels go from {low} to {high} of 255, too little to compare; is"
+                " it empty, or does it hold fewer bits than its file?"
+            )
+        same = seen.setdefault(hashlib.sha256(picture.tobytes()).digest(), file)
+        if same is not file:
+            raise ConfigError(
+                f"{file} is the same picture as {same}: the parts have to be different ones"
+            )
+        pictures.append(picture)
+    return pictures
 
 
 def _enough(kept: Mapping[int, Picture], names: Sequence[str], refused: Mapping[int, str]) -> None:
@@ -253,9 +295,14 @@ def _left_out(
     tolerance: Picture | None,
 ) -> dict[int, Compared]:
     """Each part compared with the median of the others."""
+    sorted_ = np.stack(list(stack.values()))
+    middle = (len(sorted_) - 1) // 2
+    sorted_.partition((middle, middle + 1), axis=0)
+    low, high = sorted_[middle], sorted_[middle + 1]
     compared = {}
     for number, picture in stack.items():
-        others = _median(other for another, other in stack.items() if another != number)
+        # Without a level that is not above the middle one, all above it come one place nearer.
+        others = np.where(picture <= low, high, low)
         golden = Golden(others, mask=mask, tolerance_map=tolerance, **settings)
         compared[number] = golden.compare(picture)
     return compared

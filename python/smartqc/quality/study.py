@@ -105,7 +105,8 @@ def judge_all(
         progress(len(done))
 
 
-def _why(one: Judged) -> str:
+def why_unjudged(one: Judged) -> str:
+    """What kept a picture from a verdict, in words."""
     reason = None if one.view is None else one.view.reason
     return _REASONS.get(reason or "", "the model gave no numbers")
 
@@ -157,7 +158,7 @@ class Study:
     def reasons(self) -> Counter[str]:
         """Why pictures are unjudged."""
         told = (one for one in self.judged if one.verdict == "unjudged")
-        return Counter(one.error or _why(one) for one in told)
+        return Counter(one.error or why_unjudged(one) for one in told)
 
     def curve(self) -> list[Point]:
         """Escapes and overkill for each threshold that makes a difference, ascending.
