@@ -121,6 +121,22 @@ def test_a_feature_that_refuses_a_value_is_one_sentence(simcam):
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["features", "--load", sys.executable], "UTF-8"),
+        (["features", "--load", "."], "directory"),
+        (["snap", "out.png", "--timeout-s", "nan"], "timeout-s"),
+        (["snap", "out.png", "--timeout-s", "-1"], "timeout-s"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_sentence(simcam, words, says):
+    ran = run(words[0], simcam, *words[1:])
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_settings_are_saved_and_loaded_and_each_is_verified(simcam, tmp_path):
     path = tmp_path / "camera.txt"
     ran = run("features", simcam, "--set", "ExposureTime=1500", "--save", str(path))

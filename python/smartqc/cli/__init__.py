@@ -35,8 +35,14 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (typer's own signature)
         try:
             return super().invoke(ctx)
-        except (SmartqcError, FileNotFoundError, PermissionError) as error:
+        except BrokenPipeError:
+            # `smartqc ... | head`: nobody reads on.
+            raise
+        except (SmartqcError, OSError) as error:
             print(f"smartqc: {error}", file=sys.stderr)
+            raise typer.Exit(2) from error
+        except UnicodeDecodeError as error:
+            print(f"smartqc: a file that should be text is none: {error}", file=sys.stderr)
             raise typer.Exit(2) from error
 
 

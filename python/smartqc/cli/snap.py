@@ -34,6 +34,8 @@ def snap(  # noqa: PLR0917 (options of a command)
 
     if out.suffix.lower() not in (".png", ".tif", ".tiff"):
         raise typer.BadParameter(f"{out}: pictures are written as .png, .tif or .tiff")
+    if not timeout_s >= 0:
+        raise typer.BadParameter(f"--timeout-s {timeout_s}: give seconds, 0 or more")
     settings = [parted(text) for text in setting or ()]
     digits = max(4, len(str(count)))
     incomplete = 0
