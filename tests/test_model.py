@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import smartqc
 from smartqc import _native
 from smartqc.cli import app
-from smartqc.quality.study import Label, Study, labels, study
+from smartqc.quality.study import Label, Study, labels, pictures, study
 
 DEMO = Path(smartqc.__file__).parent / "demo_data"
 MODELS = Path(__file__).parent / "models"
@@ -47,6 +47,26 @@ def test_an_onnx_file_needs_no_recipe():
     assert list(model.judge([bright, dark]).verdicts) == ["reject", "pass"]
     assert model.judge(bright)[0].class_name == "defect"
     assert model.provider == "CPUExecutionProvider"
+
+
+def test_an_onnx_file_that_tells_how_it_is_prepared_needs_nothing_else():
+    model = smartqc.Model(MODELS / "dynamic.onnx", workers=1)
+    bright, dark = np.full((8, 8, 3), 255, np.uint8), np.zeros((8, 8, 3), np.uint8)
+    assert list(model.judge([bright, dark]).verdicts) == ["reject", "pass"]
+    # What is the model's own need not be said beside what was said.
+    resize = {"resize": "nearest", "scale": 1.0}
+    u8 = smartqc.Model(MODELS / "u8_nhwc.onnx", workers=1, prepare=resize, good=["class0"])
+    assert "uint8[N, 8, 8, 3]: NHWC" in u8.contract
+    with pytest.raises(smartqc.errors.ConfigError, match="does not say resize and mean"):
+        smartqc.Model(MODELS / "logits.onnx", workers=1)
+
+
+def test_a_run_that_never_ends_is_ended_and_its_picture_unjudged():
+    model = smartqc.Model(MODELS / "trap.onnx", workers=1, dry_run_s=0.2)
+    bright, dark = np.full((8, 8, 3), 255, np.uint8), np.zeros((8, 8, 3), np.uint8)
+    first, second = model.judge([bright, dark])
+    assert first.verdict == "unjudged" and "the run failed" in first.error
+    assert second.verdict == "pass"
 
 
 def test_a_picture_that_cannot_be_read_is_unjudged_and_says_why(demo, tmp_path):
@@ -132,8 +152,26 @@ def test_labels_that_are_wrong_are_refused_with_their_place(tmp_path):
         table.write_text(text)
         with pytest.raises(smartqc.errors.ConfigError, match=problem):
             labels(table, tmp_path)
-    table.write_text("file,truth\na.png,scratch\n")
-    assert labels(table, tmp_path) == [Label((tmp_path / "a.png").resolve(), True, {})]
+    table.write_bytes(b"file,truth\nb\xfcrste.png,pass\n")
+    with pytest.raises(smartqc.errors.ConfigError, match="not UTF-8"):
+        labels(table, tmp_path)
+    with pytest.raises(smartqc.errors.ConfigError, match="no such folder"):
+        labels(table, tmp_path / "nowhere")
+    # As spreadsheets of different countries write it.
+    for text in ("file,truth\na.png,scratch\n", "\ufefffile;truth\r\na.png;scratch\r\n"):
+        table.write_text(text, encoding="utf-8")
+        assert labels(table, tmp_path) == [Label((tmp_path / "a.png").resolve(), True, {})]
+
+
+def test_a_folder_without_pictures_is_refused_by_what_is_in_it(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0")
+    for folder, problem in [
+        (tmp_path, r"no .png, .jpg or .jpeg file in it \(1 .tif\)"),
+        (tmp_path / "a.tif", "a file; a folder of pictures"),
+        (tmp_path / "nowhere", "no such folder"),
+    ]:
+        with pytest.raises(smartqc.errors.ConfigError, match=problem):
+            pictures(folder)
 
 
 def test_deeppcb_gives_its_readmes_counts():

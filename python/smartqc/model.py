@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smartqc import _native
+from smartqc._prepare import Spec
 from smartqc.errors import InvalidError
 from smartqc.results import Picture as Drawn
 from smartqc.results import plot
@@ -70,7 +71,9 @@ class Model(_native.Examiner):
 
     Args:
         recipe: path of a ``recipe.toml``, or the same as a mapping; or of an ``.onnx`` file, with
-            the keys of its ``[[model]]`` table as keyword arguments (``prepare`` is needed).
+            the keys of its ``[[model]]`` table as keyword arguments. Without ``prepare`` pictures
+            are prepared as the file says (`Spec.from_model`), and ``size``, ``color``, ``layout``
+            and ``dtype`` that a ``prepare`` leaves out are the model's own.
         workers: threads; one for each core unless given.
         base: folder that relative paths in a mapping start from.
         **table: keys of ``[[model]]``, for an ``.onnx`` file only.
@@ -91,14 +94,11 @@ class Model(_native.Examiner):
         source: str | Path
         if isinstance(recipe, Mapping):
             source = json.dumps(dict(recipe), default=os.fspath)
-        elif Path(recipe).suffix == ".onnx":
-            path = Path(recipe).resolve()
-            model = {"file": path, **table}
-            product = {"schema": 1, "product": path.stem, "model": [model]}
-            source = json.dumps(product, default=os.fspath)
+        elif _is_onnx(recipe):
+            source = json.dumps(product_of(Path(recipe), table))
         else:
             source = Path(recipe)
-        if table and not (isinstance(recipe, str | Path) and Path(recipe).suffix == ".onnx"):
+        if table and (isinstance(recipe, Mapping) or not _is_onnx(recipe)):
             raise TypeError(f"{', '.join(table)}: only for an .onnx file; a recipe says it itself")
         count = workers or len(os.sched_getaffinity(0))
         return super().__new__(cls, source, Path(base), onnxruntime_library(), count)
@@ -130,6 +130,33 @@ class Model(_native.Examiner):
         return Results(
             [_judged(picture, *answer) for picture, answer in zip(given, answers, strict=True)]
         )
+
+
+def _is_onnx(path: str | Path) -> bool:
+    return Path(path).suffix.lower() == ".onnx"
+
+
+def product_of(path: Path, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The recipe of a bare ONNX file with these keys of ``[[model]]``, as plain values.
+
+    Raises:
+        ConfigError: neither the file nor ``table`` says how its pictures are prepared.
+        ModelError, OnnxRuntimeError: as `Spec.from_model`.
+    """
+    path, said = path.resolve(), dict(table or {})
+    prepare = said.get("prepare")
+    if isinstance(prepare, Spec):
+        prepare = prepare.to_dict()
+    if prepare is None:
+        prepare = Spec.from_model(path).to_dict()
+    elif isinstance(prepare, Mapping) and not {"size", "layout", "dtype"} <= set(prepare):
+        size = prepare.get("size") if isinstance(prepare.get("size"), list | tuple) else None
+        own = json.loads(_native.trained_spec(os.fspath(path), onnxruntime_library(), size))
+        kept = {key: own["known"].get(key) for key in ("size", "color", "layout", "dtype")}
+        prepare = {key: value for key, value in kept.items() if value is not None} | dict(prepare)
+    model = {"file": path, **said, "prepare": prepare}
+    product = {"schema": 1, "product": path.stem, "model": [model]}
+    return json.loads(json.dumps(product, default=os.fspath))  # type: ignore[no-any-return]
 
 
 def _judged(

@@ -296,24 +296,26 @@ def save_hostile(nchw: list[int | str]) -> None:
             helper.make_tensor_value_info("next", TensorProto.FLOAT, ["N", 2]),
         ],
     )
-    save(
-        "trap",
-        [
-            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
-            helper.make_node("Unsqueeze", ["mean", "last"], ["column"]),
-            helper.make_node("Concat", ["column", "column"], ["pair"], axis=1),
-            helper.make_node("Loop", ["", "yes", "pair"], ["scores"], body=body),
-        ],
-        shape=nchw,
-        out=["N", CLASSES],
-        constants={
-            "last": np.array([1], np.int64),
-            "yes": np.array(True),
-            "one": np.array(1.0, np.float32),
-            "none": np.array(0.0, np.float32),
-        },
-        metadata=contract("scores"),
-    )
+    # The second one does not say what it is, and is asked before anything runs.
+    for name, metadata in (("trap", contract("scores")), ("trap_silent", None)):
+        save(
+            name,
+            [
+                helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+                helper.make_node("Unsqueeze", ["mean", "last"], ["column"]),
+                helper.make_node("Concat", ["column", "column"], ["pair"], axis=1),
+                helper.make_node("Loop", ["", "yes", "pair"], ["scores"], body=body),
+            ],
+            shape=nchw,
+            out=["N", CLASSES],
+            constants={
+                "last": np.array([1], np.int64),
+                "yes": np.array(True),
+                "one": np.array(1.0, np.float32),
+                "none": np.array(0.0, np.float32),
+            },
+            metadata=metadata,
+        )
     save(
         "int64_input",
         [

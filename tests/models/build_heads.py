@@ -135,6 +135,10 @@ def main() -> None:
     save("map_labels", {"labels": classes.argmax(axis=0).astype(np.int64)})
 
     save_others(heat, classes, queries, logits)
+    save_apart(detect)
+    # A map without a dimension for classes, and one that only training looks at beside another.
+    save("map_flat", {"output": heat[0]})
+    save("maps_aux", {"out": classes, "aux": classes[:, ::-1]})
 
     # A class of which there is none, and scores that are none.
     strange = finished()
@@ -169,6 +173,39 @@ def save_others(
     masks = np.ones((2, 8, 8), np.float32)
     masks[0, :, 3:] = -1
     save("boxes_query_masks", {"dets": queries, "labels": logits, "masks": masks})
+
+
+def save_apart(detect: dict[str, str]) -> None:
+    """Boxes as exporters write them that choose within the model, or leave choosing to others."""
+    rows = finished()
+    labels = rows[:, 5].astype(np.int64)
+    save("boxes_list", {"dets": rows[:, :5], "labels": labels})
+    apart = {"num_dets": np.array([2], np.int64), "det_boxes": rows[:, :4]}
+    save("boxes_apart", {**apart, "det_scores": rows[:, 4], "det_classes": labels})
+    # What an older version says of a model that chooses by itself.
+    save("boxes_chosen", {"output0": rows}, {**detect, "args": "{'nms': False}"})
+    # Shares of the input, one box on another: a set is not chosen from.
+    set_ = np.zeros((4, 6), np.float32)
+    set_[0] = [10 / 32, 10 / 32, 8 / 32, 8 / 32, 0.9, 0.1]
+    set_[1] = [24 / 32, 20 / 32, 6 / 32, 10 / 32, 0.05, 0.7]
+    set_[2] = [10 / 32, 10 / 32, 8 / 32, 8 / 32, 0.6, 0.1]
+    save("boxes_set", {"output0": set_}, detect)
+    # Steps of a grid that nobody has decoded.
+    steps = np.full((7, 12), -0.4, np.float32)
+    steps[:2], steps[4:] = 0.6, 0.3
+    save("boxes_steps", {"output": steps.T})
+    # Candidates in two outputs, as corners.
+    corners, scores = np.zeros((1200, 4), np.float32), np.zeros((1200, 2), np.float32)
+    corners[[3, 4, 7]] = [[6, 6, 14, 14], [7, 6, 15, 14], [21, 15, 27, 25]]
+    scores[[3, 4, 7]] = [[0.9, 0.1], [0.8, 0.1], [0.05, 0.7]]
+    save("boxes_two", {"boxes": corners, "scores": scores})
+    # Softmax with a last class for nothing, of which most are.
+    nothing = np.tile(np.array([0, 0, 9], np.float32), (40, 1))
+    nothing[5] = [6, 0, 0]
+    places = np.full((40, 4), 0.25, np.float32)
+    save("boxes_softmax", {"logits": nothing, "pred_boxes": places})
+    nothing[:20] = [2, -1, -1]
+    save("boxes_unclear", {"logits": nothing, "pred_boxes": places})
 
 
 def save_flood(metadata: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             # `smartqc ... | head`: nobody reads on.
             raise
-        except (SmartqcError, OSError) as error:
+        except (SmartqcError, OSError, ImportError) as error:
             print(f"smartqc: {error}", file=sys.stderr)
             raise typer.Exit(2) from error
         except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ import typer
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A.TOML", help="One recipe.")],
+    first: Annotated[Path, typer.Argument(metavar="A.TOML", help="One recipe, or a .onnx file.")],
     second: Annotated[Path, typer.Argument(metavar="B.TOML", help="Another one.")],
     images: Annotated[Path, typer.Argument(metavar="IMAGES/", help="Folder of pictures.")],
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; one a core.")] = None,

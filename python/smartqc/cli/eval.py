@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.TOML", help="The product.")],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE.TOML", help="The product, or a .onnx file.")
+    ],
     images: Annotated[Path, typer.Argument(metavar="IMAGES/", help="Folder of pictures.")],
     table: Annotated[Path, typer.Argument(metavar="LABELS.CSV", help="Columns file and truth.")],
     *,

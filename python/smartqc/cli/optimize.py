@@ -8,7 +8,8 @@ import typer
 
 def optimize(
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE.TOML", help="The product whose model is quantised.")
+        Path,
+        typer.Argument(metavar="RECIPE.TOML", help="The product, or a .onnx file, to quantise."),
     ],
     calibrate: Annotated[Path, typer.Option(metavar="IMAGES/", help="Pictures of real parts.")],
     verify: Annotated[

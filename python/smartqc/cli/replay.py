@@ -9,7 +9,9 @@ import typer
 
 def replay(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of pictures.")],
-    recipe: Annotated[Path, typer.Option(metavar="RECIPE.TOML", help="The product.")],
+    recipe: Annotated[
+        Path, typer.Option(metavar="RECIPE.TOML", help="The product, or a .onnx file.")
+    ],
     json_lines: Annotated[
         bool, typer.Option("--json", help="One JSON object a picture, for programs.")
     ] = False,

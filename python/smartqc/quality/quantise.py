@@ -11,7 +11,7 @@ import numpy as np
 
 from smartqc import _native
 from smartqc.errors import ConfigError
-from smartqc.model import Judged, Model
+from smartqc.model import Judged, Model, product_of
 from smartqc.quality.study import judge_all
 
 
@@ -22,6 +22,8 @@ def quantise(
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[Path, Path]:
     """Quantise the model of a recipe with one model and one input; returns model and recipe.
+
+    An ``.onnx`` file that says how its pictures are prepared needs no recipe.
 
     Weights and activations become INT8 in QDQ form, weights by channel; activations' ranges come
     from ``files``, prepared as the line prepares them.
@@ -47,17 +49,24 @@ def quantise(
             "pip install onnx onnxruntime sympy"
         ) from error
 
-    told = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    told = _told(recipe)
     if len(told["model"]) != 1:
         raise ConfigError(f"{recipe}: {len(told['model'])} models; one is quantised at a time")
     table = told["model"][0]
+    if "file" not in table:
+        raise ConfigError(f"{recipe}: model[0] has no file; only an ONNX model is quantised")
     source = (recipe.parent / table["file"]).resolve()
     target = out or source.with_suffix(".int8.onnx")
     graph = onnx.load(source, load_external_data=False).graph
     weights = {weight.name for weight in graph.initializer}
-    inputs = [value.name for value in graph.input if value.name not in weights]
+    inputs = [value for value in graph.input if value.name not in weights]
     if len(inputs) != 1:
         raise ConfigError(f"{source}: {len(inputs)} inputs; a model of one is quantised")
+    if any(node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") for node in graph.node):
+        raise ConfigError(
+            f"{source}: it is quantised already; give the model that it was made from"
+        )
+    batch = max(inputs[0].type.tensor_type.shape.dim[0].dim_value, 1)
 
     class Rows(CalibrationDataReader):  # type: ignore[misc]  # an untyped class
         """What the model sees of each file."""
@@ -69,7 +78,7 @@ def quantise(
             for file in files:
                 pixels, pixel_format = _native.read_photo(file)
                 row = _native.prepare(pixels, table["prepare"], pixel_format=pixel_format)
-                yield {inputs[0]: np.asarray(row)[np.newaxis]}
+                yield {inputs[0].name: np.repeat(np.asarray(row)[np.newaxis], batch, axis=0)}
                 progress(1)
 
         def get_next(self) -> dict[str, Any] | None:
@@ -92,6 +101,17 @@ def quantise(
     made = target.with_suffix(".recipe.json")
     made.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return target, made
+
+
+def _told(recipe: Path) -> dict[str, Any]:
+    """What stands in a recipe, or the recipe of a bare ONNX file."""
+    if recipe.suffix.lower() == ".onnx":
+        return product_of(recipe)
+    # What is wrong with it is said as everywhere.
+    Model(recipe, workers=1)
+    text = recipe.read_text(encoding="utf-8")
+    told = json.loads(text) if recipe.suffix.lower() == ".json" else tomllib.loads(text)
+    return told
 
 
 def changed(

@@ -1,6 +1,7 @@
 """A model against labelled pictures: its errors, its threshold's curve, its worst pictures."""
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,22 @@ def labels(table: Path, images: Path) -> list[Label]:
     Raises:
         ConfigError: a column or a file is missing, or a picture is listed twice.
     """
+    if not images.is_dir():
+        raise ConfigError(f"{images}: no such folder; it holds the pictures that {table} lists")
     found: list[Label] = []
     seen: set[Path] = set()
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
+    try:
+        # Spreadsheets put a mark before the first column, and in half of the world semicolons.
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{table}: not UTF-8: {error}; save it as CSV in UTF-8") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{table}: {error.strerror}; columns file and truth are needed"
+        ) from error
+    first = text.partition("\n")[0]
+    with io.StringIO(text, newline="") as file:
+        rows = csv.DictReader(file, delimiter=";" if first.count(";") > first.count(",") else ",")
         columns = rows.fieldnames or []
         truth = next((name for name in ("truth", "label", "class") if name in columns), None)
         if "file" not in columns or truth is None:
@@ -51,6 +64,8 @@ def labels(table: Path, images: Path) -> list[Label]:
                 "label, or class)"
             )
         for number, row in enumerate(rows, 2):
+            if not row["file"]:
+                raise ConfigError(f"{table}:{number}: file is empty")
             path = _find(row["file"], images, table, number)
             if path in seen:
                 raise ConfigError(f"{table}:{number}: {path} is listed twice; one trial a picture")
@@ -80,11 +95,17 @@ def pictures(folder: Path) -> list[Path]:
     """The PNG and JPEG files of a folder and those below it, by name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no such folder, or none in it.
     """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "no such folder"
+        raise ConfigError(f"{folder}: {what}; a folder of pictures is expected")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise ConfigError(f"{folder}: no .png, .jpg or .jpeg file in it")
+        kinds = Counter(path.suffix or "without a suffix" for path in files).most_common(3)
+        others = ", ".join(f"{count} {kind}" for kind, count in kinds) or "nothing"
+        raise ConfigError(f"{folder}: no .png, .jpg or .jpeg file in it ({others})")
     return found
 
 

@@ -1,14 +1,12 @@
 """A model's quality as one page that refers to nothing outside itself."""
 
-import base64
-from pathlib import Path
-
 from smartqc.model import Judged
 from smartqc.quality.study import Point, Study
+from smartqc.report.image import data_uri, thumbnail
 from smartqc.report.page import template
 
-_GREATEST = 2_000_000
-"""Bytes of a picture that is put into the page."""
+_WIDTH = 320
+"""Columns of a picture in the page."""
 
 
 def render(title: str, study: Study, *, contract: str, asked: float, point: Point | None) -> str:
@@ -32,19 +30,17 @@ def render(title: str, study: Study, *, contract: str, asked: float, point: Poin
         asked=asked,
         point=point,
         lines=lines,
+        ticks=[0, 20, 40, 60, 80, 100],
         worst=[(bad, one, _image(one)) for bad, one in study.worst(24)],
     )
 
 
 def _image(one: Judged) -> str | None:
-    if not isinstance(one.picture, str | Path):
+    """What the model saw and found, small; None where there is nothing to show."""
+    if one.view is None:
         return None
-    path = Path(one.picture)
-    try:
-        data = path.read_bytes()
-    except OSError:
+    drawn = one.plot().pixels
+    # The other side of something very long would have no pixel left.
+    if min(drawn.shape[:2]) * _WIDTH < drawn.shape[1]:
         return None
-    if len(data) > _GREATEST:
-        return None
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return data_uri(thumbnail(drawn, "RGB8", width=_WIDTH))

@@ -37,7 +37,7 @@ pub struct Boxes {
     weights: Vec<f32>,
     masks: Masks,
     /// Rows of outputs that are not float32.
-    converted: [Vec<f32>; 2],
+    converted: [Vec<f32>; 3],
 }
 
 /// The model answered with what is no number, or contradicts its contract.
@@ -56,7 +56,7 @@ impl Boxes {
         let classes = contract.classes.len();
         let (count, places) = match form {
             Form::Anchors { count, .. } => (*count, *count),
-            Form::Rows { count, .. } => (*count, *count),
+            Form::Rows { count, .. } | Form::List { count, .. } => (*count, *count),
             Form::Queries { count, .. } => (*count, count.saturating_mul(classes + 1)),
         };
         if places > MOST_ANCHORS || contract.width.max(contract.height) > MOST_SIDE {
@@ -98,9 +98,10 @@ impl Boxes {
     fn read(&mut self, outputs: &Outputs<'_>, row: usize) -> std::result::Result<(), Nonsense> {
         self.candidates.clear();
         match self.form {
-            Form::Anchors { output, count, channels_last, objectness } => {
+            Form::Anchors { output, count, channels_last, objectness, overlapping } => {
                 self.read_anchors(outputs, row, (output, count, channels_last, objectness))?;
                 match self.extra {
+                    _ if !overlapping => nms::order(&mut self.candidates, self.most),
                     Extra::Angle => nms::oriented(
                         &mut self.candidates,
                         &mut self.spread,
@@ -115,9 +116,17 @@ impl Boxes {
                 self.read_rows(outputs, row, (output, count, centred))?;
                 self.candidates.truncate(self.most);
             }
-            Form::Queries { boxes, scores, count } => {
-                self.read_queries(outputs, row, (boxes, scores))?;
-                nms::order(&mut self.candidates, count.min(self.most));
+            Form::List { boxes, scores, classes, count, centred } => {
+                self.read_list(outputs, row, (boxes, scores, classes), (count, centred))?;
+                nms::order(&mut self.candidates, self.most);
+            }
+            Form::Queries { boxes, scores, count, centred, overlapping } => {
+                self.read_queries(outputs, row, (boxes, scores), (centred, overlapping))?;
+                if overlapping {
+                    nms::upright(&mut self.candidates, self.iou, self.agnostic, self.most);
+                } else {
+                    nms::order(&mut self.candidates, count.min(self.most));
+                }
             }
         }
         Ok(())
@@ -232,16 +241,53 @@ impl Boxes {
         Ok(())
     }
 
+    fn read_list(
+        &mut self,
+        outputs: &Outputs<'_>,
+        row: usize,
+        (boxes, scores, classes): (usize, Option<usize>, usize),
+        (count, centred): (usize, bool),
+    ) -> std::result::Result<(), Nonsense> {
+        let [first, second, third] = &mut self.converted;
+        let boxes = floats(outputs.tensor(boxes), row, first);
+        let classes = floats(outputs.tensor(classes), row, second);
+        let scores = scores.map(|scores| floats(outputs.tensor(scores), row, third));
+        let columns = boxes.len() / count.max(1);
+        if columns < 4 + usize::from(scores.is_none()) {
+            return Err(Nonsense);
+        }
+        for (index, (line, class)) in boxes.chunks_exact(columns).zip(classes).enumerate() {
+            let score = match scores {
+                Some(scores) => *scores.get(index).ok_or(Nonsense)?,
+                None => line[4],
+            };
+            if !score.is_finite() {
+                return Err(Nonsense);
+            }
+            if score <= self.confidence {
+                continue;
+            }
+            if class.fract() != 0.0 || *class < 0.0 || *class >= self.classes as f32 {
+                return Err(Nonsense);
+            }
+            let box_ = [line[0], line[1], line[2], line[3]];
+            let numbers = if centred { corners(box_) } else { box_ };
+            self.candidates.push(candidate(score, *class as u16, index, numbers, 0.0)?);
+        }
+        Ok(())
+    }
+
     fn read_queries(
         &mut self,
         outputs: &Outputs<'_>,
         row: usize,
         (boxes, scores): (usize, usize),
+        (centred, overlapping): (bool, bool),
     ) -> std::result::Result<(), Nonsense> {
-        let [first, second] = &mut self.converted;
+        let [first, second, _] = &mut self.converted;
         let boxes = floats(outputs.tensor(boxes), row, first);
         let numbers = floats(outputs.tensor(scores), row, second);
-        let exclusive = self.kind.exclusive();
+        let only_best = self.kind.exclusive() || overlapping;
         let columns = self.classes + usize::from(self.kind == ScoreKind::Logits);
         if numbers.len() / columns != boxes.len() / 4 || !numbers.len().is_multiple_of(columns) {
             return Err(Nonsense);
@@ -265,9 +311,10 @@ impl Boxes {
             for (class, logit) in line.iter().enumerate() {
                 // Where classes exclude each other, a query is of its best one only.
                 let score = score(*logit);
-                if score > self.confidence && (!exclusive || *logit == best) {
+                if score > self.confidence && (!only_best || *logit == best) {
                     let index = query * self.classes + class;
-                    let numbers = corners([box_[0], box_[1], box_[2], box_[3]]);
+                    let box_ = [box_[0], box_[1], box_[2], box_[3]];
+                    let numbers = if centred { corners(box_) } else { box_ };
                     self.candidates.push(candidate(score, class as u16, index, numbers, 0.0)?);
                 }
             }
@@ -284,7 +331,7 @@ impl Boxes {
         sink: &mut Sink<'_>,
     ) -> std::result::Result<(), Nonsense> {
         self.found.clear();
-        let [read, converted] = &mut self.converted;
+        let [read, converted, _] = &mut self.converted;
         let prototypes = match self.extra {
             Extra::Masks { prototypes, rows, columns, .. } => {
                 let values = floats(outputs.tensor(prototypes), row, converted);
@@ -301,7 +348,7 @@ impl Boxes {
             Form::Anchors { output, .. } | Form::Rows { output, .. } => {
                 outputs.tensor(output).row::<f32>(row).unwrap_or(read)
             }
-            Form::Queries { .. } => &[],
+            Form::Queries { .. } | Form::List { .. } => &[],
         };
         let (right, down) = (place.width as f32, place.height as f32);
         for candidate in &self.candidates {
@@ -411,7 +458,7 @@ fn weights<'a>(
             }
         }
         Form::Rows { count, .. } => (index * (numbers.len() / count.max(1)) + 6, 1),
-        Form::Queries { .. } => (0, 1),
+        Form::Queries { .. } | Form::List { .. } => (0, 1),
     };
     numbers.get(start..).unwrap_or(&[]).iter().copied().step_by(step.max(1))
 }

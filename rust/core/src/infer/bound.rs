@@ -20,6 +20,8 @@ use super::terminate::{RunFlag, Terminator};
 use crate::batch::{ElementType, Tensor};
 use crate::error::{Error, Result};
 
+/// Bytes of a tensor: more is a slip of the pen, or meant to take the machine down.
+const MOST_BYTES: usize = 1 << 32;
 /// What pictures are prepared as.
 const PREPARED: [ElementType; 3] = [ElementType::Float32, ElementType::Float16, ElementType::Uint8];
 
@@ -258,6 +260,22 @@ impl Bound {
         Ok(Outputs { tensors: &self.outputs, rows })
     }
 
+    /// As [`run`](Self::run), but ended after the session's `dry_run_limit`: for the first runs on
+    /// anything but zeros.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_run(&mut self, rows: usize) -> Result<Outputs<'_>> {
+        let (flag, limit) = (Arc::clone(&self.run), self.session.options().dry_run_limit);
+        let (ran, ended) = flag.within(limit, || self.run(rows).map(drop));
+        if ended {
+            let problem = format!("a test run had not ended after {limit:?} and was ended");
+            return Err(self.session.refuse(problem));
+        }
+        ran?;
+        Ok(Outputs { tensors: &self.outputs, rows })
+    }
+
     /// Learns the outputs' shapes from runs on zeros, then binds every batch size.
     fn bind(&mut self, rows: usize) -> Result<()> {
         let shapes = self.dry_run(rows)?;
@@ -403,6 +421,16 @@ fn tensor(session: &Session, info: &TensorInfo, rows: usize, row: &[usize]) -> R
         return Err(session.refuse(format!(
             "input {} is {element}; float32, float16 and uint8 can be prepared",
             info.name
+        )));
+    }
+    let sides = [rows].into_iter().chain(row.iter().copied());
+    let bytes = sides.fold(element.bytes(), usize::saturating_mul);
+    if bytes > MOST_BYTES {
+        return Err(session.refuse(format!(
+            "{} of {rows} x {row:?} would take {} GiB; up to {} are handled",
+            info.name,
+            bytes >> 30,
+            MOST_BYTES >> 30
         )));
     }
     Tensor::zeroed(element, rows, row)

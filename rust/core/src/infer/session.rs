@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
@@ -136,9 +138,11 @@ impl Session {
     /// does not know, [`Error::Model`] with its words when it refuses.
     pub fn open(runtime: &Arc<Runtime>, path: &Path, options: &Options) -> Result<Self> {
         settings::check(runtime, options)?;
-        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let mut bytes = Vec::new();
+        let read = file(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(|error| Error::io(path, error))?;
         let external = external_files(path, &bytes)?;
-        let sha256 = hex(&bytes);
+        let sha256 = hex(&Sha256::digest(&bytes));
 
         let refused = |problem| Error::Model { model: path.display().to_string(), problem };
         let file = CString::new(path.as_os_str().as_encoded_bytes())
@@ -484,12 +488,31 @@ fn external_files(model: &Path, bytes: &[u8]) -> Result<Vec<ExternalFile>> {
             return Err(Error::Model { model, problem });
         }
         let path = folder.join(&location);
-        let bytes = std::fs::read(&path).map_err(|error| Error::io(path, error))?;
-        Ok(ExternalFile { location, sha256: hex(&bytes) })
+        let sha256 = file(&path).and_then(hashed_in_parts);
+        Ok(ExternalFile { location, sha256: sha256.map_err(|error| Error::io(path, error))? })
     };
     external::locations(bytes).into_iter().map(hashed).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Opens what can be read to its end: neither a folder, nor a pipe, nor a device.
+fn file(path: &Path) -> io::Result<File> {
+    if std::fs::metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+}
+
+/// The hash of a file that may be too large to be read at once.
+fn hashed_in_parts(mut file: File) -> io::Result<String> {
+    let (mut hash, mut part) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(hex(&hash.finalize())),
+            length => hash.update(&part[..length]),
+        }
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

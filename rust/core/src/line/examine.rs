@@ -5,9 +5,10 @@ mod bounds;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::config::{self, Loaded};
 use super::kit::Kit;
@@ -17,6 +18,7 @@ use super::results::ViewSeen;
 use crate::clock::monotonic_ns;
 use crate::error::{Error, Result};
 use crate::frame::{FrameInfo, PixelFormat};
+use crate::infer::Terminator;
 use crate::source::photo::Photo;
 use crate::source::push::Push;
 
@@ -30,6 +32,9 @@ pub struct Examiner {
     recipe: Arc<Recipe>,
     cameras: Vec<String>,
     desks: Vec<Mutex<Desk>>,
+    /// What ends a run of any of the desks, and how long one may take.
+    arms: Vec<Terminator>,
+    limit: Duration,
 }
 
 struct Desk {
@@ -116,8 +121,11 @@ impl Examiner {
         });
         let plant = config::plant_from_json(&plant.to_string(), Path::new("."))?;
         let (recipe, kits) = recipe::load(product, &plant.value, library, 1)?;
+        let arms = kits.iter().flat_map(Kit::terminators).collect();
+        let limits = product.value.model.iter().map(|model| model.dry_run_s);
+        let limit = Duration::from_secs_f64(limits.fold(0.0, f64::max));
         let desk = |kit| Mutex::new(Desk { kit, push: Push::new("picture", 2) });
-        Ok(Self { recipe, cameras, desks: kits.into_iter().map(desk).collect() })
+        Ok(Self { recipe, cameras, desks: kits.into_iter().map(desk).collect(), arms, limit })
     }
 
     /// The recipe.
@@ -125,7 +133,8 @@ impl Examiner {
         &self.recipe
     }
 
-    /// Judges pictures side by side; answers in their order.
+    /// Judges pictures side by side; answers in their order. A run that takes longer than the
+    /// recipe's `dry_run_s` is ended, and its picture's answer is the error.
     pub fn examine(&self, pictures: &[Picture]) -> Vec<Result<Examined>> {
         let next = AtomicUsize::new(0);
         let work = |desk: &Mutex<Desk>| {
@@ -139,15 +148,38 @@ impl Examiner {
         };
         let mut answers: Vec<Option<Result<Examined>>> = pictures.iter().map(|_| None).collect();
         let busy = self.desks.len().min(pictures.len());
+        let (over, waiting) = mpsc::channel::<()>();
         thread::scope(|scope| {
+            scope.spawn(move || self.watch(&waiting));
             let threads: Vec<_> =
                 self.desks[..busy].iter().map(|desk| scope.spawn(move || work(desk))).collect();
             for (index, answer) in threads.into_iter().filter_map(|t| t.join().ok()).flatten() {
                 answers[index] = Some(answer);
             }
+            drop(over);
         });
         let lost = || Err(Error::invalid("picture", "its thread has panicked"));
         answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect()
+    }
+
+    /// Ends runs that take longer than the limit, until nobody sends any more.
+    fn watch(&self, over: &Receiver<()>) {
+        let mut seen: Vec<Option<(u64, Instant)>> = vec![None; self.arms.len()];
+        let step = (self.limit / 4).clamp(Duration::from_millis(1), Duration::from_millis(250));
+        while over.recv_timeout(step) == Err(RecvTimeoutError::Timeout) {
+            for (arm, seen) in self.arms.iter().zip(&mut seen) {
+                *seen = match (arm.running(), *seen) {
+                    (Some(number), Some((known, since))) if number == known => {
+                        if since.elapsed() > self.limit {
+                            arm.terminate(number);
+                        }
+                        Some((known, since))
+                    }
+                    (Some(number), _) => Some((number, Instant::now())),
+                    (None, _) => None,
+                };
+            }
+        }
     }
 
     /// The number of a camera; the first one's without a name.

@@ -355,7 +355,7 @@ impl Station {
                         bound.row_bytes_mut(*input, row).copy_from_slice(bytes);
                     }
                 }
-                bound.run(1)?;
+                bound.try_run(1)?;
                 Task::Run(Box::new(bound), head)
             }
             (None, None) => return Err(Error::invalid("model", "it has no file")),

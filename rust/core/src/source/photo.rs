@@ -10,6 +10,9 @@ use zune_jpeg::JpegDecoder;
 use crate::error::{Error, Result};
 use crate::frame::PixelFormat;
 
+/// Bytes of a photograph's pixels: more comes from no camera, and a few bytes may claim it.
+const MOST_BYTES: usize = 1 << 30;
+
 /// One photograph; rows lie back to back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photo {
@@ -39,7 +42,9 @@ impl Photo {
             Err(_) => {
                 let bytes = fs::read(path).map_err(|why| Error::io(path, why))?;
                 if !bytes.starts_with(&[0xFF, 0xD8]) {
-                    return Err(wrong("neither a PNG nor a JPEG file".into()));
+                    let tiff = [b"II*\0", b"MM\0*"].iter().any(|magic| bytes.starts_with(*magic));
+                    let what = if tiff { "a TIFF file" } else { "neither a PNG nor a JPEG file" };
+                    return Err(wrong(format!("{what}; PNG (also 16 bits) and JPEG are read")));
                 }
                 let mut decoder = JpegDecoder::new(Cursor::new(bytes));
                 let pixels = decoder.decode().map_err(|why| wrong(why.to_string()))?;
@@ -54,7 +59,11 @@ impl Photo {
 }
 
 fn decode(mut reader: png::Reader<BufReader<File>>) -> std::result::Result<Photo, String> {
-    let bytes = reader.output_buffer_size().ok_or("it is too large")?;
+    let bytes = reader.output_buffer_size().filter(|bytes| *bytes <= MOST_BYTES);
+    let bytes = bytes.ok_or_else(|| {
+        let (width, height) = (reader.info().width, reader.info().height);
+        format!("{width} x {height} pixels are too many: up to {} MiB are read", MOST_BYTES >> 20)
+    })?;
     let mut pixels = vec![0; bytes];
     let info = reader.next_frame(&mut pixels).map_err(|why| why.to_string())?;
     pixels.truncate(info.buffer_size());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smartqc_core::batch::{ElementType, F16};
 use smartqc_core::error::Error;
-use smartqc_core::infer::{Bound, Options, Runtime, Session};
+use smartqc_core::infer::{Bound, Contract, Options, Runtime, Session, Wishes};
 
 use crate::{expected, library, model, open};
 
@@ -81,6 +81,17 @@ fn a_model_whose_first_run_never_ends_is_refused_after_the_limit() {
         assert!(matches!(&error, Error::Model { .. }), "{error}");
         assert!(error.to_string().contains("had not ended after 200ms"), "{error}");
     }
+}
+
+#[test]
+fn a_model_that_never_ends_on_a_test_picture_is_refused_after_the_limit() {
+    let Some(library) = library() else { return };
+    let runtime = Runtime::load(&library).unwrap();
+    let dry_run_limit = Duration::from_millis(200);
+    let options = Options { dry_run_limit, ..Options::default() };
+    let session = Session::open(&runtime, &model("trap_silent.onnx"), &options).unwrap();
+    let error = Contract::resolve(&Arc::new(session), &Wishes::default()).unwrap_err();
+    assert!(error.to_string().contains("had not ended after 200ms"), "{error}");
 }
 
 #[test]

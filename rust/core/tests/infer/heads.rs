@@ -73,6 +73,10 @@ fn the_same_boxes_are_found_in_every_form() {
         ("boxes_rows.onnx", Wishes::default()),
         ("boxes_plain_rows.onnx", screws()),
         ("boxes_plain_rows.onnx", Wishes { overrides: rows, ..screws() }),
+        ("boxes_list.onnx", screws()),
+        ("boxes_apart.onnx", screws()),
+        ("boxes_chosen.onnx", Wishes::default()),
+        ("boxes_two.onnx", screws()),
     ] {
         let Some((session, wishes)) = of(name, wishes) else { return };
         let (contract, judged) = judge(&session, &wishes);
@@ -93,7 +97,8 @@ fn metadata_of_exporters_names_the_classes_and_the_form() {
     let contract = Contract::resolve(&session, &Wishes::default()).unwrap();
     assert_eq!(contract.classes[1].name, "hole's");
     assert_eq!(contract.means_from, "metadata task = detect");
-    let form = Form::Anchors { output: 0, count: 12, channels_last: false, objectness: false };
+    let (channels_last, objectness, overlapping) = (false, false, true);
+    let form = Form::Anchors { output: 0, count: 12, channels_last, objectness, overlapping };
     let kind = ScoreKind::Scores;
     let expected = Means::Boxes { form, kind, normalized: false, extra: Extra::None };
     assert_eq!(contract.means, expected);
@@ -134,6 +139,46 @@ fn queries_are_normalized_and_the_last_column_is_nothing() {
     assert_eq!(corners(&judged), [[8.0, 8.0, 24.0, 24.0], [41.6, 19.2, 54.4, 44.8]]);
     let score = 1.0 / (1.0 + (-3.0_f32).exp());
     assert_eq!(judged.decision.verdict, ViewVerdict::Reject { class: 0, score });
+}
+
+#[test]
+fn a_set_of_shares_is_not_chosen_from() {
+    let Some(session) = open("boxes_set.onnx") else { return };
+    let (contract, judged) = judge(&session, &Wishes::default());
+    assert!(contract.to_string().contains("boxes, 4 queries, 0..1, scores"), "{contract}");
+    assert_eq!(corners(&judged), [SCREW, HOLE, SCREW]);
+}
+
+#[test]
+fn a_last_class_for_nothing_is_known_by_what_is_said_of_nothing() {
+    let Some(session) = open("boxes_softmax.onnx") else { return };
+    for wishes in [screws(), Wishes::default()] {
+        let (contract, judged) = judge(&session, &wishes);
+        assert_eq!(contract.classes.len(), 2, "{contract}");
+        let ViewVerdict::Reject { class: 0, score } = judged.decision.verdict else { panic!() };
+        assert!((score - 0.995).abs() < 1e-3, "{score}");
+        assert_eq!(judged.found.len(), 1);
+    }
+    let Some(session) = open("boxes_unclear.onnx") else { return };
+    let error = Contract::resolve(&session, &screws()).unwrap_err().to_string();
+    assert!(error.contains("the last of 3 columns of logits"), "{error}");
+    let names = words(&["screw", "hole", "dent"]);
+    let (contract, _) = judge(&session, &Wishes { classes: names, ..Wishes::default() });
+    assert!(contract.to_string().contains("sigmoid_logits"), "{contract}");
+}
+
+#[test]
+fn a_map_needs_no_dimension_for_its_only_class_and_what_trains_beside_it_is_left_out() {
+    let Some(session) = open("map_flat.onnx") else { return };
+    let (contract, judged) = judge(&session, &Wishes::default());
+    assert!(matches!(contract.means, Means::DefectMap { .. }), "{contract}");
+    assert_eq!(judged.decision.verdict, ViewVerdict::Reject { class: 0, score: 0.9 });
+    let Some(session) = open("maps_aux.onnx") else { return };
+    let classes = words(&["background", "screw", "hole"]);
+    let wishes = Wishes { classes, good: words(&["screw"]), ..Wishes::default() };
+    let (contract, judged) = judge(&session, &wishes);
+    assert!(matches!(contract.means, Means::Semantic { output: 0, .. }), "{contract}");
+    assert_eq!(corners(&judged), [[40.0, 40.0, 48.0, 48.0]]);
 }
 
 #[test]
@@ -309,6 +354,8 @@ fn what_does_not_fit_is_refused_with_the_tensors() {
     refused("boxes_raw.onnx", three, "3 class names for the");
     refused("boxes_plain_rows.onnx", Wishes::default(), "set `classes`");
     refused("boxes_last.onnx", Wishes::default(), "`contract.objectness`");
+    refused("boxes_list.onnx", Wishes::default(), "set `classes`");
+    refused("boxes_steps.onnx", screws(), "steps of a grid");
     refused("boxes_raw.onnx", head(HeadKind::Segmenter), "prototypes");
     refused("boxes_raw.onnx", head(HeadKind::Classifier), "float [batch, classes] is expected");
     refused("map_defects.onnx", head(HeadKind::Detector), "[batch, channels, anchors]");

@@ -80,8 +80,7 @@ pub enum Means {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "form", rename_all = "snake_case")]
 pub enum Form {
-    /// One candidate for each anchor: centre, size, a score for each class, extras; overlapping
-    /// ones are suppressed here.
+    /// One candidate for each anchor: centre, size, a score for each class, extras.
     Anchors {
         /// Which output.
         output: usize,
@@ -92,6 +91,8 @@ pub enum Form {
         /// A score of its own for "something is here" stands before the classes' and multiplies
         /// them.
         objectness: bool,
+        /// Overlapping ones are still to be suppressed.
+        overlapping: bool,
     },
     /// Finished detections, padded with zeros: corners, score, class, extras.
     Rows {
@@ -102,7 +103,7 @@ pub enum Form {
         /// Centre and size instead of corners.
         centred: bool,
     },
-    /// A set of queries: centre and size in one output, a score for each class in another.
+    /// A set of queries: boxes in one output, a score for each class in another.
     Queries {
         /// Which output holds the boxes, [queries, 4].
         boxes: usize,
@@ -110,6 +111,24 @@ pub enum Form {
         scores: usize,
         /// How many queries.
         count: usize,
+        /// Centre and size instead of corners.
+        centred: bool,
+        /// Overlapping ones are still to be suppressed.
+        overlapping: bool,
+    },
+    /// Finished detections whose boxes, scores and classes are outputs of their own, padded with
+    /// scores of 0.
+    List {
+        /// Which output holds the boxes, [rows, 4], or with their scores, [rows, 5].
+        boxes: usize,
+        /// Which output holds the scores, [rows]; `None` when they are the boxes' fifth number.
+        scores: Option<usize>,
+        /// Which output holds the numbers of the classes, [rows].
+        classes: usize,
+        /// How many rows.
+        count: usize,
+        /// Centre and size instead of corners.
+        centred: bool,
     },
 }
 
@@ -164,9 +183,17 @@ impl fmt::Display for Means {
             }
             Self::Boxes { form, kind, normalized, extra } => {
                 match form {
-                    Form::Anchors { count, .. } => write!(f, "boxes, raw: {count} anchors")?,
+                    Form::Anchors { count, overlapping: true, .. } => {
+                        write!(f, "boxes, raw: {count} anchors")?;
+                    }
+                    Form::Queries { count, overlapping: true, .. } => {
+                        write!(f, "boxes, raw: {count} anchors in two outputs")?;
+                    }
                     Form::Rows { count, .. } => write!(f, "boxes, finished: {count} rows")?,
-                    Form::Queries { count, .. } => write!(f, "boxes, {count} queries")?,
+                    Form::List { count, .. } => write!(f, "boxes, finished: a list of {count}")?,
+                    Form::Anchors { count, .. } | Form::Queries { count, .. } => {
+                        write!(f, "boxes, {count} queries")?;
+                    }
                 }
                 let unit = if *normalized { "0..1" } else { "pixels" };
                 write!(f, ", {unit}, {}", kind.as_str())?;
@@ -265,6 +292,8 @@ pub struct Overrides {
     pub output: Option<String>,
     /// Name of the output with the scores, where the boxes or the map have another.
     pub scores_output: Option<String>,
+    /// Name of the output with the numbers of the classes, where finished boxes have it apart.
+    pub classes_output: Option<String>,
     /// Name of the output with the masks, or their prototypes.
     pub masks_output: Option<String>,
     /// How boxes lie in their output.
@@ -273,7 +302,7 @@ pub struct Overrides {
     pub channels_last: Option<bool>,
     /// Whether a score for "something is here" stands before the classes'.
     pub objectness: Option<bool>,
-    /// Whether finished boxes are centre and size (true) or two corners (false).
+    /// Whether boxes are centre and size (true) or two corners (false).
     pub centred: Option<bool>,
     /// Whether boxes are 0..1 of the input (true) or its pixels (false).
     pub normalized: Option<bool>,

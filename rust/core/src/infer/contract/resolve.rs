@@ -6,9 +6,8 @@ use super::metadata::{Exported, Written};
 use super::metadata::{METADATA_KEY, WrittenOutput, exported, written};
 use super::recognise::Clues;
 use super::{Class, Contract, Form, Image, Layout, Means, Wishes};
-use crate::batch::{F16, Tensor};
 use crate::error::Result;
-use crate::infer::{Bound, Dim, Session};
+use crate::infer::{Bound, Dim, Session, TensorInfo};
 
 /// Class names that mean "nothing wrong" unless the recipe says otherwise.
 const GOOD_NAMES: [&str; 3] = ["good", "ok", "pass"];
@@ -94,6 +93,15 @@ fn picture_input(session: &Session, wishes: &Wishes) -> Result<(usize, Vec<(usiz
         [(index, _)] => Ok((index, references)),
         [] => Err(session.refuse("one input is expected that takes the camera's picture")),
         _ => {
+            let no_picture = |info: &TensorInfo| info.dims.len() != 4;
+            if let Some((_, other)) = pictures.iter().find(|(_, input)| no_picture(input)) {
+                return Err(session.refuse(format!(
+                    "input {} takes no picture, so that nothing could fill it: export the model \
+                     without it (from detectors that scale boxes by it, also without what scales \
+                     them)",
+                    other.name
+                )));
+            }
             let says = |name: &str| REFERENCE_NAMES.contains(&name.to_lowercase().as_str());
             let likely = pictures.iter().find(|(_, input)| says(&input.name));
             let name = likely.map_or("NAME", |(_, input)| &input.name);
@@ -114,7 +122,10 @@ fn image(
 ) -> Result<Image> {
     let input = &session.inputs()[index];
     let [_, first, second, third] = &input.dims[..] else {
-        return Err(session.refuse("an input of four dimensions is expected"));
+        return Err(session.refuse(
+            "an input of four dimensions is expected, [batch, channels, rows, columns] or [batch, \
+             rows, columns, channels]: pictures are what is judged here",
+        ));
     };
     let channels = |dim: &Dim| match dim {
         Dim::Fixed(channels @ (1 | 3)) => Some(*channels),
@@ -151,26 +162,6 @@ fn image(
     let width = side(columns, wanted.map(|size| size[0]))?;
     let height = side(rows, wanted.map(|size| size[1]))?;
     Ok(Image { layout, channels, width, height })
-}
-
-/// Fills the first row with zeros, full scale, a ramp or a coarse chequer.
-pub(super) fn fill(tensor: &mut Tensor, pattern: usize) {
-    let count = tensor.row_elements();
-    let value = |index: usize| match pattern {
-        0 => 0.0,
-        1 => 1.0,
-        2 => index as f32 / count as f32,
-        _ => f32::from(u8::from((index / 7).is_multiple_of(2))),
-    };
-    if let Some(row) = tensor.row_of::<f32>(0) {
-        row.iter_mut().enumerate().for_each(|(index, v)| *v = value(index));
-    } else if let Some(row) = tensor.row_of::<u8>(0) {
-        row.iter_mut().enumerate().for_each(|(index, v)| *v = (value(index) * 255.0) as u8);
-    } else if let Some(row) = tensor.row_of::<F16>(0) {
-        // 0 or 1: the ramp becomes a step.
-        let bits = |value: f32| if value < 0.5 { 0 } else { 0x3C00 };
-        row.iter_mut().enumerate().for_each(|(index, v)| v.0 = bits(value(index)));
-    }
 }
 
 fn classes(
