@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,8 @@ from arms import BASE, STAR, Arm, Workshop
 from race import NAIVE, PLANES, TUNED, Contender, Plan, started
 from ratios import ratio
 
+BLOCK_S = 0.25
+
 
 def tried(name: str, **choice: object) -> Contender:
     return dataclasses.replace(TUNED, name=name, what=name, told={"tuned": choice})
@@ -28,12 +31,15 @@ def variants(arm: Arm) -> list[Contender]:
     """As it is first."""
     found = [
         TUNED,
+        tried("in strips that stay in the cache", strips=True),
+        tried("Pillow's box, nearly the same pixels", pillow=True),
         tried("one thread", threads=1),
         tried("three threads", threads=3),
         tried("four threads", threads=4),
         tried("the session's threads spin", spin=True),
         tried("one thread; OpenCV and session have two", threads=1, opencv_threads=2,
               session_threads=2, spin=True),
+        tried("threads take turns ten times as often", switch_s=0.0005),
         Contender("two processes, shared memory", "processes.py", "processes"),
         Contender("three processes, shared memory", "processes.py", "processes",
                   told={"tuned": {"processes": 3}}),
@@ -41,21 +47,37 @@ def variants(arm: Arm) -> list[Contender]:
         NAIVE,
     ]  # fmt: skip
     area = arm.prepare["resize"] == "area" and arm.pixel_format == "BayerRG8"
-    return [*found, PLANES] if area else found
+    if not area:
+        # Those two are about averaging a mosaic.
+        return [one for one in found if not {"strips", "pillow"} & one.told.get("tuned", {}).keys()]
+    return [*found, PLANES]
+
+
+LEAST_ROUNDS = 6
+"""So that a ratio has a lower limit."""
 
 
 def run(
-    arm: Arm, workshop: Workshop, rounds: int, measure_s: float, say: Callable[[str], None]
+    arm: Arm, workshop: Workshop, rounds: int, seconds: float, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """A row for each variant: its rate, and what it is of `tuned.py` as it is."""
-    plan = Plan(rounds=rounds, measure_s=measure_s, patience=0)
+    """A row for each variant: its rate, and what it is of `tuned.py` as it is.
+
+    At most so many rounds, and no more than fit into the seconds, but a few.
+    """
+    begun = time.monotonic()
+    plan = Plan(rounds=rounds, measure_s=BLOCK_S, patience=0)
     plan = dataclasses.replace(plan, warm_up_s=plan.warm_up_s + arm.fill_s)
     with started(variants(arm), arm, workshop, plan) as race:
         race.set_pace(arm)
-        for _ in range(rounds):
+        round_s = 0.0
+        for number in range(rounds):
+            if number >= min(rounds, LEAST_ROUNDS) and time.monotonic() + round_s > begun + seconds:
+                break
+            round_s = -time.monotonic()
             race.round()
+            round_s += time.monotonic()
         measured = race.rounds
-    say(f"  {len(measured[0])} variants, {rounds} rounds")
+    say(f"  {len(measured[0])} variants, {len(measured)} rounds")
     usual = [blocks[TUNED.name]["fps"] for blocks in measured]
     rows = []
     for name in measured[0]:
@@ -80,13 +102,13 @@ def table(rows: list[dict[str, Any]]) -> list[list[str]]:
 def main() -> int:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--block-s", type=float, default=0.5)
+    parser.add_argument("--rounds", type=int, default=20, help="at most")
+    parser.add_argument("--minutes", type=float, default=2.0, help="about (%(default)s)")
     parser.add_argument("--arm", default=BASE.name, choices=[arm.name for arm in STAR])
     asked = parser.parse_args()
     (arm,) = (arm for arm in STAR if arm.name == asked.arm)
     with tempfile.TemporaryDirectory(prefix="smartqc-advocate-") as folder:
-        rows = run(arm, Workshop(Path(folder)), asked.rounds, asked.block_s, print)
+        rows = run(arm, Workshop(Path(folder)), asked.rounds, 60 * asked.minutes, print)
     for row in table(rows):
         print("| " + " | ".join(row) + " |")
     return 0

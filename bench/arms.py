@@ -27,6 +27,7 @@ PACKAGE = Path(smartqc.__file__).resolve().parent
 PHOTOGRAPHS = PACKAGE / "demo_data" / "screws"
 ROTATING_BYTES = 128 << 20
 """Frames take turns in so much memory: four times a last level cache of 32 MB."""
+LEAST_BUFFERS = 12
 FILL_BYTES_PER_S = 1.5e9
 """At least, into memory that nobody has touched."""
 BYTES_PER_PIXEL = {"Mono8": 1.0, "BayerRG8": 1.0, "BayerRG12p": 1.5, "RGB8": 3.0}
@@ -51,6 +52,8 @@ class Arm:
     batch: int = 1
     delivery: str = "flip"
     rotating_bytes: int = ROTATING_BYTES
+    more_pairs: int = 0
+    """Of the line and its bound alone, where a goal is a limit: it comes nearer to the median."""
 
     @property
     def image_bytes(self) -> int:
@@ -59,13 +62,20 @@ class Arm:
 
     @property
     def buffers(self) -> int:
-        return min(300, max(24, math.ceil(self.rotating_bytes / self.image_bytes)))
+        """Of each camera; all cameras' together are what takes turns."""
+        each = math.ceil(self.rotating_bytes / self.image_bytes / self.cameras)
+        return min(300, max(LEAST_BUFFERS, each))
 
     @property
     def weight(self) -> float:
         """How long its blocks are beside others': a slow model needs time for a few frames."""
         slow = {"mobilenet": 1.3, "resnet18": 2.5, "yolo11n": 2.5}.get(self.model, 1.0)
         return 0.7 * slow if self.quantised else slow
+
+    @property
+    def share(self) -> float:
+        """Of the star's time, beside other arms."""
+        return self.weight * (1 + self.more_pairs / 50)
 
     @property
     def fill_s(self) -> float:
@@ -80,13 +90,14 @@ STAR = (
     BASE,
     Arm("one worker", "workers", workers=1),
     Arm("MobileNetV2-like", "model", model="mobilenet"),
-    Arm("ResNet18-like", "model", model="resnet18"),
+    Arm("ResNet18-like", "model", model="resnet18", more_pairs=20),
     Arm("ResNet18-like, line as INT8", "model", model="resnet18", quantised=True),
     Arm(
         "YOLO11n-like, 640 letterbox",
         "model",
         model="yolo11n",
         prepare={**LETTERBOX, "size": [640, 640]},
+        more_pairs=20,
     ),
     Arm("linear", "resize", prepare={**AREA, "resize": "linear"}),
     Arm("letterbox, linear", "resize", prepare={**LETTERBOX, "size": [224, 224]}),

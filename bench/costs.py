@@ -17,7 +17,6 @@ from typing import Any
 
 from arms import BASE, BENCH, PACKAGE, Arm, Workshop
 from race import LINE, NAIVE, TUNED, Contender, Plan, Started, started
-from ratios import of_values
 from star import at_most
 
 ALL = (LINE, NAIVE, TUNED)
@@ -169,13 +168,4 @@ def beside(
 
 def share_left(found: dict[str, Any]) -> dict[str, Any]:
     """What another Python thread keeps, from the record of `cameras.py`."""
-    steps = {
-        name: [blocks[name]["steps_per_s"] for blocks in found["rounds"]]
-        for name in ("beside", "smartqc", "harvesters")
-    }
-    told = {}
-    for name in ("smartqc", "harvesters"):
-        pairs = zip(steps[name], steps["beside"], strict=True)
-        of = of_values([ours / theirs for ours, theirs in pairs])
-        told[name] = {"median": of.median, "lower": of.lower, "pairs": of.pairs}
-    return told
+    return {name: of["of_beside"] for name, of in found["figures"].items()}

@@ -65,11 +65,22 @@ def conditions(said: Said) -> str:
     """Whether the machine was free, and what limits mean."""
     contenders = [one for arm in said["star"].values() for one in arm["contenders"].values()]
     disturbed = sum(one["disturbed"] for one in contenders)
-    blocks = sum(arm["pairs"] * len(arm["contenders"]) for arm in said["star"].values())
+    blocks = sum(
+        sum(name in arm["contenders"] for name in of)
+        for arm in said["star"].values()
+        for of in arm["rounds"]
+    )
     calm = "Nothing else ran. "
     if disturbed:
         calm = f"**Other processes disturbed {disturbed} of {blocks} blocks.** "
-    return f"{calm if blocks else ''}{said['statistic'][0].upper()}{said['statistic'][1:]}."
+    more = {
+        name: arm["efficiency"]["pairs"]
+        for name, arm in said["star"].items()
+        if arm["efficiency"]["pairs"] > arm["pairs"]
+    }
+    pairs = "; ".join(f"{name} has {count} pairs of line and bound" for name, count in more.items())
+    statistic = f"{said['statistic'][0].upper()}{said['statistic'][1:]}"
+    return f"{calm if blocks else ''}{statistic}{f'; {pairs}' if pairs else ''}."
 
 
 def tables(said: Said) -> list[tuple[str, str, Table]]:
@@ -99,7 +110,7 @@ def tables(said: Said) -> list[tuple[str, str, Table]]:
             "Counted, not timed; allocations and copies without the simulated camera's.",
             costs_table(said),
         ),
-        ("A camera of 200 frames/s beside a Python thread", "", threads_table(said)),
+        ("A camera of 200 frames/s beside a Python thread", THREADS_NOTE, threads_table(said)),
         ("Commands in time, all cores busy", "ms late", commands_table(said)),
         ("`smartqc.prepare` by pytest-benchmark", "", kernels_table(said)),
     ]
@@ -298,15 +309,25 @@ def costs_table(said: Said) -> Table:
 
 
 def threads_table(said: Said) -> Table:
-    table = [
-        ["", "another thread keeps, of beside an equal load", "CPU us/frame", "to Python p99, us"]
-    ]
-    if "share_left" in said:
-        for name in ("smartqc", "harvesters"):
-            one = said["cameras"]["figures"][name]
-            cpu, late = one["cpu_us_per_frame"]["median"], one["to_python_us"]["99"]
-            table.append([name, share(said["share_left"][name]), f"{cpu:.0f}", f"{late:.0f}"])
+    table = [["", "another thread keeps, of beside an equal load", "of idle", "load, cores"]]
+    table[0] += ["the equal load", "waits a frame", "frames/s then", "CPU us/frame"]
+    table[0] += ["to Python p99, us"]
+    for name, one in said.get("cameras", {"figures": {}})["figures"].items():
+        row = [name, share(one["of_beside"]), share(one["of_idle"])]
+        row += [f"{one['load_cores'][kind]['median']:.3f}" for kind in ("with", "beside")]
+        row.append(f"{one['waits_per_frame']['median']:.2f}")
+        row.append(f"{one['frames_per_s_beside_counting']['median']:.0f}")
+        row.append(f"{one['cpu_us_per_frame']['median']:.0f}")
+        table.append([*row, f"{one['to_python_us']['99']:.0f}"])
     return table
+
+
+THREADS_NOTE = (
+    "A thread that counts in Python, and another one of the same process that takes 5 MP frames at "
+    "200/s; `beside` is the same counting thread while a process without Python takes them and "
+    "spends the same CPU time. `waits` are how often the counting thread had to wait for the GIL; "
+    "one a frame is the least for a frame that Python is to see."
+)
 
 
 def commands_table(said: Said) -> Table:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -232,12 +232,14 @@ class Race:
                 fps = one.block(short)["fps"]
                 one.camera_hz = max(least_hz, AHEAD * fps / arm.cameras)
 
-    def round(self) -> None:
-        """One block of every contender, forwards and backwards in turn."""
+    def round(self, only: Collection[str] = ()) -> dict[str, Block]:
+        """One block of every contender, or of those alone, forwards and backwards in turn."""
+        taking_part = [one for one in self.started if not only or one.contender.name in only]
         backwards = len(self.rounds) % 2 == 1
-        order = reversed(self.started) if backwards else self.started
+        order = reversed(taking_part) if backwards else taking_part
         blocks = {one.contender.name: one.block(self.plan) for one in order}
-        self.rounds.append({one.contender.name: blocks[one.contender.name] for one in self.started})
+        self.rounds.append({one.contender.name: blocks[one.contender.name] for one in taking_part})
+        return self.rounds[-1]
 
 
 @contextlib.contextmanager

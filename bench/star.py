@@ -16,6 +16,8 @@ from race import LINE, NAIVE, PLANES, TUNED, Block, Contender, Plan, bounds, sta
 from ratios import of_values, ratio
 
 LEAST_BLOCK_S, GREATEST_BLOCK_S = 0.12, 0.6
+FULL_ROUNDS = 20
+PAIR = ("line", "bounds")
 RIVALS = ("naive", "tuned", "tuned, other pixels")
 CORES = 2
 """On which everybody's two workers work."""
@@ -34,17 +36,20 @@ def run(
 ) -> dict[str, Any]:
     """One arm's race. Blocks are as long as fits until `until_s` of `time.monotonic`."""
     plan = replace(plan, warm_up_s=plan.warm_up_s + arm.fill_s)
+    # Of a quick look, a share as large.
+    more = round(arm.more_pairs * plan.rounds / FULL_ROUNDS)
     with started(contenders(arm), arm, workshop, plan) as race:
         race.set_pace(arm)
-        blocks = plan.rounds * len(race.started)
-        for number in range(plan.rounds):
+        everybody = len(race.started)
+        sizes = [everybody] * plan.rounds + [len(PAIR)] * more
+        for number, size in enumerate(sizes):
             began = time.monotonic()
-            race.round()
-            took_s = time.monotonic() - began
-            left = plan.rounds - number - 1
-            spare_s = until_s - time.monotonic() - left * took_s
+            race.round(PAIR if size < everybody else ())
+            block_s = (time.monotonic() - began) / size
+            left = sum(sizes[number + 1 :])
+            spare_s = until_s - time.monotonic() - left * block_s
             # What is short of time measures less in each block, down to a least, and never repeats.
-            longer_s = race.plan.measure_s + (spare_s / max(1, left * len(race.started)))
+            longer_s = race.plan.measure_s + spare_s / max(1, left)
             shortest_s, longest_s = (arm.weight * s for s in (LEAST_BLOCK_S, GREATEST_BLOCK_S))
             measure_s = min(longest_s, max(shortest_s, longer_s))
             if plan.patience:
@@ -53,7 +58,7 @@ def run(
                 )
         facts = {one.contender.name: one.facts for one in race.started}
         found = figures(arm, race.rounds, facts)
-    say(f"  {headline(found)} ({blocks} blocks)")
+    say(f"  {headline(found)} ({sum(sizes)} blocks)")
     return found
 
 
@@ -67,14 +72,15 @@ def bound_fps(arm: Arm, blocks: dict[str, Block]) -> float:
 
 def figures(arm: Arm, rounds: Sequence[dict[str, Block]], facts: dict[str, Any]) -> dict[str, Any]:
     """All that is said of an arm."""
-    of = {name: [blocks[name] for blocks in rounds] for name in rounds[0]}
-    line_fps = [block["fps"] for block in of["line"]]
+    full = [blocks for blocks in rounds if len(blocks) == len(rounds[0])]
+    of = {name: [blocks[name] for blocks in rounds if name in blocks] for name in rounds[0]}
+    line_fps = [blocks["line"]["fps"] for blocks in full]
     best = [bound_fps(arm, blocks) for blocks in rounds]
     found: dict[str, Any] = {
         "arm": asdict(arm),
         "facts": facts,
-        "pairs": len(rounds),
-        "efficiency": asdict(ratio(line_fps, best)),
+        "pairs": len(full),
+        "efficiency": asdict(ratio([block["fps"] for block in of["line"]], best)),
         "bound": {
             "fps": median(best),
             **{f"{step}_us": 1e6 * median(b[f"{step}_s"] for b in of["bounds"]) for step in STEPS},
@@ -84,7 +90,7 @@ def figures(arm: Arm, rounds: Sequence[dict[str, Block]], facts: dict[str, Any])
             name: {
                 "fps": asdict(ratio(line_fps, [block["fps"] for block in of[name]])),
                 "frames_per_cpu_second": asdict(
-                    ratio([cpu_us(b) for b in of[name]], [cpu_us(b) for b in of["line"]])
+                    ratio([cpu_us(b) for b in of[name]], [cpu_us(b["line"]) for b in full])
                 ),
             }
             for name in RIVALS

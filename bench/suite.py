@@ -35,7 +35,8 @@ from race import Plan, patiently  # noqa: E402
 MINUTES = 19.5
 SECTIONS = ("star", "advocate", "open-loop", "costs", "threads", "commands", "prepare", "kernels")
 SHARES = {
-    # Of the time, what each section gets beside the star, which gets the rest.
+    # Of the time that is left when it begins, beside the sections after it.
+    "star": 0.62,
     "advocate": 0.04,
     "open-loop": 0.11,
     "costs": 0.04,
@@ -68,34 +69,39 @@ class Suite:
         self.say = Progress()
         self.folder = folder
         self.workshop = Workshop(folder / "workshop")
-        self.run: Said = {"star": {}, "failures": {}}
+        self.run: Said = {"star": {}, "failures": {}, "took_s": {}}
         self.before = record.machine()
         day = datetime.datetime.now(datetime.UTC).date().isoformat()
         self.stem = BENCH / "results" / f"{day}-bench" if asked.record else asked.out / "bench"
-        self.seconds = 60 * asked.minutes
-        self.until_s = time.monotonic() + self.seconds
+        self.until_s = time.monotonic() + 60 * asked.minutes
 
-    def reserved_s(self) -> float:
-        """What the sections after the star take."""
-        after = [name for name in self.asked.sections if name in SHARES]
-        return sum(SHARES[name] for name in after) * self.seconds
+    def seconds_of(self, name: str) -> float:
+        """What a section gets of the time that is left: when one took longer, the others give."""
+        after = self.asked.sections[self.asked.sections.index(name) :]
+        left_s = max(0.0, self.until_s - time.monotonic())
+        return left_s * SHARES[name] / sum(SHARES[one] for one in after)
 
     def attempt(self, name: str, step: Callable[[], None]) -> None:
         """A section; that it failed is a part of the record."""
         self.say(name)
+        begun = time.monotonic()
         try:
             step()
         except Exception as error:
             traceback.print_exc()
             self.run["failures"][name] = f"{type(error).__name__}: {error}"
             self.say(f"  {name} failed: {error}")
+        self.run["took_s"][name] = time.monotonic() - begun
         self.write()
 
     def star(self) -> None:
         arms = [arm for arm in STAR if not self.asked.only or arm.name in self.asked.only]
+        # What fewer arms leave goes to nobody: a look at one is short.
+        given = sum(arm.share for arm in arms) / sum(arm.share for arm in STAR)
+        until_star_s = time.monotonic() + given * self.seconds_of("star")
         for number, arm in enumerate(arms):
-            left_s = self.until_s - self.reserved_s() - time.monotonic()
-            share = arm.weight / sum(other.weight for other in arms[number:])
+            left_s = until_star_s - time.monotonic()
+            share = arm.share / sum(other.share for other in arms[number:])
             until_s = time.monotonic() + max(0.0, left_s * share)
             rounds = self.asked.rounds
             patience = 1 if rounds > 1 else 0
@@ -115,29 +121,28 @@ class Suite:
             self.run["overhead"] = star.overhead(self.run["star"]["one worker"])
 
     def advocate(self) -> None:
-        # Eleven variants, each half a second a round with its start and stop.
-        seconds = SHARES["advocate"] * self.seconds
-        rounds = max(1, min(self.asked.rounds, int(seconds / (11 * 0.6))))
-        self.run["advocate"] = advocate.run(BASE, self.workshop, rounds, 0.3, self.say)
+        self.run["advocate"] = advocate.run(
+            BASE, self.workshop, self.asked.rounds, self.seconds_of("advocate"), self.say
+        )
 
     def open_loop(self) -> None:
-        seconds = SHARES["open-loop"] * self.seconds
+        seconds = self.seconds_of("open-loop")
         self.run["open_loop"] = open_loop.run(self.workshop, seconds, self.say)
 
     def costs(self) -> None:
         self.run["costs"] = costs.run(self.workshop, self.say, rounds=self.asked.rounds)
 
     def threads(self) -> None:
-        # A round is four contenders, each a process: a second to start beside its blocks.
-        seconds = SHARES["threads"] * self.seconds
-        rounds = max(1, min(self.asked.rounds, int(seconds / 6)))
-        words = ["--rounds", str(rounds), "--block-s", "0.4"]
+        # A round is two contenders, each with three blocks of a quarter second and one beside.
+        seconds = self.seconds_of("threads")
+        rounds = max(1, int((seconds - 8) / 3))
+        words = ["--rounds", str(rounds)]
         found, _ = costs.beside("cameras.py", words, self.folder, 10 * seconds + 300)
         self.run["share_left"] = costs.share_left(found)
         self.run["cameras"] = {"figures": found["figures"], "rounds": rounds}
 
     def commands(self) -> None:
-        minutes = SHARES["commands"] * self.seconds / 60
+        minutes = self.seconds_of("commands") / 60
         words = ["--minutes", f"{minutes:.2f}", "--rate", "40"]
         self.run["realtime"], _ = costs.beside(
             "realtime.py", words, self.folder, 120 * minutes + 300
@@ -145,7 +150,7 @@ class Suite:
 
     def prepare(self) -> None:
         """`prepare.py` with as many rounds as fit: 2 x 11 cases of about four contenders."""
-        seconds = SHARES["prepare"] * self.seconds
+        seconds = self.seconds_of("prepare")
         rounds = max(2, min(10, int(seconds / (22 * 4 * 0.04)) - 6))
         words = ["--rounds", str(rounds), "--block-s", "0.04"]
         done = subprocess.run(
@@ -161,7 +166,7 @@ class Suite:
     def kernels(self) -> None:
         """pytest-benchmark's view of `smartqc.prepare`, as its own tests have it."""
         kept = self.folder / "kernels.json"
-        most_s = SHARES["kernels"] * self.seconds / 32
+        most_s = self.seconds_of("kernels") / 32
         words = ["--benchmark-only", "--benchmark-disable-gc", f"--benchmark-json={kept}"]
         words += [f"--benchmark-max-time={most_s:.2f}", "--benchmark-min-rounds=3", "-q"]
         words += ["--benchmark-columns=min,median,ops", "-p", "no:cacheprovider"]

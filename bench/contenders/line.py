@@ -45,7 +45,7 @@ def opened(number: int, order: stage.Order) -> smartqc.Line:
         run={
             "workers": WORKERS,
             "batch": settings["batch"],
-            "keep": max(16, settings["buffers"] - slots),
+            "keep": max(16 // CAMERAS, settings["buffers"] - slots),
             "drain_s": 1.0,
         },
     )

@@ -2,6 +2,7 @@
 written (`Usual`), and once by somebody who knows these libraries (`Tuned`). Both give the same row.
 """
 
+import math
 from typing import Any
 
 import cv2
@@ -11,6 +12,8 @@ from PIL import Image
 
 U8 = NDArray[np.uint8]
 INTERPOLATION = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+STRIP_BYTES = 1 << 20
+"""RGB that stays in a core's own cache."""
 GREY = 114
 """Of a letterbox's borders."""
 
@@ -83,11 +86,14 @@ class Tuned:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.width, self.height = settings["picture"]
         self.format: str = settings["pixel_format"]
-        self.by_planes = bool(settings.get("tuned", {}).get("planes"))
+        choice = settings.get("tuned", {})
+        self.by_planes = bool(choice.get("planes"))
+        self.by_pillow = bool(choice.get("pillow"))
         self.target = target = Target(settings)
         self.samples = np.empty((self.height, self.width), np.uint8)
         self.low = np.empty((self.height, self.width // 2), np.uint8)
         self.rgb = np.empty((self.height, self.width, 3), np.uint8)
+        self.strip = self._strip() if choice.get("strips") else None
         channels = 1 if self.format == "Mono8" else 3
         canvas = np.full((target.height, target.width, channels), GREY, np.uint8)
         self.canvas = canvas if channels == 3 else canvas[:, :, 0]
@@ -96,12 +102,38 @@ class Tuned:
         self.small = self.canvas[rows, columns]
         self.planes = [np.empty((target.height, target.width, 2), np.uint8) for _ in range(2)]
 
-    def colours(self, data: U8) -> U8:
-        """RGB, or one plane of a monochrome picture."""
-        if self.format == "RGB8":
-            return data.reshape(self.height, self.width, 3)
-        if self.format == "Mono8":
-            return data.reshape(self.height, self.width)
+    def _strip(self) -> tuple[int, int] | None:
+        """Rows of a strip of the mosaic, and those of the target that are made of it alone.
+
+        None where no strip is small enough for the cache.
+        """
+        if self.target.kind != "area" or not self.format.startswith("Bayer"):
+            return None
+        strips = math.gcd(self.height, self.target.inner[1])
+        rows, made = self.height // strips, self.target.inner[1] // strips
+        if rows % 2:
+            rows, made = 2 * rows, 2 * made
+        fits = rows * self.width * 3 <= STRIP_BYTES and self.height % rows == 0
+        return (rows, made) if fits else None
+
+    def _in_strips(self, raw: U8, strip: tuple[int, int]) -> None:
+        """Demosaics and resizes strip by strip: the same pixels as of the whole."""
+        rows, made = strip
+        for number in range(self.height // rows):
+            # Two more rows at each edge, for what is interpolated from neighbours.
+            begin = number * rows
+            first, end = max(0, begin - 2), min(self.height, begin + rows + 2)
+            rgb = self.rgb[: end - first]
+            cv2.cvtColor(raw[first:end], cv2.COLOR_BayerRGGB2RGB, dst=rgb)
+            cv2.resize(
+                rgb[begin - first :][:rows],
+                (self.target.inner[0], made),
+                dst=self.small[number * made : (number + 1) * made],
+                interpolation=cv2.INTER_AREA,
+            )
+
+    def samples_of(self, data: U8) -> U8:
+        """A plane of 8 bits: the mosaic, or the monochrome picture."""
         if self.format == "BayerRG12p":
             # The highest 8 of 12 bits, little end first: no detour by 16 bits.
             three = data.reshape(self.height, self.width // 2, 3)
@@ -109,9 +141,16 @@ class Tuned:
             np.left_shift(three[..., 1], 4, out=self.samples[:, 0::2])
             np.bitwise_or(self.samples[:, 0::2], self.low, out=self.samples[:, 0::2])
             self.samples[:, 1::2] = three[..., 2]
-            raw = self.samples
-        else:
-            raw = data.reshape(self.height, self.width)
+            return self.samples
+        return data.reshape(self.height, self.width)
+
+    def colours(self, data: U8) -> U8:
+        """RGB, or one plane of a monochrome picture."""
+        if self.format == "RGB8":
+            return data.reshape(self.height, self.width, 3)
+        raw = self.samples_of(data)
+        if self.format == "Mono8":
+            return raw
         return cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB, dst=self.rgb)
 
     def __call__(self, data: U8, row: NDArray[np.float32]) -> None:
@@ -120,13 +159,17 @@ class Tuned:
         if self.by_planes:
             self._planes(data, row)
             return
-        picture = self.colours(data)
-        if target.kind == "antialias":
-            image = Image.fromarray(picture).resize(target.inner, Image.Resampling.BILINEAR)
-            self.small[...] = image
+        if target.kind == "antialias" or self.by_pillow:
+            kind = Image.Resampling.BOX if self.by_pillow else Image.Resampling.BILINEAR
+            self.small[...] = Image.fromarray(self.colours(data)).resize(target.inner, kind)
+        elif self.strip:
+            self._in_strips(self.samples_of(data), self.strip)
         else:
             cv2.resize(
-                picture, target.inner, dst=self.small, interpolation=INTERPOLATION[target.kind]
+                self.colours(data),
+                target.inner,
+                dst=self.small,
+                interpolation=INTERPOLATION[target.kind],
             )
         if self.canvas.ndim == 2:
             np.multiply(self.canvas, one, out=row[0])

@@ -30,6 +30,8 @@ THREADS = choice.get("threads", settings["workers"])
 BATCH = settings["batch"]
 WIDTH, HEIGHT = settings["size"]
 
+if "switch_s" in choice:
+    sys.setswitchinterval(choice["switch_s"])
 cv2.setNumThreads(choice.get("opencv_threads", 1))
 harvester = Harvester()
 harvester.add_file(settings["cti"])
