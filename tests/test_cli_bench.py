@@ -12,6 +12,7 @@ pytest.importorskip("onnxruntime", reason="needs ONNX Runtime: pip install 'smar
 from conftest import MODELS
 from smartqc.bench.result import Bound
 from smartqc.bench.setup import setup_of, size_of
+from smartqc.bench.stream import Window
 from smartqc.errors import ConfigError
 
 LINE = """
@@ -202,3 +203,14 @@ def test_a_size_is_two_numbers(text):
 def test_a_bound_is_what_so_many_workers_do_back_to_back():
     bound = Bound(workers=2, read_s=0.001, prepare_s=0.002, run_s=0.003, both_s=0.005)
     assert bound.parts_hz == 400
+
+
+def test_parts_that_are_overtaken_are_waited_for():
+    window = Window()
+    assert not window.saw(1, 10)
+    assert not window.saw(3, 30)
+    window.until_ns = 40
+    # 5 was refused at once, while 2 and 4 still wait for a worker.
+    assert not window.saw(5, 50)
+    assert not window.saw(2, 20)
+    assert window.saw(4, 39)

@@ -90,7 +90,7 @@ def measure(setup: Setup, *, quick: bool = False, command: str = "", say: Say = 
         why=_why(mine, limit, setup),
         advice=tuple(advice),
         notes=setup.notes,
-        problems=_problems(blocks, rates),
+        problems=_problems(blocks, rates, simulated=not setup.cameras),
     )
 
 
@@ -340,12 +340,17 @@ def _why(mine: Rate, limit: str, setup: Setup) -> str:
     return kernel
 
 
-def _problems(blocks: list[Block], rates: list[Rate]) -> tuple[str, ...]:
+def _problems(blocks: list[Block], rates: list[Rate], *, simulated: bool) -> tuple[str, ...]:
     said = []
     if not all(block.reconciles for block in blocks):
         said.append("the line's own counts did not add up: a bug of smartqc, please report it")
     if any(block.announced != block.judged + sum(block.unjudged.values()) for block in blocks):
         said.append("a part has no outcome: a bug of smartqc, please report it")
+    most = [1.02 * block.asked_hz * block.seconds + 2 for block in blocks]
+    if simulated and any(
+        block.announced > count for block, count in zip(blocks, most, strict=True)
+    ):
+        said.append("more parts were announced than came: a bug of smartqc, please report it")
     loud = [rate.bound.workers for rate in rates if rate.efficiency > 1.1]
     if loud:
         said.append(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -88,25 +89,29 @@ def run(
     latencies: list[float] = []
     with line:
         # A simulated belt's first part takes a second to come.
-        if line.next(timeout_s=_SILENT_S) is None:
+        first = line.next(timeout_s=_SILENT_S)
+        if first is None:
             uris = ", ".join(camera["uri"] for camera in setup.cameras) or "the simulated cameras"
             raise SourceSilentError(f"{uris}: nothing in {_SILENT_S:g} s; is it triggered?")
-        for _ in _until(line, time.monotonic() + WARM_UP_S):
-            pass
+        window = Window()
+        window.saw(first.part_id, first.announced_ns)
+        for inspection in _until(line, time.monotonic() + WARM_UP_S):
+            window.saw(inspection.part_id, inspection.announced_ns)
         meter, before = _Cpu(), line.stats
         from_ns = time.monotonic_ns()
+        window.until_ns = from_ns + int(1e9 * seconds)
         for inspection in _until(line, time.monotonic() + seconds + _drain_s(budget_s)):
-            if inspection.announced_ns < from_ns:
-                continue
-            if inspection.announced_ns >= from_ns + int(1e9 * seconds):
+            complete = window.saw(inspection.part_id, inspection.announced_ns)
+            if from_ns <= inspection.announced_ns < window.until_ns:
+                announced += 1
+                if inspection.outcome == "unjudged":
+                    unjudged[inspection.reason or "unknown"] += 1
+                else:
+                    judged += 1
+                    if inspection.trigger_to_verdict_s is not None:
+                        latencies.append(inspection.trigger_to_verdict_s)
+            if complete:
                 break
-            announced += 1
-            if inspection.outcome == "unjudged":
-                unjudged[inspection.reason or "unknown"] += 1
-                continue
-            judged += 1
-            if inspection.trigger_to_verdict_s is not None:
-                latencies.append(inspection.trigger_to_verdict_s)
         took_s = (time.monotonic_ns() - from_ns) / 1e9
         cpu_s, after = meter.read(), line.stats
     frames = max(after.judged - before.judged, 1)
@@ -126,6 +131,29 @@ def run(
         reconciles=line.stats.reconciles,
     )
     return block, np.sort(np.array(latencies))
+
+
+class Window:
+    """Knows when every part that was announced before an instant has had its outcome.
+
+    Parts are numbered from 1 as they are announced, and come as they are decided: when the line
+    has more to do than it can, one that is refused overtakes those that wait.
+    """
+
+    def __init__(self) -> None:
+        self.until_ns = sys.maxsize
+        self._next = 1
+        self._ahead: dict[int, int] = {}
+
+    def saw(self, part_id: int, announced_ns: int) -> bool:
+        """Whether that was the last one."""
+        self._ahead[part_id] = announced_ns
+        while (at_ns := self._ahead.get(self._next)) is not None:
+            if at_ns >= self.until_ns:
+                return True
+            del self._ahead[self._next]
+            self._next += 1
+        return False
 
 
 def _drain_s(budget_s: float) -> float:
