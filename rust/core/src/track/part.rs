@@ -19,6 +19,8 @@ pub(super) struct Part {
     pub(super) verdict_ns: Option<i64>,
     /// When it is committed, if no ejector's distance decides.
     pub(super) budget_due_ns: Option<i64>,
+    /// It does not pass a camera that has sent nothing of it before this, however fast the belt runs.
+    pub(super) passes_ns: i64,
     /// It is to be removed.
     pub(super) unwanted: bool,
     /// An ejector took its command for this part.
@@ -77,6 +79,7 @@ impl Part {
             ambiguous: false,
             verdict_ns: None,
             budget_due_ns: None,
+            passes_ns: i64::MIN,
             unwanted: false,
             struck: false,
             collateral: false,

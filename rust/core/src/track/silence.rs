@@ -55,30 +55,44 @@ impl Tracker {
     /// Notes that an open part has passed cameras that sent nothing of it; when it has to be looked
     /// at again for that.
     pub(super) fn await_frames(&mut self, index: usize, now_ns: i64) -> Option<i64> {
-        let mut next = None;
-        for view in 0..self.setup.views.len() {
+        let views = self.setup.views.len();
+        let part = self.parts.get(index);
+        if !part.views[..views].contains(&View::Waiting(None)) {
+            return None;
+        }
+        if now_ns < part.passes_ns {
+            return Some(part.passes_ns.saturating_add(OVERDUE_NS));
+        }
+        let (mut next, mut passes_ns) = (None, i64::MAX);
+        for view in 0..views {
             if self.parts.get(index).views[view] != View::Waiting(None) {
                 continue;
             }
-            let Some(passed_ns) = self.passed_ns(index, view, now_ns) else { continue };
+            let Some(left_mm) = self.left_mm(index, view, now_ns) else { return next };
+            let passed_ns = Self::reached_ns(now_ns, left_mm, self.position.speed_mm_s());
             let silence = &mut self.cameras[view].silence;
-            if passed_ns > now_ns {
-                next = earlier(next, Some(passed_ns + silence.patience_ns()));
+            if left_mm > 0.0 {
+                next = earlier(next, passed_ns.map(|at_ns| at_ns + silence.patience_ns()));
+                let fastest_mm_s = super::FASTEST * self.max_speed_mm_s;
+                let soonest_ns = Self::reached_ns(now_ns, left_mm, fastest_mm_s);
+                passes_ns = passes_ns.min(soonest_ns.unwrap_or(now_ns));
             } else {
+                passes_ns = now_ns;
+                // On a belt that stands nobody knows since when.
+                let passed_ns = passed_ns.unwrap_or(now_ns);
                 let since_ns = silence.since_ns.get_or_insert(passed_ns);
                 *since_ns = passed_ns.min(*since_ns);
             }
         }
+        self.parts.get_mut(index).passes_ns = passes_ns;
         next
     }
 
-    /// When a part was or will be so far on that no frame of it can be exposed any more.
-    fn passed_ns(&self, index: usize, view: usize, now_ns: i64) -> Option<i64> {
+    /// How far a part has to go until no frame of it can be exposed any more; `None` while nobody knows
+    /// where it is.
+    fn left_mm(&self, index: usize, view: usize, now_ns: i64) -> Option<f64> {
         let window_mm = self.max_speed_mm_s * self.setup.views[view].window_ns as f64 / SEC as f64;
-        let left_mm = self.seen_at_mm(index, view) + window_mm - self.lead_mm(index, now_ns)?;
-        let at_ns = Self::reached_ns(now_ns, left_mm, self.position.speed_mm_s());
-        // On a belt that stands nobody knows since when.
-        at_ns.or((left_mm <= 0.0).then_some(now_ns))
+        Some(self.seen_at_mm(index, view) + window_mm - self.lead_mm(index, now_ns)?)
     }
 
     /// Doubts the cameras whose frames are overdue; when the next one's will be.
