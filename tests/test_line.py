@@ -712,6 +712,8 @@ def test_times_are_told_of_every_judged_part(run):
     assert stats.fire_lateness_s["count"] > 0
     assert stats.prepare_s > 0
     assert stats.run_s > 0
+    assert 0 < stats.beside_frames <= stats.judged
+    assert 0 < stats.beside_cpu_s < stats.run_s
     for inspection in run.seen:
         assert (inspection.slack_s is None) == (inspection.verdict_ns is None)
 

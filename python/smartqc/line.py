@@ -46,6 +46,10 @@ class Stats:
     judged: int
     prepare_s: float
     run_s: float
+    beside_frames: int
+    """Frames of which the worker's CPU time beside these two was measured: every 16th batch's."""
+    beside_cpu_s: float
+    """That CPU time, summed: from the end of a run to the beginning of the next batch."""
     copied: int
     """Pictures copied by ``submit``."""
     runs_ended: int

@@ -470,6 +470,8 @@ impl PyLine {
         out.set_item("judged", stats.judged)?;
         out.set_item("prepare_s", stats.prepare_s)?;
         out.set_item("run_s", stats.run_s)?;
+        out.set_item("beside_frames", stats.beside_frames)?;
+        out.set_item("beside_cpu_s", stats.beside_cpu_s)?;
         out.set_item("copied", stats.copied)?;
         out.set_item("runs_ended", stats.runs_ended)?;
         out.set_item("workers_replaced", stats.workers_replaced)?;

@@ -66,6 +66,8 @@ impl Line {
             judged: costs.frames.load(Ordering::Relaxed),
             prepare_s: seconds(&costs.prepare_ns),
             run_s: seconds(&costs.run_ns),
+            beside_frames: costs.beside_frames.load(Ordering::Relaxed),
+            beside_cpu_s: seconds(&costs.beside_ns),
             copied: self.copied.load(Ordering::Relaxed),
             runs_ended: self.shop.runs_ended.load(Ordering::Relaxed),
             workers_replaced: self.shop.workers_replaced.load(Ordering::Relaxed),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
-use super::deadline::Message;
+use super::deadline::{Message, Messages};
 use super::worker::Evidence;
 use crate::error::Result;
 use crate::source::{Back, Source, SourceEvent};
@@ -50,7 +50,7 @@ pub(super) enum CameraNews {
 /// A camera whose thread panics is gone, which the line has to know.
 struct GoneByPanic<'a> {
     view: u8,
-    messages: &'a Sender<Message<Evidence>>,
+    messages: &'a Messages<Evidence>,
     counts: &'a Counts,
 }
 
@@ -67,7 +67,9 @@ impl Drop for GoneByPanic<'_> {
 /// Where a camera's thread hands things over, and who tells it what.
 pub(super) struct Watch<'a> {
     pub(super) view: u8,
-    pub(super) messages: &'a Sender<Message<Evidence>>,
+    pub(super) messages: &'a Messages<Evidence>,
+    /// Whether somebody else looks soon what lies there for the line thread.
+    pub(super) looks_soon: &'a dyn Fn() -> bool,
     pub(super) counts: &'a Counts,
     pub(super) orders: &'a Receiver<Order>,
     pub(super) stop: &'a AtomicBool,
@@ -76,8 +78,10 @@ pub(super) struct Watch<'a> {
 
 /// Until `stop`, or the camera ends. One that is gone is waited for.
 pub(super) fn watch(source: &mut dyn Source, watch: &Watch<'_>) {
-    let &Watch { view, messages, counts, orders, stop, tell } = watch;
+    let &Watch { view, messages, looks_soon, counts, orders, stop, tell } = watch;
     let _gone = GoneByPanic { view, messages, counts };
+    // A gap was put down for the line thread, which hears of it with the frame that comes next.
+    let mut owes = false;
     while !stop.load(Ordering::Relaxed) {
         let order = if counts.stopped.load(Ordering::Relaxed) {
             match orders.recv_timeout(SLICE) {
@@ -97,7 +101,11 @@ pub(super) fn watch(source: &mut dyn Source, watch: &Watch<'_>) {
         if counts.doubted.swap(false, Ordering::Relaxed) {
             source.doubt();
         }
-        let message = match source.next(SLICE) {
+        let event = source.next(SLICE);
+        if std::mem::take(&mut owes) && !matches!(event, Ok(Some(SourceEvent::Frame(_)))) {
+            messages.ring();
+        }
+        let message = match event {
             Ok(None) => continue,
             Ok(Some(SourceEvent::Frame(frame))) => {
                 counts.frames.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +144,12 @@ pub(super) fn watch(source: &mut dyn Source, watch: &Watch<'_>) {
                 continue;
             }
         };
-        let sent = messages.try_send(message);
+        owes = matches!(message, Message::Gap { .. });
+        let is_frame = matches!(message, Message::Frame { .. });
+        let sent = messages.put(message);
+        if !(owes || is_frame && looks_soon()) {
+            messages.ring();
+        }
         if matches!(sent, Err(TrySendError::Full(_))) {
             counts.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -178,6 +191,9 @@ mod tests {
 
     use crossbeam_channel::{bounded, never};
 
+    use crate::frame::{FrameInfo, FreeList, PixelFormat, Slots};
+    use crate::line::deadline::{self, Inbox};
+
     struct Panics;
 
     impl Source for Panics {
@@ -202,20 +218,75 @@ mod tests {
 
     #[test]
     fn a_camera_whose_thread_panics_is_lost() {
-        let (messages, inbox) = crossbeam_channel::bounded(1);
+        let (messages, Inbox { receiver: inbox, .. }) = deadline::messages(1);
         let counts = Counts::default();
         std::thread::scope(|threads| {
             let watch = threads.spawn(|| {
                 let (stop, tell) = (&AtomicBool::new(false), &|_| {});
                 let (messages, counts, orders) = (&messages, &counts, &never());
-                let view = 3;
-                watch(&mut Panics, &Watch { view, messages, counts, orders, stop, tell });
+                let (view, looks_soon) = (3, &|| false);
+                let watched = Watch { view, messages, looks_soon, counts, orders, stop, tell };
+                watch(&mut Panics, &watched);
             });
             assert!(watch.join().is_err());
         });
         assert!(counts.gone.load(Ordering::Relaxed));
         assert!(matches!(inbox.try_recv(), Ok(Message::CameraLost { view: 3 })));
     }
+
+    /// Tells these events, and notes before each whether the line thread was woken since the last.
+    struct Tells<'a> {
+        events: VecDeque<Option<SourceEvent>>,
+        inbox: &'a Inbox<Evidence>,
+        woken: Vec<bool>,
+    }
+
+    impl Source for Tells<'_> {
+        fn uri(&self) -> &str {
+            "test:"
+        }
+
+        fn start(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn next(&mut self, _: Duration) -> Result<Option<SourceEvent>> {
+            self.woken.push(self.inbox.wakes());
+            Ok(self.events.pop_front().unwrap_or(Some(SourceEvent::End)))
+        }
+
+        fn stop(&mut self) {}
+
+        fn slots(&self) -> usize {
+            2
+        }
+    }
+
+    #[test]
+    fn a_gap_is_heard_with_its_frame_and_a_frame_when_a_worker_looks() {
+        let free = FreeList::new(2);
+        let slots = Slots::new(2, 16, 64, Box::new(free.clone()));
+        let frame = || {
+            let info = FrameInfo::packed(4, 4, PixelFormat::MONO8, 0);
+            Some(SourceEvent::Frame(free.take(&slots).unwrap().publish(info)))
+        };
+        let gap = || Some(SourceEvent::Gap { lost: 1 });
+        for (looks, woken) in
+            [(false, [false, false, true, false, true]), (true, [false, false, false, false, true])]
+        {
+            let (messages, inbox) = deadline::messages(4);
+            let events = [gap(), frame(), gap(), None].into();
+            let mut source = Tells { events, inbox: &inbox, woken: Vec::new() };
+            let (counts, stop) = (Counts::default(), AtomicBool::new(false));
+            let (messages, counts, orders) = (&messages, &counts, &never());
+            let (stop, tell, looks_soon) = (&stop, &|_| {}, &|| looks);
+            let watched = Watch { view: 0, messages, looks_soon, counts, orders, stop, tell };
+            watch(&mut source, &watched);
+            assert_eq!(source.woken, woken, "a gap without a frame is told by itself");
+            assert_eq!(inbox.receiver.try_iter().count(), 3);
+        }
+    }
+
     /// Delivers gaps, one after the other, while it runs; each start but the first does as it is told.
     #[derive(Default)]
     struct Gaps {
@@ -251,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_camera_stops_and_starts_as_it_is_told_and_says_so_in_order() {
-        let (messages, inbox) = crossbeam_channel::unbounded();
+        let (messages, Inbox { receiver: inbox, .. }) = deadline::messages(1000);
         let (to_camera, orders) = bounded::<Order>(1);
         let (counts, stop) = (Arc::<Counts>::default(), Arc::<AtomicBool>::default());
         let refused = crate::error::Error::invalid("camera", "the cable is out");
@@ -260,7 +331,9 @@ mod tests {
             threads.spawn(|| {
                 let (messages, counts) = (&messages, &*counts);
                 let (orders, stop, tell) = (&orders, &*stop, &|_| {});
-                watch(&mut source, &Watch { view: 2, messages, counts, orders, stop, tell });
+                let (view, looks_soon) = (2, &|| false);
+                let watched = Watch { view, messages, looks_soon, counts, orders, stop, tell };
+                watch(&mut source, &watched);
             });
             let order = |runs| {
                 let (done, answer) = bounded(1);

@@ -4,9 +4,11 @@
 //! hands work out through an [`Outlet`].
 
 mod fifo;
+mod inbox;
 mod signals;
 mod thread;
 
+pub use inbox::{Inbox, Messages, messages};
 pub use signals::Signals;
 pub use thread::{LineThread, Wake};
 
@@ -95,8 +97,6 @@ pub enum Message<D> {
     Abort,
     /// Somebody has looked after the alarms and stop requests.
     Reset,
-    /// A sensor has something to say.
-    Wake,
 }
 
 /// A frame to be judged, and for whom.

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::bounded;
 
 use super::camera_io;
 use super::config::Loaded;
-use super::deadline::{LineThread, Message, Signals};
+use super::deadline::{Inbox, LineThread, Signals, messages};
 use super::intake::{self, Intake, Opened};
 use super::outlet::{Events, Hands, Reach, StopRequested};
+use super::owed::Looks;
 use super::plant::{ImageKind, Images, Plant};
 use super::post::{self, Post};
 use super::product::Product;
@@ -78,8 +79,8 @@ impl Line {
         let slots: usize = cameras.iter().map(|camera| camera.slots).sum();
         // However long the line thread is away, no more can wait than a frame in each slot and a gap
         // before each, and quietly one verdict of each frame that was before its workers then: nobody
-        // makes more jobs meanwhile. The rest is for wake-ups, and for what people ask and tell.
-        let (messages, inbox) = bounded(3 * slots + PEOPLE);
+        // makes more jobs meanwhile. The rest is for what people ask and tell.
+        let (messages, inbox) = messages(3 * slots + PEOPLE);
         let (quiet, verdicts) = bounded(slots);
         let shop = Arc::new(Shop {
             queue: BatchQueue::new(
@@ -89,6 +90,7 @@ impl Line {
             clock: clock.clone(),
             messages,
             quiet,
+            looks: Looks::new(tools.len()),
             quotas: cameras.iter().map(|_| Quota::new(run.keep)).collect(),
             keep_passes: keep_passes(value),
             costs: Costs::default(),
@@ -148,7 +150,7 @@ impl Line {
             stop_requested,
             loaded,
             in_use: Arc::new(Mutex::new(InUse { product: product.clone(), pace })),
-            posts: tools.iter().map(|_| Arc::new(Post::new())).collect(),
+            posts: (0..tools.len()).map(|place| Arc::new(Post::new(place))).collect(),
             cameras: cameras.iter().map(|c| (c.name.clone(), Arc::clone(&c.counts))).collect(),
             controls: Mutex::new(cameras.iter().map(|camera| camera.control.clone()).collect()),
             push,
@@ -200,7 +202,7 @@ fn line_thread(
     mut site: Site<'_>,
     cameras: &[Opened],
     now_ns: i64,
-    inbox: Receiver<Message<Evidence>>,
+    inbox: Inbox<Evidence>,
     hands: Hands,
 ) -> Result<LineThread<Hands>> {
     let value = &plant.value;

@@ -22,6 +22,8 @@ const PATIENCE: i64 = 4;
 /// A worker's place. The worker in it has a number; one that was given up has another one than its
 /// place, and nothing that it does counts any more.
 pub(super) struct Post {
+    /// Which of the line's places it is.
+    place: usize,
     state: Mutex<State>,
     /// When the run in progress began, ns; 0 between runs.
     since_ns: AtomicI64,
@@ -43,8 +45,13 @@ struct State {
 }
 
 impl Post {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), since_ns: AtomicI64::new(0), number: AtomicU64::new(0) }
+    pub(super) fn new(place: usize) -> Self {
+        let (since_ns, number) = (AtomicI64::new(0), AtomicU64::new(0));
+        Self { place, state: Mutex::default(), since_ns, number }
+    }
+
+    pub(super) fn place(&self) -> usize {
+        self.place
     }
 
     /// Whether the worker of that number still holds the place.
@@ -277,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_run_is_asked_to_end_once_and_its_worker_is_given_up_after_as_long_again() {
-        let post = Post::new();
+        let post = Post::new(0);
         let trouble = |now_ns| match post.trouble(now_ns, 100) {
             None => "",
             Some(Trouble::Hangs) => "hangs",
@@ -295,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_model_that_is_slow_by_nature_does_not_hang() {
-        let post = Post::new();
+        let post = Post::new(0);
         post.lock().pace = Some(Arc::new(Pace::measured(&[1000], false)));
         post.begin(0, 1);
         assert!(post.trouble(4000, 100).is_none());

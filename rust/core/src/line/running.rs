@@ -168,13 +168,14 @@ impl Line {
                 }
             };
             let stop = Arc::clone(&threads.stop_cameras);
-            let (messages, counts) = (self.shop.messages.clone(), camera.counts);
+            let (shop, counts) = (Arc::clone(&self.shop), camera.counts);
             threads.cameras.push(spawn("smartqc-camera", move || {
-                let (view, messages, counts) = (view as u8, &messages, &*counts);
-                let (orders, stop, tell) = (&orders, &*stop, &tell);
+                let (view, messages, counts) = (view as u8, &shop.messages, &*counts);
+                let looks_soon = || shop.looks_soon();
+                let (orders, stop, tell, looks_soon) = (&orders, &*stop, &tell, &looks_soon);
                 camera::watch(
                     &mut *source,
-                    &camera::Watch { view, messages, counts, orders, stop, tell },
+                    &camera::Watch { view, messages, looks_soon, counts, orders, stop, tell },
                 );
                 source.stop();
             })?);

@@ -30,6 +30,11 @@ pub struct Stats {
     pub prepare_s: f64,
     /// Workers' time in the model and its head, summed, s.
     pub run_s: f64,
+    /// Frames of which the worker's CPU time beside these two was measured: of every sixteenth batch,
+    /// from the end of its run to the next one's beginning.
+    pub beside_frames: u64,
+    /// That CPU time, summed, s.
+    pub beside_cpu_s: f64,
     /// Pictures copied into slots by `submit`.
     pub copied: u64,
     /// Model runs that took longer than `hang_s` and were asked to end.

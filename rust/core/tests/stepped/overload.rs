@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
 use smartqc_core::batch::{self, BatchQueue, Pace, Turn};
 use smartqc_core::clock::{Clock, MS, SEC, SteppedClock};
 use smartqc_core::frame::{Frame, FrameInfo, FreeList, PixelFormat, Slots};
-use smartqc_core::line::deadline::{Job, LineEvent, LineThread, Message, Outlet};
+use smartqc_core::line::deadline::{Job, LineEvent, LineThread, Message, Outlet, messages};
 use smartqc_core::outcome::{Disposition, Outcome, PartId, Reason, ViewVerdict};
 use smartqc_core::track::{Committed, Limits, Setup};
 
@@ -109,7 +108,7 @@ fn a_million_parts_at_a_fifth_too_many_and_no_run_is_in_vain() {
 
     let clock = SteppedClock::new(0);
     let queue = Arc::new(BatchQueue::new(CAMERAS, SLOTS));
-    let (sender, inbox) = bounded(3 * SLOTS);
+    let (sender, inbox) = messages(3 * SLOTS);
     let line_clock = Clock::Stepped(clock.clone());
     let mut line = LineThread::new(
         setup(100 * MS),
@@ -192,7 +191,7 @@ fn ten_thousand_parts_in_real_time_at_a_fifth_too_many() {
     let run = Duration::from_millis(1);
 
     let queue = Arc::new(BatchQueue::new(CAMERAS, SLOTS));
-    let (sender, inbox) = bounded(4 * SLOTS);
+    let (sender, inbox) = messages(4 * SLOTS);
     let line = LineThread::new(
         setup(20 * MS),
         Clock::System,

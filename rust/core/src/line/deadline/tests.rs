@@ -74,10 +74,10 @@ impl Outlet for Teller {
     }
 }
 
-type Sides = (LineThread<Teller>, Sender<Message<()>>, mpsc::Receiver<Told>, FreeList, Slots);
+type Sides = (LineThread<Teller>, Messages<()>, mpsc::Receiver<Told>, FreeList, Slots);
 
 fn line(room: usize) -> Sides {
-    let (sender, inbox) = crossbeam_channel::bounded(16);
+    let (sender, inbox) = messages(16);
     let (told, hear) = mpsc::channel();
     let teller = Teller { told, room, trap: Arc::default() };
     // Long, so that a busy machine changes nothing.
@@ -139,7 +139,7 @@ fn a_job_that_nobody_has_room_for_is_overload() {
 
 #[test]
 fn a_verdict_that_wakes_nobody_is_taken_before_its_part_is_committed() {
-    let (sender, inbox) = crossbeam_channel::bounded(16);
+    let (sender, inbox) = messages(16);
     let (quiet, verdicts) = crossbeam_channel::bounded(16);
     let (told, hear) = mpsc::channel();
     let clock = SteppedClock::new(0);
@@ -176,7 +176,7 @@ fn one_that_is_woken_takes_what_came_quietly_as_well() {
         sender.send(frame(&free, &slots)).unwrap();
         while hear.recv().unwrap() != Told::Judge(part) {}
         quiet.send(verdict(part)).unwrap();
-        sender.send(Message::Wake).unwrap();
+        sender.ring();
         while hear.recv().unwrap() != Told::Verdict(part, false) {}
         while hear.recv().unwrap() != Told::Committed(part, Outcome::Pass) {}
     }
@@ -198,7 +198,7 @@ fn when_nobody_can_send_any_more_the_line_ends() {
 
 #[test]
 fn devices_that_do_not_fit_the_setup_are_refused() {
-    let (_sender, inbox) = crossbeam_channel::bounded(1);
+    let (_sender, inbox) = messages(1);
     let teller = Teller { told: mpsc::channel().0, room: 0, trap: Arc::default() };
     let setup = Setup { announced_by: AnnouncedBy::Sensor, ..Setup::camera_only() };
     let line = LineThread::new(setup, Clock::System, None, None, Vec::new(), inbox, teller);
@@ -228,12 +228,11 @@ impl Wire {
     }
 }
 
-type Wired =
-    (LineThread<Teller>, Sender<Message<()>>, mpsc::Receiver<Told>, SteppedClock, [Wire; 3]);
+type Wired = (LineThread<Teller>, Messages<()>, mpsc::Receiver<Told>, SteppedClock, [Wire; 3]);
 
 /// A stepped line whose one camera may be lost, with its three outputs.
 fn wired() -> Wired {
-    let (sender, inbox) = crossbeam_channel::bounded(16);
+    let (sender, inbox) = messages(16);
     let (told, hear) = mpsc::channel();
     let clock = SteppedClock::new(0);
     let setup = Setup::camera_only();

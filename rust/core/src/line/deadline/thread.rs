@@ -3,9 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, never, select};
+use crossbeam_channel::{Receiver, TryRecvError, never};
 use hdrhistogram::Histogram;
 
+use super::inbox::Inbox;
 use super::signals::{Shown, Signals, Wires};
 use super::{Job, Lateness, LineEvent, Message, Outlet, Report, Scheduling, fifo};
 use crate::actuate::{Actuator, ActuatorEvent, Answer, Command, Key, Ticket};
@@ -35,12 +36,9 @@ pub struct LineThread<O: Outlet> {
     encoder: Option<Box<dyn Encoder>>,
     sensor: Option<Box<dyn PartSensor>>,
     pub(super) actuators: Vec<Box<dyn Actuator>>,
-    inbox: Receiver<Message<O::Detail>>,
+    inbox: Inbox<O::Detail>,
     /// What it is not woken for, and takes when it is awake.
     quiet: Receiver<Message<O::Detail>>,
-    wakes: Receiver<()>,
-    /// Without a sender the receiver would always be ready.
-    _wake: Sender<()>,
     outlet: O,
     wires: Wires,
     shown: Shown,
@@ -90,16 +88,14 @@ impl<O: Outlet> LineThread<O> {
         encoder: Option<Box<dyn Encoder>>,
         mut sensor: Option<Box<dyn PartSensor>>,
         mut actuators: Vec<Box<dyn Actuator>>,
-        inbox: Receiver<Message<O::Detail>>,
+        inbox: Inbox<O::Detail>,
         outlet: O,
     ) -> Result<Self> {
         fitting(&setup, encoder.is_some(), sensor.is_some(), actuators.len())?;
         let tracker = Tracker::new(setup)?;
-        let (wake, wakes): (Sender<()>, _) = bounded(1);
         if let Some(sensor) = &mut sensor {
-            let wake = wake.clone();
-            // Full means that the thread is about to wake anyhow.
-            sensor.wake_with(Box::new(move || wake.try_send(()).unwrap_or(())));
+            let bell = inbox.bell.clone();
+            sensor.wake_with(Box::new(move || bell.ring()));
         }
         for actuator in &mut actuators {
             actuator.arm()?;
@@ -112,8 +108,6 @@ impl<O: Outlet> LineThread<O> {
             actuators,
             inbox,
             quiet: never(),
-            wakes,
-            _wake: wake,
             outlet,
             wires: Wires::new(Signals::default()),
             shown: Shown::default(),
@@ -143,7 +137,7 @@ impl<O: Outlet> LineThread<O> {
     }
 
     /// Takes messages from here too, ahead of the others, but is not woken for them: whoever sends one
-    /// owes it a [`Message::Wake`].
+    /// owes it a [`ring`](super::Messages::ring).
     #[must_use]
     pub fn with_quiet(mut self, quiet: Receiver<Message<O::Detail>>) -> Self {
         self.quiet = quiet;
@@ -181,6 +175,7 @@ impl<O: Outlet> LineThread<O> {
         if self.state == State::Ended {
             return None;
         }
+        self.inbox.bell.hush();
         // A verdict that came in time must not be overtaken by a look at the belt.
         while let Ok(message) = self.quiet.try_recv() {
             self.take(message);
@@ -193,7 +188,7 @@ impl<O: Outlet> LineThread<O> {
                 self.take(message);
                 continue;
             }
-            match self.inbox.try_recv() {
+            match self.inbox.receiver.try_recv() {
                 Ok(message) => self.take(message),
                 Err(TryRecvError::Empty) => break,
                 // Nobody is left who could stop the line in order.
@@ -326,7 +321,6 @@ impl<O: Outlet> LineThread<O> {
                 self.tell(Event::Abort, now_ns);
             }
             Message::Reset => self.reset(now_ns),
-            Message::Wake => {}
         }
     }
 
@@ -528,30 +522,17 @@ impl<O: Outlet> LineThread<O> {
         }
     }
 
-    /// Waits for a message, an edge, or the time; the last stretch before a deadline by spinning.
+    /// Waits for the bell or the time; the last stretch before a deadline by spinning.
     fn wait(&mut self, wake: Wake) {
         let spin_from_ns = if wake.exact { wake.at_ns - SPIN_NS } else { wake.at_ns };
         let sleep_ns = spin_from_ns - self.clock.now_ns();
+        let Inbox { receiver, bell } = &self.inbox;
+        let there = || !receiver.is_empty() || !self.quiet.is_empty();
         if sleep_ns > 0 {
-            if !self.quiet.is_empty() {
-                return;
-            }
-            let sleep = Duration::from_nanos(sleep_ns as u64);
-            let message = select! {
-                recv(self.inbox) -> message => message.ok(),
-                recv(self.wakes) -> _ => None,
-                default(sleep) => None,
-            };
-            if let Some(message) = message {
-                self.take(message);
-            }
+            bell.sleep(Duration::from_nanos(sleep_ns as u64), there);
             return;
         }
-        while self.inbox.is_empty()
-            && self.quiet.is_empty()
-            && self.wakes.is_empty()
-            && self.clock.now_ns() < wake.at_ns
-        {
+        while !bell.rung() && !there() && self.clock.now_ns() < wake.at_ns {
             std::hint::spin_loop();
         }
     }

@@ -17,7 +17,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossbeam_channel::{Sender, bounded};
 use smartqc_belt as belt;
 
 pub use book::{Book, Said};
@@ -28,7 +27,7 @@ pub use report::Report;
 pub(super) use report::class_word;
 
 use self::fault::Script;
-use super::deadline::{LineThread, Message, Signals, Wake};
+use super::deadline::{LineThread, Message, Messages, Signals, Wake, messages};
 use crate::actuate::Actuator;
 use crate::clock::{Clock, SEC, SteppedClock};
 use crate::error::Result;
@@ -71,7 +70,7 @@ pub struct Rehearsal {
     /// The line thread, which nobody runs but [`Rehearsal::step`].
     pub line: LineThread<Book>,
     /// To the line thread.
-    pub messages: Sender<Message<Frame>>,
+    pub messages: Messages<Frame>,
     /// Memory of the pictures.
     pub slots: Slots,
     /// Cameras expose nothing while this is set.
@@ -113,7 +112,7 @@ impl Rehearsal {
         let free = FreeList::new(SLOTS);
         let slots = Slots::new(SLOTS, 16, 64, Box::new(free.clone()));
         slots.poison_freed();
-        let (messages, inbox) = bounded(2 * SLOTS);
+        let (messages, inbox) = messages(2 * SLOTS);
         let ejectors: Vec<Box<dyn Actuator>> =
             (0..setup.ejectors.len()).map(|index| world.ejector(index)).collect::<Result<_>>()?;
         let camera = || Camera {
