@@ -134,38 +134,44 @@ def summary(blocks: Sequence[Block]) -> dict[str, Any]:
     }
 
 
+def beside_us(blocks: Sequence[Block]) -> float:
+    """CPU time of the line's workers beside prepare and run, us a frame, as they sampled it."""
+    frames = sum(block["inside"]["beside_frames"] for block in blocks)
+    cpu_s = sum(block["inside"]["beside_cpu_s"] for block in blocks)
+    return 1e6 * float(cpu_s) / max(frames, 1)
+
+
+def used_us(block: Block, threads: str) -> float:
+    """CPU time of the threads whose names begin so, us a frame."""
+    used = block["threads_cpu_s"].items()
+    return 1e6 * sum(s for name, s in used if name.startswith(threads)) / max(block["frames"], 1)
+
+
 def where(blocks: Sequence[Block]) -> dict[str, float]:
     """Where two cores' time went for each frame of the line, in us of a core: medians.
 
-    ``waiting`` is the difference between the time that the workers' clocks showed for prepare and
-    run and the CPU time that they got meanwhile: somebody else had the core, or it was to be woken.
-    Below zero, the workers did so much beside.
+    All of it is CPU time. The workers' own is split by what they sampled of their work beside
+    prepare and run, and between these two as their clocks showed.
     """
     found: dict[str, list[float]] = {}
+    worker_us = beside_us(blocks)
     for block in blocks:
-        frames, threads = max(block["frames"], 1), block["threads_cpu_s"]
-
-        def used(start: str, threads: dict[str, float] = threads) -> float:
-            return sum(cpu_s for name, cpu_s in threads.items() if name.startswith(start))
-
-        inside = block["inside"]
-        share = frames / max(inside["judged"], 1)
-        workers, camera = used("smartqc-worker"), used("smartqc-camera")
-        kernels = (inside["prepare_s"] + inside["run_s"]) * share
-        producer = block["producer_cpu_s"]
-        rest = block["consumer_cpu_s"] - workers - camera
+        frames, inside = max(block["frames"], 1), block["inside"]
+        workers, camera = used_us(block, "smartqc-worker"), used_us(block, "smartqc-camera")
+        kernels = workers - worker_us
+        prepare_share = inside["prepare_s"] / ((inside["prepare_s"] + inside["run_s"]) or 1.0)
         parts = {
-            "prepare": inside["prepare_s"] * share,
-            "run": inside["run_s"] * share,
-            "worker beside": workers - kernels,
+            "prepare": kernels * prepare_share,
+            "run": kernels * (1 - prepare_share),
+            "worker beside": worker_us,
             "camera thread": camera,
-            "line thread, reader": rest,
-            "simulated camera": producer,
-            "other processes": block["others_cpu_s"],
+            "line thread, reader": cpu_us(block) - workers - camera,
+            "simulated camera": 1e6 * block["producer_cpu_s"] / frames,
+            "other processes": 1e6 * block["others_cpu_s"] / frames,
         }
-        parts["idle"] = CORES * block["seconds"] - sum(parts.values())
-        for name, seconds in parts.items():
-            found.setdefault(name, []).append(1e6 * seconds / frames)
+        parts["idle"] = 1e6 * CORES * block["seconds"] / frames - sum(parts.values())
+        for name, us in parts.items():
+            found.setdefault(name, []).append(us)
     return {name: median(values) for name, values in found.items()}
 
 
@@ -196,21 +202,20 @@ def headline(found: dict[str, Any]) -> str:
 def overhead(found: dict[str, Any]) -> dict[str, Any]:
     """The line's own CPU beside prepare and run, us a frame: the worker's, and the process's.
 
-    Meant for one worker on two cores, where it never waits for a core.
+    By CPU clocks: the threads', as the kernel counts them, and the one that a worker reads when a
+    run ends and when the next batch begins.
     """
-    worker, process = [], []
-    for blocks in found["rounds"]:
-        block = blocks["line"]
-        frames, inside = max(block["frames"], 1), block["inside"]
-        kernels = (inside["prepare_s"] + inside["run_s"]) * frames / max(inside["judged"], 1)
-        workers = sum(
-            cpu_s
-            for name, cpu_s in block["threads_cpu_s"].items()
-            if name.startswith("smartqc-worker")
-        )
-        worker.append(1e6 * (workers - kernels) / frames)
-        process.append(1e6 * (block["consumer_cpu_s"] - kernels) / frames)
-    return {"worker": at_most(worker), "process": at_most(process)}
+    blocks = [blocks["line"] for blocks in found["rounds"]]
+    sampled = [block for block in blocks if block["inside"]["beside_frames"]]
+    if not sampled:
+        return {}
+    others = [
+        cpu_us(block) - used_us(block, "smartqc-worker") + beside_us([block]) for block in sampled
+    ]
+    return {
+        "worker": at_most([beside_us([block]) for block in sampled]),
+        "process": at_most(others),
+    }
 
 
 def at_most(values: Sequence[float]) -> dict[str, Any]:

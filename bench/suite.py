@@ -117,8 +117,9 @@ class Suite:
                     self.say(f"  PROBLEM: {problem}")
 
             self.attempt(f"star: {arm.name}", race)
-        if "one worker" in self.run["star"]:
-            self.run["overhead"] = star.overhead(self.run["star"]["one worker"])
+        for name in ("base", "one worker"):
+            if name in self.run["star"]:
+                self.run.setdefault("overhead", {})[name] = star.overhead(self.run["star"][name])
 
     def advocate(self) -> None:
         self.run["advocate"] = advocate.run(

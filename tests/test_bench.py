@@ -80,6 +80,26 @@ def test_more_pairs_of_line_and_bound_make_the_limit_alone_nearer(measured):
     assert "small has 10 pairs of line and bound" in page.conditions(said)
 
 
+def test_what_the_line_costs_beside_its_kernels_is_counted_by_cpu_clocks():
+    def block(beside_frames):
+        used = {"smartqc-worker": 0.97, "smartqc-line": 0.02, "python": 0.01}
+        # By the time that went on while others had the core, nothing would be left for the rest.
+        inside = {"judged": 1000, "prepare_s": 0.8, "run_s": 0.4}
+        inside |= {"beside_frames": beside_frames, "beside_cpu_s": 4e-6 * beside_frames}
+        shown = {"threads_cpu_s": used, "consumer_cpu_s": 1.0, "producer_cpu_s": 0.03}
+        return shown | {"frames": 1000, "seconds": 0.6, "others_cpu_s": 0.0, "inside": inside}
+
+    blocks = [block(50), block(0), block(60)]
+    found = star.overhead({"rounds": [{"line": one} for one in blocks]})
+    assert found["worker"]["median"] == pytest.approx(4)
+    assert (found["process"]["median"], found["process"]["pairs"]) == (pytest.approx(34), 2)
+    where = star.where(blocks)
+    assert where["worker beside"] == pytest.approx(4)
+    assert (where["prepare"], where["run"]) == (pytest.approx(644), pytest.approx(322))
+    assert where["idle"] == pytest.approx(1200 - 1030)
+    assert star.overhead({"rounds": [{"line": block(0)}]}) == {}
+
+
 def test_a_wrong_verdict_or_a_slow_camera_is_a_problem_of_its_arm():
     right = {"frames": 9, "wrong": 0, "unchecked": 0, "starved": 1}
     arm = {"pairs": 20, "contenders": {"line": right, "tuned, other pixels": right | {"wrong": 2}}}

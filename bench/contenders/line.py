@@ -98,12 +98,14 @@ def running(order: stage.Order) -> Iterator[Iterator[stage.Verdict]]:
 
 
 def inside() -> dict[str, float]:
-    """What the lines' workers timed, and what readers did not get."""
+    """What the lines' workers measured, and what readers did not get."""
     stats = [line.stats for line in open_lines]
     return {
         "judged": sum(one.judged for one in stats),
         "prepare_s": sum(one.prepare_s for one in stats),
         "run_s": sum(one.run_s for one in stats),
+        "beside_frames": sum(one.beside_frames for one in stats),
+        "beside_cpu_s": sum(one.beside_cpu_s for one in stats),
         "results_dropped": sum(one.results_dropped for one in stats),
     }
 

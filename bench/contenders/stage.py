@@ -202,11 +202,14 @@ def measure_parts(running: Running, settings: dict[str, Any], order: Order) -> d
     # What is decided after so many later ones is past its deadline, or nearly.
     overtaking = 8 + int(order["deadline_s"] * order["camera_hz"])
     first, wrong, memory = -1, 0, []
+    unjudged: Counter[str] = Counter()
     with running(order) as verdicts:
         warm_until = time.perf_counter() + order["warm_up_s"]
         next_look, meter = 0.0, Meter()
         for verdict in verdicts:
             now = time.perf_counter()
+            if first >= 0 and now >= warm_until and verdict.said not in ("pass", "reject"):
+                unjudged[verdict.said] += 1
             if verdict.frame is None or verdict.exposed_ns is None or verdict.done_ns is None:
                 continue  # Nothing stays in its place in the arrays.
             if now < warm_until:
@@ -234,6 +237,8 @@ def measure_parts(running: Running, settings: dict[str, Any], order: Order) -> d
         "parts": wanted,
         "missing": wanted - len(came),
         "late": int((times_s > order["deadline_s"]).sum()),
+        # Of all that came meanwhile, what was not judged and why, where the contender says so.
+        "unjudged": unjudged,
         "times_s": times_s.tolist(),
         # What the schedule came to, as the camera's own stamps tell.
         "emitted_hz": float(came[-1] - came[0]) / span_s if span_s else 0.0,
