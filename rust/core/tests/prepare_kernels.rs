@@ -202,12 +202,13 @@ proptest! {
 }
 
 /// Formats that kernels read in ways of their own.
-const FORMATS_OF_KERNELS: [PixelFormat; 9] = [
+const FORMATS_OF_KERNELS: [PixelFormat; 10] = [
     PixelFormat::MONO8,
     PixelFormat::MONO12,
     PixelFormat::MONO12_PACKED,
     PixelFormat::BAYER_RG8,
     PixelFormat::BAYER_GR8,
+    PixelFormat::MONO10P,
     PixelFormat::MONO12P,
     PixelFormat::RGB8,
     PixelFormat::BGR8,

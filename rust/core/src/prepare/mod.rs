@@ -38,6 +38,7 @@ mod write;
 mod yuv;
 
 use geometry::Geometry;
+use kernels::area::Narrow;
 use level::Level;
 use picture::{Picture, Reader};
 use resize_antialias::{Antialias, Filter};
@@ -93,9 +94,9 @@ struct Scalar<L: Level> {
 enum Resizer<L: Level> {
     Nearest(Nearest),
     Linear(Box<Linear<L>>),
-    Area(Area<L>),
+    Area(Box<Area<L>>),
     AreaMosaic(Box<AreaMosaic<L>>),
-    Antialias(Antialias<L>),
+    Antialias(Box<Antialias<L>>),
 }
 
 impl Plan {
@@ -266,9 +267,18 @@ impl<L: Level> Scalar<L> {
         let axis = geometry.y;
         for y in 0..axis.size {
             let shown = y.checked_sub(axis.pad).filter(|&y| y < axis.shown);
-            let pixels = shown.map(|y| {
-                self.resizer.row(y as usize, &mut picture, &mut self.line);
-                &self.line[..]
+            if let (Some(from), Some(narrow)) = (shown, self.resizer.narrow())
+                && let Some(planes) = self.writer.planes(y as usize, row)
+            {
+                narrow.row_into(from as usize, &mut picture, planes);
+                continue;
+            }
+            let pixels = shown.map(|y| match self.resizer.line(y as usize, &picture) {
+                Some(line) => line,
+                None => {
+                    self.resizer.row(y as usize, &mut picture, &mut self.line);
+                    &self.line[..]
+                }
             });
             self.writer.line(y as usize, pixels, row);
         }
@@ -287,7 +297,8 @@ impl<L: Level> Resizer<L> {
         let Geometry { x, y, .. } = geometry;
         let linear =
             |taps| Self::Linear(Box::new(Linear::new(geometry, taps, reader, gain, kernels)));
-        let antialias = |filter| Self::Antialias(Antialias::new(geometry, filter, reader, kernels));
+        let antialias =
+            |filter| Self::Antialias(Box::new(Antialias::new(geometry, filter, reader, kernels)));
         if (x.source, y.source) == (x.resized, y.resized) && gain == 1 {
             return Self::Nearest(Nearest::new(geometry, Rule::Corner));
         }
@@ -301,7 +312,7 @@ impl<L: Level> Resizer<L> {
                     let area = AreaMosaic::new(geometry, reader.size(), phase, kernels);
                     Self::AreaMosaic(Box::new(area))
                 }
-                None => Self::Area(Area::new(geometry, reader, kernels)),
+                None => Self::Area(Box::new(Area::new(geometry, reader, kernels))),
             },
             Resize::Antialias => antialias(Filter::Bilinear),
             Resize::AntialiasCubic => antialias(Filter::Bicubic),
@@ -345,6 +356,22 @@ impl<L: Level> Resizer<L> {
             Self::Area(area) => area.restart(),
             Self::AreaMosaic(_) => {}
             Self::Antialias(antialias) => antialias.restart(),
+        }
+    }
+
+    /// What writes rows as a tensor's elements, if anything does.
+    fn narrow(&mut self) -> Option<&mut Narrow<L>> {
+        match self {
+            Self::AreaMosaic(area) => area.narrow(),
+            _ => None,
+        }
+    }
+
+    /// Output row `y` of those shown, where it lies in the picture as it is.
+    fn line<'a>(&self, y: usize, picture: &Picture<'a, L>) -> Option<&'a [L]> {
+        match self {
+            Self::Nearest(nearest) => nearest.line(y, picture),
+            _ => None,
         }
     }
 

@@ -5,6 +5,7 @@ use super::curve::Curves;
 use super::demosaic::{self, Lines, Phase};
 use super::geometry::Orientation;
 use super::kernels::Kernels;
+use super::kernels::unpack::Fields;
 use super::level::Level;
 use super::spec::{Color, Spec, invalid};
 use super::unpack::{Map, Unpack};
@@ -131,6 +132,15 @@ impl<L: Level> Reader<L> {
     /// Bytes of a pixel, if its channels are bytes of the picture that nobody has to touch.
     pub(super) fn pixel_bytes(&self) -> Option<usize> {
         self.source.pixel_bytes()
+    }
+
+    /// Where the eight highest bits of samples lie, and the bytes of a row, if that is all there is to a
+    /// picture of one channel.
+    pub(super) fn packed(&self) -> Option<(&Fields, usize)> {
+        let Source { content, orientation, unpack, row_bytes, .. } = &self.source;
+        let high = unpack.high.as_ref()?;
+        let is_plain = *content == Content::Mono && !orientation.is_turned();
+        (is_plain && L::bytes(&[]).is_some()).then_some((high.fields(), *row_bytes))
     }
 
     /// Bytes of a pixel, and which of them each plane holds: of such a picture, and of one channel.
@@ -300,16 +310,6 @@ impl<'a, L: Level> Picture<'a, L> {
     pub(super) fn plain(&self) -> Option<(&'a [u8], usize)> {
         let Bytes { bytes, stride, .. } = self.camera.lines;
         (self.camera.source.pixel_bytes() == Some(1)).then_some((bytes, stride))
-    }
-
-    /// The bytes of those rows of the camera's as they lie in memory, one after the other; nothing where
-    /// they are not the picture's.
-    pub(super) fn ahead(&self, from: u32, to: u32) -> &'a [u8] {
-        let Bytes { bytes, stride, row_bytes } = self.camera.lines;
-        if self.camera.source.orientation.is_turned() || stride >= 2 * row_bytes {
-            return &[];
-        }
-        bytes.get(from as usize * stride..bytes.len().min(to as usize * stride)).unwrap_or_default()
     }
 
     /// The picture's bytes as they lie in memory, how far apart its rows lie in them and how many bits

@@ -7,7 +7,7 @@
 
 use super::geometry::{Axis, Geometry};
 use super::kernels::Kernels;
-use super::kernels::area::{Fused, Rounding};
+use super::kernels::area::{Fused, Packed, Rounding};
 use super::level::Level;
 use super::picture::{Columns, Picture, Reader};
 
@@ -56,6 +56,7 @@ pub(super) struct Area<L> {
     sums: Vec<u32>,
     ties: Ties,
     fused: Option<Fused<L>>,
+    packed: Option<Packed>,
 }
 
 /// Where a mean just between two grey levels goes.
@@ -75,6 +76,11 @@ impl<L: Level> Area<L> {
         let row = x.source as usize * channels;
         let halved = x.source == 2 * x.resized && y.source == 2 * y.resized;
         let rounding = if halved { Rounding::Up } else { Rounding::ToEven };
+        let weights = weights(x);
+        let packed = reader
+            .packed()
+            .and_then(|packed| Packed::new(kernels, geometry, &weights, packed, rounding));
+        let fused = || Fused::planes(kernels, geometry, &weights, channels, rounding);
         Self {
             across: spans(x, 0),
             down: spans(y, y.first),
@@ -83,13 +89,14 @@ impl<L: Level> Area<L> {
             held: None,
             sums: vec![0; row],
             ties: if halved { Ties::Up } else { Ties::ToEven },
-            fused: Fused::planes(kernels, geometry, &weights(x), channels, rounding),
+            fused: if packed.is_some() { None } else { fused() },
+            packed,
         }
     }
 
     /// Whether a kernel does it.
     pub(super) fn is_fused(&self) -> bool {
-        self.fused.is_some()
+        self.fused.is_some() || self.packed.is_some()
     }
 
     pub(super) fn restart(&mut self) {
@@ -98,6 +105,9 @@ impl<L: Level> Area<L> {
 
     /// Output row `y`.
     pub(super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
+        if let Some(packed) = &mut self.packed {
+            return packed.row(y, picture, out);
+        }
         if let Some(fused) = &mut self.fused {
             return fused.row(y, picture, out);
         }
@@ -228,6 +238,26 @@ mod tests {
                 assert_eq!(total, spans.total);
             }
             assert!(counted.iter().all(|&weight| weight == spans.whole), "{source} {resized}");
+        }
+    }
+
+    #[test]
+    fn packed_samples_are_summed_as_they_lie() {
+        use super::super::spec::{Resize, Spec};
+        use crate::frame::PixelFormat;
+
+        let spec = Spec::new(Resize::Area, [224, 8]);
+        let geometry = Geometry::new(&spec, 2448, 64).unwrap();
+        for (format, bits) in [(PixelFormat::MONO12P, 12), (PixelFormat::MONO10P, 10)] {
+            for kernels in Kernels::available() {
+                let reader = Reader::<u8>::new(&spec, (2448, 64), format, bits - 8).unwrap();
+                let area = Area::new(&geometry, &reader.on(kernels), kernels);
+                let knows = kernels.name() == "avx512";
+                assert_eq!(
+                    (area.packed.is_some(), area.fused.is_none()),
+                    (knows, knows || kernels.name() == "scalar")
+                );
+            }
         }
     }
 

@@ -23,8 +23,7 @@
 use super::demosaic::Phase;
 use super::geometry::{Axis, Geometry};
 use super::kernels::Kernels;
-use super::kernels::area::Fused;
-use super::kernels::area_narrow::Narrow;
+use super::kernels::area::{Fused, Narrow};
 use super::level::Level;
 use super::picture::{Columns, Picture};
 use super::resize_area::spans;
@@ -121,10 +120,13 @@ impl<L: Level> AreaMosaic<L> {
         let left = across[0].first as usize;
         let right = across.last().map_or(left, |last| last.first as usize + last.factors.len());
         let sums = vec![L::Sum::default(); right - left];
+        let size = (width, height);
+        let narrow = Narrow::new(kernels, geometry, [&across, &down], size, phase);
+        let fused = || Fused::mosaic(kernels, geometry, &across, size, phase);
         Self {
             phase,
-            fused: Fused::mosaic(kernels, geometry, &across, (width, height), phase),
-            narrow: Narrow::new(kernels, geometry, [&across, &down], (width, height), phase),
+            fused: if narrow.is_some() { None } else { fused() },
+            narrow,
             total: total(x, y),
             columns: Columns::Range { first: left, count: right - left },
             left,
@@ -140,6 +142,11 @@ impl<L: Level> AreaMosaic<L> {
     /// Whether a kernel does it.
     pub(super) fn is_fused(&self) -> bool {
         self.fused.is_some() || self.narrow.is_some()
+    }
+
+    /// What writes output rows as a tensor's elements, if anything does.
+    pub(super) fn narrow(&mut self) -> Option<&mut Narrow<L>> {
+        self.narrow.as_mut()
     }
 
     /// Output row `y`; rows come in order. The picture is one of samples.

@@ -36,6 +36,13 @@ impl Nearest {
         &self.rows
     }
 
+    /// Output row `y` as it lies in the picture, where that is all there is to it.
+    pub(super) fn line<'a, L: Level>(&self, y: usize, picture: &Picture<'a, L>) -> Option<&'a [L]> {
+        let Columns::Range { first, count } = self.columns else { return None };
+        let (bytes, stride) = picture.plain()?;
+        L::borrowed(&bytes[self.rows[y] as usize * stride + first..][..count])
+    }
+
     /// Output row `y`.
     pub(super) fn row<L: Level>(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
         picture.read(self.rows[y] as usize, &self.columns, out);

@@ -2,7 +2,7 @@
 
 use super::geometry::Geometry;
 use super::kernels::Kernels;
-use super::kernels::affine::{Affine, pixels as side_by_side};
+use super::kernels::affine::{Affine, Planes, pixels as side_by_side};
 use super::level::Level;
 use super::spec::{Color, Dtype, Layout, Spec};
 
@@ -45,6 +45,15 @@ impl Writer {
         writer
     }
 
+    /// Where line `y` of the tensor takes numbers channel by channel, red first, if that is its layout; its
+    /// borders are written.
+    pub(super) fn planes<'a>(&self, y: usize, row: &'a mut [u8]) -> Option<Planes<'a>> {
+        match self {
+            Self::Float32(typed) => typed.planes(y, row),
+            Self::Uint8(_) | Self::Float16(_) => None,
+        }
+    }
+
     /// Line `y` of the tensor: `pixels` (plane after plane) between borders, or all border.
     pub(super) fn line<L: Level>(&self, y: usize, pixels: Option<&[L]>, row: &mut [u8]) {
         match self {
@@ -73,6 +82,33 @@ pub(super) struct Typed<const N: usize> {
     shown: usize,
     /// What computes the tables' elements without them, channel by channel.
     affine: Option<Vec<Affine>>,
+}
+
+impl Typed<4> {
+    fn planes<'a>(&self, y: usize, row: &'a mut [u8]) -> Option<Planes<'a>> {
+        let affine = self.affine.as_ref()?.first_chunk::<3>()?;
+        if self.layout != Layout::Nchw || self.alike || self.from.iter().max() != Some(&2) {
+            return None;
+        }
+        let (elements, _) = row.as_chunks_mut::<4>();
+        let plane = self.height * self.width;
+        let (first, rest) = elements.split_at_mut(plane);
+        let (second, third) = rest.split_at_mut(plane);
+        let mut channel = 0;
+        let mut planes = [first, second, third].map(|plane| {
+            let line = &mut plane[y * self.width..][..self.width];
+            let (left, rest) = line.split_at_mut(self.left);
+            let (inside, right) = rest.split_at_mut(self.shown);
+            left.fill(self.borders[channel]);
+            right.fill(self.borders[channel]);
+            channel += 1;
+            (inside, affine[channel - 1].how())
+        });
+        if self.from[0] == 2 {
+            planes.reverse();
+        }
+        Some(Planes::Numbers(planes))
+    }
 }
 
 impl<const N: usize> Typed<N> {

@@ -20,14 +20,21 @@ pub(in super::super) struct Affine {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in super::super) struct How {
     /// The scale in float32, and what that lacks.
-    scale: [f32; 2],
-    mean: f32,
-    std: f32,
+    pub(super) scale: [f32; 2],
+    pub(super) mean: f32,
+    pub(super) std: f32,
+}
+
+/// Where a row of three channels goes, plane by plane: red first.
+pub(in super::super) enum Planes<'a> {
+    Levels([&'a mut [u8]; 3]),
+    /// As float32, with how they come of levels.
+    Numbers([(&'a mut [[u8; 4]], How); 3]),
 }
 
 impl How {
     #[inline(always)]
-    fn write<const N: usize>(self, levels: &[u8], out: &mut [[u8; N]]) {
+    pub(super) fn write<const N: usize>(self, levels: &[u8], out: &mut [[u8; N]]) {
         if self.is_scale() {
             for (out, &level) in out.iter_mut().zip(levels) {
                 *out = bytes(self.scaled(level));
@@ -57,7 +64,7 @@ impl How {
 
     /// Whether there is nothing to do but to scale.
     #[inline(always)]
-    fn is_scale(self) -> bool {
+    pub(super) fn is_scale(self) -> bool {
         self.mean == 0.0 && self.std == 1.0
     }
 
@@ -120,8 +127,22 @@ impl Affine {
         tables.iter().enumerate().map(affine).collect()
     }
 
+    /// What is computed.
+    pub(in super::super) fn how(&self) -> How {
+        self.how
+    }
+
     /// Elements of those levels.
     pub(in super::super) fn write<const N: usize>(&self, levels: &[u8], out: &mut [[u8; N]]) {
+        #[cfg(target_arch = "x86_64")]
+        if N == 4 {
+            let (floats, how) = (out.as_flattened_mut().as_chunks_mut().0, self.how);
+            match self.kernels.0 {
+                Instructions::Scalar => {}
+                Instructions::Avx2(token) => return avx2::float32(token, levels, how, floats),
+                Instructions::Avx512(token) => return avx512::float32(token, levels, how, floats),
+            }
+        }
         #[cfg(target_arch = "x86_64")]
         if N == 2 {
             let (halves, how) = (out.as_flattened_mut().as_chunks_mut().0, self.how);

@@ -6,8 +6,9 @@ use std::arch::x86_64::*;
 use super::super::level::FILTER_BITS;
 use super::Portable;
 use super::affine::How;
-use super::area::{Across, Ahead, Finish, Mix, Pieces, Rows, Sums, Task};
-use super::area_body::area_loops;
+use super::area::{
+    Across, Finish, Mix, Piece, Pieces, Placed, Rows, Sums, Task, area_loops, byte_loops,
+};
 use super::unpack::Pattern;
 
 /// The proof that this machine has these instructions.
@@ -44,20 +45,48 @@ pub(super) fn prefetch(bytes: &[u8]) {
     }
 }
 
+/// The same for so many cache lines, wherever they lie.
+#[inline(always)]
+pub(super) fn prefetch_lines(from: *const u8, lines: usize) {
+    for line in 0..lines {
+        // SAFETY: every x86-64 has SSE, and a hint accesses nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(64 * line).cast()) };
+    }
+}
+
 type Token = Avx2;
 type V = __m256i;
 
-/// Windows side by side: 2 of 16 bytes or 4 of 8, taken from 16 bytes of a row for each half.
+/// Where windows side by side lie: 2 of 16 bytes or 4 of 8, taken from 16 bytes of a row for each half.
 #[derive(Clone, Debug)]
 #[repr(C, align(32))]
-struct Group<const N: usize> {
-    /// Of each kind those of even bytes, then those of odd ones.
-    weights: [[i16; 16]; N],
+struct Place {
     /// Which of its half's 16 bytes each byte of the windows is; 0x80 for none.
     index: [u8; 32],
     /// Columns of the first byte of each half.
     base: [usize; 2],
 }
+
+/// Windows side by side.
+#[derive(Clone, Debug)]
+#[repr(C, align(32))]
+struct Group<const N: usize> {
+    /// Of each kind those of even bytes, then those of odd ones.
+    weights: [[i16; 16]; N],
+    place: Place,
+}
+
+/// The same where weights fit bytes. Of a mosaic: colour, `of_mean` and green of rows that hold red,
+/// then of those that hold blue.
+#[derive(Clone, Debug)]
+#[repr(C, align(32))]
+struct Bytes<const N: usize> {
+    weights: [[i8; 32]; N],
+    place: Place,
+}
+
+/// Two products with greater weights may not fit 16 bits.
+const MOST_WEIGHT: i8 = 64;
 
 impl<const N: usize> Group<N> {
     #[inline]
@@ -68,8 +97,25 @@ impl<const N: usize> Group<N> {
     }
 }
 
-/// None where windows lie too far apart, or the picture is narrower than a load.
-fn groups<const N: usize, const M: usize>(all: &Pieces<N>) -> Option<Vec<Group<M>>> {
+impl<const N: usize> Bytes<N> {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn weights(&self, of: usize) -> V {
+        // SAFETY: 32 bytes of a reference are read.
+        unsafe { _mm256_loadu_si256(self.weights[of].as_ptr().cast()) }
+    }
+}
+
+/// Groups of windows, which are told places in a group with the bytes that lie there. None
+/// where windows lie too far apart, where the picture is narrower than a load, or where a weight does
+/// not fit.
+fn grouped<const N: usize, G>(
+    all: &Pieces<N>,
+    blank: impl Fn(Place) -> G,
+    place: impl Fn(&mut G) -> &mut Place,
+    bytes: impl Fn(&Piece<N>) -> Option<Vec<Placed<N>>>,
+    weigh: impl Fn(&mut G, usize, Placed<N>) -> Option<()>,
+) -> Option<Vec<G>> {
     let count = 32 / all.bytes;
     let most = all.width.checked_sub(16)? as i64;
     all.pieces
@@ -80,20 +126,18 @@ fn groups<const N: usize, const M: usize>(all: &Pieces<N>) -> Option<Vec<Group<M
             let first = |half: usize| pieces.get(half).or(pieces.first());
             let base =
                 [first(0)?.start, first(1)?.start].map(|start| start.clamp(0, most) as usize);
-            let mut group = Group { weights: [[0; 16]; M], index: [0x80; 32], base };
+            let mut group = blank(Place { index: [0x80; 32], base });
             for (at, piece) in pieces.iter().enumerate() {
                 let half = at % 2;
                 let slot = if all.bytes == 8 { half * 2 + at / 2 } else { half };
-                for (byte, weights) in piece.weights.iter().enumerate() {
-                    if weights.iter().all(|&weight| weight == 0) {
+                for placed in bytes(piece)? {
+                    if placed.weights == [0; N] {
                         continue;
                     }
-                    let from = piece.start + byte as i64 - base[half] as i64;
-                    let to = slot * all.bytes + byte;
-                    group.index[to] = u8::try_from(from).ok().filter(|&from| from < 16)?;
-                    for (kind, &weight) in weights.iter().enumerate() {
-                        group.weights[2 * kind + to % 2][to / 2] = weight;
-                    }
+                    let from = piece.start + placed.byte as i64 - base[half] as i64;
+                    let to = slot * all.bytes + placed.place;
+                    place(&mut group).index[to] = u8::try_from(from).ok().filter(|&at| at < 16)?;
+                    weigh(&mut group, to, placed)?;
                 }
             }
             Some(group)
@@ -101,40 +145,83 @@ fn groups<const N: usize, const M: usize>(all: &Pieces<N>) -> Option<Vec<Group<M
         .collect()
 }
 
+/// None where windows lie too far apart, or the picture is narrower than a load.
+fn groups<const N: usize, const M: usize>(all: &Pieces<N>) -> Option<Vec<Group<M>>> {
+    grouped(
+        all,
+        |place| Group { weights: [[0; 16]; M], place },
+        |group| &mut group.place,
+        |piece| Some(piece.in_place()),
+        |group, to, placed| {
+            for (kind, &weight) in placed.weights.iter().enumerate() {
+                group.weights[2 * kind + to % 2][to / 2] = weight;
+            }
+            Some(())
+        },
+    )
+}
+
+/// None also where weights do not fit bytes.
+fn mono_bytes(all: &Pieces<1>) -> Option<Vec<Bytes<1>>> {
+    grouped(
+        all,
+        |place| Bytes { weights: [[0; 32]; 1], place },
+        |group| &mut group.place,
+        |piece| Some(piece.in_place()),
+        |group, to, Placed { weights: [weight], .. }| {
+            group.weights[0][to] = i8::try_from(weight).ok().filter(|&at| at <= MOST_WEIGHT)?;
+            Some(())
+        },
+    )
+}
+
+/// None also where weights do not fit bytes.
+fn mosaic_bytes(all: &Pieces<3>) -> Option<Vec<Bytes<6>>> {
+    grouped(
+        all,
+        |place| Bytes { weights: [[0; 32]; 6], place },
+        |group| &mut group.place,
+        |piece| piece.by_color(MOST_WEIGHT),
+        |group, to, Placed { byte, weights, .. }| {
+            let weights = weights.map(|weight| weight as i8);
+            // Rows that hold red have it in even bytes, those that hold blue in odd ones.
+            let (color, green) = if byte % 2 == 0 { (0, 4) } else { (3, 1) };
+            group.weights[color][to] = weights[0];
+            group.weights[green][to] = weights[1];
+            group.weights[green + 1][to] = weights[2];
+            Some(())
+        },
+    )
+}
+
+impl Place {
+    /// Where it is: there are not enough registers to keep it in.
+    #[inline(always)]
+    fn lens(&self) -> &Self {
+        self
+    }
+
+    #[inline(always)]
+    fn column(&self) -> usize {
+        self.base[0]
+    }
+}
+
+/// The windows of the row that begins there.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load<const N: usize>(group: &Group<N>, rows: Rows<'_>, row: usize) -> V {
-    let start = rows.starts[row];
-    // SAFETY: both bases are at most the row's length less 16, and `Area::check` saw that the row
-    // lies within `rows.bytes`.
+fn load(lens: &Place, rows: Rows<'_>, start: usize) -> V {
+    // SAFETY: both bases are at most the row's length less 16, and `Area::check` saw that all rows lie
+    // within `rows.bytes`.
     let bytes = unsafe {
         let row = rows.bytes.as_ptr().add(start);
-        let low = _mm_loadu_si128(row.add(group.base[0]).cast());
-        let high = _mm_loadu_si128(row.add(group.base[1]).cast());
+        let low = _mm_loadu_si128(row.add(lens.base[0]).cast());
+        let high = _mm_loadu_si128(row.add(lens.base[1]).cast());
         _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
     };
     // SAFETY: 32 bytes of a reference are read.
-    let index = unsafe { _mm256_loadu_si256(group.index.as_ptr().cast()) };
+    let index = unsafe { _mm256_loadu_si256(lens.index.as_ptr().cast()) };
     _mm256_shuffle_epi8(bytes, index)
-}
-
-/// Has the rows that come next fetched to the second-level cache.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn ahead<const N: usize>(group: &Group<N>, rows: Rows<'_>) {
-    let Ahead { bytes, starts, bits, lines } = rows.ahead;
-    let bytes = bytes.as_ptr().wrapping_add(group.base[0] * bits / 8);
-    if lines == 1 {
-        for &start in starts {
-            _mm_prefetch::<_MM_HINT_T1>(bytes.wrapping_add(start).cast());
-        }
-        return;
-    }
-    for &start in starts {
-        for line in 0..lines {
-            _mm_prefetch::<_MM_HINT_T1>(bytes.wrapping_add(start + 64 * line).cast());
-        }
-    }
 }
 
 #[inline]
@@ -225,6 +312,59 @@ fn dot(sums: V, levels: V, weights: V) -> V {
 
 #[inline]
 #[target_feature(enable = "avx2")]
+fn add_bytes(a: V, b: V) -> V {
+    _mm256_add_epi8(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sub_bytes(a: V, b: V) -> V {
+    _mm256_sub_epi8(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn quarters([a, b, c, d]: [i32; 4]) -> V {
+    _mm256_setr_epi32(a, b, c, d, a, b, c, d)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn shift(sums: V, counts: V) -> V {
+    _mm256_sllv_epi32(sums, counts)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dot_bytes(sums: V, levels: V, weights: V) -> V {
+    let pairs = _mm256_maddubs_epi16(levels, weights);
+    add_sums(sums, _mm256_madd_epi16(pairs, splat(1)))
+}
+
+/// Adds up the sums of each window: colour and green of rows that hold red, green and colour of those
+/// that hold blue.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_kinds<const NARROW: bool>([of_red, of_blue]: [V; 2], index: usize, out: &mut [[i32; 4]]) {
+    if NARROW {
+        store(channels(_mm256_unpacklo_epi64(of_red, of_blue)), 4 * index, out);
+        store(channels(_mm256_unpackhi_epi64(of_red, of_blue)), 4 * index + 2, out);
+    } else {
+        store(channels(_mm256_hadd_epi32(of_red, of_blue)), 2 * index, out);
+    }
+}
+
+/// From red, green, green, blue to red, green, blue.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn channels(sums: V) -> V {
+    let moved = _mm256_shuffle_epi32::<0b00_11_10_00>(sums);
+    let moved = _mm256_blend_epi32::<0b0110_0110>(zero(), moved);
+    add_sums(moved, _mm256_blend_epi32::<0b0011_0011>(zero(), sums))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
 fn store(sums: V, at: usize, out: &mut [[i32; 4]]) {
     let out = &mut out[at..at + 2];
     // SAFETY: 32 bytes of a reference are written.
@@ -273,6 +413,7 @@ fn store_pair<const NARROW: bool>(inside: V, edge: V, index: usize, out: &mut [[
 }
 
 area_loops!("avx2,fma");
+byte_loops!("avx2,fma");
 
 /// Pixels that a window is read in.
 const TAPS: usize = 16;
@@ -411,6 +552,39 @@ pub(super) fn unpack(token: Avx2, pattern: &Pattern, line: &[u8], out: &mut [u8]
     let _proof = token;
     // SAFETY: the token proves the features.
     unsafe { run(pattern, line, out) }
+}
+
+/// Levels as float32.
+pub(super) fn float32(token: Avx2, levels: &[u8], how: How, out: &mut [[u8; 4]]) {
+    #[target_feature(enable = "avx2,fma")]
+    fn run<const SCALE: bool>(levels: &[u8], how: How, out: &mut [[u8; 4]]) {
+        let [scale, rest] = how.scale.map(|scale| _mm256_set1_ps(scale));
+        let (mean, std) = (_mm256_set1_ps(how.mean), _mm256_set1_ps(how.std));
+        let (eights, last) = levels.as_chunks::<8>();
+        let (outs, last_out) = out.as_chunks_mut::<8>();
+        for (levels, out) in eights.iter().zip(outs) {
+            // SAFETY: 8 bytes of a reference are read, and 32 of one written, which have as many.
+            unsafe {
+                let bytes = _mm_loadl_epi64(levels.as_ptr().cast());
+                let levels = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+                let scaled = _mm256_fmadd_ps(levels, scale, _mm256_mul_ps(levels, rest));
+                let numbers =
+                    if SCALE { scaled } else { _mm256_div_ps(_mm256_sub_ps(scaled, mean), std) };
+                _mm256_storeu_ps(out.as_mut_ptr().cast(), numbers);
+            }
+        }
+        how.write(last, last_out);
+    }
+    assert_eq!(levels.len(), out.len());
+    let _proof = token;
+    // SAFETY: the token proves the features.
+    unsafe {
+        if how.is_scale() {
+            run::<true>(levels, how, out);
+        } else {
+            run::<false>(levels, how, out);
+        }
+    }
 }
 
 /// Levels as float16.

@@ -8,9 +8,6 @@
 pub(super) mod affine;
 pub(super) mod area;
 #[cfg(target_arch = "x86_64")]
-mod area_body;
-pub(super) mod area_narrow;
-#[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
@@ -48,10 +45,13 @@ pub(super) trait Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-use avx2::prefetch;
+use avx2::{prefetch, prefetch_lines};
 
 #[cfg(not(target_arch = "x86_64"))]
 fn prefetch(_: &[u8]) {}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn prefetch_lines(_: *const u8, _: usize) {}
 
 /// What the kernels are made of.
 #[derive(Clone, Copy, Debug)]

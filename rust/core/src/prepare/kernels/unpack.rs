@@ -28,11 +28,22 @@ pub(super) struct Pattern {
     pub(super) step: usize,
 }
 
+/// Where the eight highest bits of samples lie in eight bytes from one that begins with a byte on.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Fields {
+    /// The first bit of each sample of which all eight lie there.
+    pub(super) first_bits: Vec<u8>,
+    /// Every so many samples one begins with a byte, which is so many bytes further on.
+    pub(super) unit: usize,
+    pub(super) unit_bytes: usize,
+}
+
 /// These samples to bytes.
 #[derive(Clone, Debug)]
 pub(in super::super) struct High {
     kernels: Kernels,
     pattern: Pattern,
+    fields: Fields,
 }
 
 impl High {
@@ -59,7 +70,19 @@ impl High {
             shifts: std::array::from_fn(|sample| first_bit(sample % 4) as u8),
             step,
         };
-        Some(Self { kernels, pattern })
+        let (unit, unit_bytes) = match packing {
+            Packing::Byte | Packing::Word => (1, 2),
+            Packing::Dense if bits.is_multiple_of(4) => (2, bits as usize / 4),
+            Packing::Dense => (4, bits as usize / 2),
+            Packing::Paired => (2, 3),
+        };
+        let inside = (0..8).map(first_bit).take_while(|bit| bit + 8 <= 64);
+        let first_bits = inside.map(|bit| bit as u8).collect();
+        Some(Self { kernels, pattern, fields: Fields { first_bits, unit, unit_bytes } })
+    }
+
+    pub(in super::super) fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     /// Samples that lie from the beginning of `line` on; says how many were done, a multiple of 8. What

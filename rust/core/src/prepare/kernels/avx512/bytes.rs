@@ -125,6 +125,39 @@ pub(in super::super) fn unpack(
     8 * eights
 }
 
+/// Levels as float32.
+pub(in super::super) fn float32(token: Avx512, levels: &[u8], how: How, out: &mut [[u8; 4]]) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]
+    fn run<const SCALE: bool>(levels: &[u8], how: How, out: &mut [[u8; 4]]) {
+        let [scale, rest] = how.scale.map(|scale| _mm512_set1_ps(scale));
+        let (mean, std) = (_mm512_set1_ps(how.mean), _mm512_set1_ps(how.std));
+        let (sixteens, last) = levels.as_chunks::<16>();
+        let (outs, last_out) = out.as_chunks_mut::<16>();
+        for (levels, out) in sixteens.iter().zip(outs) {
+            // SAFETY: 16 bytes of a reference are read, and 64 of one written, which have as many.
+            unsafe {
+                let bytes = _mm_loadu_si128(levels.as_ptr().cast());
+                let levels = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+                let scaled = _mm512_fmadd_ps(levels, scale, _mm512_mul_ps(levels, rest));
+                let numbers =
+                    if SCALE { scaled } else { _mm512_div_ps(_mm512_sub_ps(scaled, mean), std) };
+                _mm512_storeu_ps(out.as_mut_ptr().cast(), numbers);
+            }
+        }
+        how.write(last, last_out);
+    }
+    assert_eq!(levels.len(), out.len());
+    let _proof = token;
+    // SAFETY: the token proves the features.
+    unsafe {
+        if how.is_scale() {
+            run::<true>(levels, how, out);
+        } else {
+            run::<false>(levels, how, out);
+        }
+    }
+}
+
 /// Levels as float16.
 pub(in super::super) fn float16(token: Avx512, levels: &[u8], how: How, out: &mut [[u8; 2]]) {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]

@@ -1,13 +1,12 @@
-//! The area mean of a mosaic that shrinks little, see [`area_narrow`](super::super::area_narrow).
+//! The area mean of a mosaic that shrinks little, see [`area`](super::super::area).
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 
 use super::super::super::resize_area_mosaic::Window;
-use super::super::area::Finish;
-use super::super::area_narrow::{Kind, ROWS};
-use super::super::prefetch;
-use super::{Avx512, V, store_sixteen};
+use super::super::affine::Planes;
+use super::super::area::{Ahead, Finish, Kind, ROWS};
+use super::{Avx512, V, levels, numbers, store_numbers, store_sixteen};
 
 /// Columns of a block, and those of a parity among them.
 const BLOCK: usize = 64;
@@ -134,13 +133,12 @@ impl Narrow {
         &mut self,
         lines: [[&[u8]; ROWS]; 2],
         kinds: &[Kind; 2],
-        ahead: &[u8],
-        out: &mut [u8],
+        ahead: Ahead<'_>,
+        out: Planes<'_>,
     ) {
         assert!(lines.as_flattened().iter().all(|line| line.len() == self.width), "whole rows");
-        assert_eq!(out.len(), 3 * self.shown, "three planes");
         let [of_even, of_odd] = &mut self.sums;
-        let (near, far) = ahead.split_at(ahead.len() / 2);
+        let [near, far] = ahead.halves();
         let _proof = self.token;
         // SAFETY: the token proves the features, and rows are as long as `width`.
         unsafe {
@@ -151,7 +149,7 @@ impl Narrow {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-    fn across(&self, out: &mut [u8]) {
+    fn across(&self, mut out: Planes<'_>) {
         let [of_even, of_odd] = &self.sums;
         for (at, group) in self.groups.iter().enumerate() {
             let Table { index, steps } = &self.tables[group.table];
@@ -170,41 +168,25 @@ impl Narrow {
                 green[1] = dot(green[1], fetch(&of_odd.green, base, index), color[0]);
             }
             let green = _mm512_add_epi32(green[0], green[1]);
-            let count = (self.shown - 16 * at).min(16);
-            let [of_first, of_last] = self.planes;
-            for (plane, sums) in [(of_first, first), (1, green), (of_last, last)] {
-                let out = &mut out[plane * self.shown + 16 * at..][..count];
-                store_sixteen(out, self.levels(plane, sums));
+            let [of_first, _] = self.planes;
+            let sums = if of_first == 0 { [first, green, last] } else { [last, green, first] };
+            let place = 16 * at..self.shown.min(16 * at + 16);
+            match &mut out {
+                Planes::Levels(planes) => {
+                    for (plane, sums) in sums.into_iter().enumerate() {
+                        let levels = levels(&self.finish, plane, sums);
+                        store_sixteen(&mut planes[plane][place.clone()], levels);
+                    }
+                }
+                Planes::Numbers(planes) => {
+                    for (plane, sums) in sums.into_iter().enumerate() {
+                        let (out, how) = &mut planes[plane];
+                        let numbers = numbers(&self.finish, plane, sums, *how);
+                        store_numbers(&mut out[place.clone()], numbers);
+                    }
+                }
             }
         }
-    }
-
-    /// Grey levels of sums. What float32 says is right unless it lies near the middle of two levels.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-    fn levels(&self, plane: usize, sums: V) -> __m128i {
-        // Conversion, product and sum are rounded to 24 bits, and so is the reciprocal.
-        const CLEAR: f32 = 0.5 - 1.0 / 8192.0;
-        let [reciprocal, bias] = self.finish.rounded(plane);
-        let (reciprocal, bias) = (_mm512_set1_ps(reciprocal), _mm512_set1_ps(bias));
-        let quotient = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), reciprocal, bias);
-        let rest = _mm512_abs_ps(_mm512_reduce_ps::<0>(quotient));
-        if _mm512_cmp_ps_mask::<_CMP_GT_OQ>(rest, _mm512_set1_ps(CLEAR)) == 0 {
-            _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(quotient))
-        } else {
-            self.exact(plane, sums)
-        }
-    }
-
-    #[cold]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-    fn exact(&self, plane: usize, sums: V) -> __m128i {
-        let mut lanes = [0_i32; 16];
-        // SAFETY: 64 bytes of a reference are written, which has 64.
-        unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), sums) };
-        let levels = lanes.map(|sum| self.finish.level(plane, sum.into()));
-        // SAFETY: 16 bytes of a reference are read.
-        unsafe { _mm_loadu_si128(levels.as_ptr().cast()) }
     }
 }
 
@@ -217,22 +199,21 @@ unsafe fn down<const PARITY: usize>(
     width: usize,
     lines: [&[u8]; ROWS],
     kind: &Kind,
-    ahead: &[u8],
+    ahead: Ahead<'_>,
     sums: &mut Sums,
 ) {
     // SAFETY: 64 bytes of a reference are read.
     let apart = unsafe { _mm512_loadu_si512(APART.as_ptr().cast()) };
     let [color, of_mean] = [pairs(kind.color), pairs(kind.of_mean)];
     let blocks = width.div_ceil(BLOCK);
-    let each = ahead.len().div_ceil(blocks);
     let (evens, _) = sums.even.as_chunks_mut::<HALF>();
     let (odds, _) = sums.odd.as_chunks_mut::<HALF>();
     let (greens, _) = sums.green.as_chunks_mut::<HALF>();
     let sums = evens.iter_mut().zip(odds).zip(greens).take(blocks);
+    let mut fetched = 0;
     for (block, ((even, odd), green)) in sums.enumerate() {
-        let ahead = ahead.get(block * each..).unwrap_or_default();
-        prefetch(&ahead[..ahead.len().min(each)]);
         let at = block * BLOCK;
+        ahead.fetch(&mut fetched, at);
         let mask = u64::MAX >> BLOCK.saturating_sub(width - at);
         let mut rows = [_mm512_setzero_si512(); ROWS];
         for (row, line) in rows.iter_mut().zip(lines) {

@@ -23,7 +23,7 @@
 use std::arch::x86_64::*;
 
 use super::super::super::level::FILTER_BITS;
-use super::super::prefetch;
+use super::super::prefetch_lines;
 use super::{Avx512, V, Window, fetch, store_sixteen, window};
 
 /// All segments of a row whose pixels are `channels` bytes.
@@ -63,8 +63,6 @@ struct Table {
     quick_rising: [[f32; 16]; 2],
     quick_falling: [[f32; 16]; 2],
     steps: Vec<Step>,
-    /// So many first steps want all bytes.
-    full: usize,
 }
 
 /// Four pixels of each segment.
@@ -176,7 +174,6 @@ impl Ramps {
                 falling: [[0; 16]; 2],
                 quick_rising: [[0.0; 16]; 2],
                 quick_falling: [[0.0; 16]; 2],
-                full: 0,
                 steps: vec![blank; longest.div_ceil(4)],
             };
             for (at, segment) in some.iter().enumerate() {
@@ -205,8 +202,6 @@ impl Ramps {
                     }
                 }
             }
-            let used = u64::MAX >> (64 - 4 * each * channels);
-            table.full = table.steps.iter().take_while(|step| step.wanted == used).count();
             let known = tables.iter().position(|known| *known == table);
             let table = known.unwrap_or_else(|| {
                 tables.push(table);
@@ -252,13 +247,13 @@ impl Ramps {
         let moved = load(&self.moved);
         let clear = _mm512_set1_ps(self.clear);
         let used = u16::MAX >> (16 - self.lanes);
-        let each = ahead.len().div_ceil(self.groups.len());
         let mut before = [_mm512_setzero_ps(); 2];
         for index in 0..=self.groups.len() {
             let now = match self.groups.get(index) {
                 Some(group) => {
-                    let ahead = ahead.get(index * each..).unwrap_or_default();
-                    prefetch(&ahead[..ahead.len().min(each)]);
+                    if !ahead.is_empty() {
+                        prefetch_lines(ahead.as_ptr().wrapping_add(group.base), N);
+                    }
                     let window = window::<N>(&group.window, line, group.base);
                     quick_sums(&self.tables[group.table], &window)
                 }
@@ -327,14 +322,7 @@ fn quick_sums<const N: usize>(table: &Table, window: &[V; N]) -> [__m512; 2] {
     let (ones, four) = (_mm512_set1_epi8(1), _mm512_set1_epi8(4));
     let mut places = _mm512_set1_epi32(0x0302_0100);
     let (mut all, mut placed) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-    let (full, rest) = table.steps.split_at(table.full);
-    for step in full {
-        let levels = fetch(window, &step.index, step.far, u64::MAX);
-        all = _mm512_dpbusd_epi32(all, levels, ones);
-        placed = _mm512_dpbusd_epi32(placed, levels, places);
-        places = _mm512_add_epi8(places, four);
-    }
-    for step in rest {
+    for step in &table.steps {
         let levels = fetch(window, &step.index, step.far, step.wanted);
         all = _mm512_dpbusd_epi32(all, levels, ones);
         placed = _mm512_dpbusd_epi32(placed, levels, places);

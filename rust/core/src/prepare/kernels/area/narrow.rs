@@ -15,25 +15,24 @@
 //! of heights is a simple one weights fit bytes and sums fit 16 bits: products of four rows of a kind
 //! are added in two instructions.
 
-// Where there are no kernels nothing of this is ever reached.
-#![cfg_attr(not(target_arch = "x86_64"), allow(unused, unreachable_code, dead_code))]
-
-use super::super::demosaic::Phase;
-use super::super::geometry::Geometry;
-use super::super::level::Level;
-use super::super::picture::{Columns, Picture};
-use super::super::resize_area_mosaic::{BIAS, Factors, Window, total};
-use super::area::{Finish, Held, Rounding};
+use super::super::affine::Planes;
 #[cfg(target_arch = "x86_64")]
-use super::avx512;
-use super::{Instructions, Kernels};
+use super::super::avx512;
+use super::super::{Instructions, Kernels};
+use super::held::Ahead;
+use super::{Finish, Held, Rounding};
+use crate::prepare::demosaic::Phase;
+use crate::prepare::geometry::Geometry;
+use crate::prepare::level::Level;
+use crate::prepare::picture::{Columns, Picture, planes};
+use crate::prepare::resize_area_mosaic::{BIAS, Factors, Window, total};
 
 /// Rows of a kind that an output row looks at.
-pub(super) const ROWS: usize = 4;
+pub(in super::super) const ROWS: usize = 4;
 
 /// The pass for one picture size and spec.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Narrow<L> {
+pub(in crate::prepare) struct Narrow<L> {
     engine: Engine,
     down: Vec<Down>,
     held: Held<L>,
@@ -57,11 +56,11 @@ struct Down {
 
 /// Rows of a kind; those that are none weigh nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kind {
+pub(in super::super) struct Kind {
     /// Which of the rows that the output row looks at.
     rows: [usize; ROWS],
-    pub(super) color: [i8; ROWS],
-    pub(super) of_mean: [i8; ROWS],
+    pub(in super::super) color: [i8; ROWS],
+    pub(in super::super) of_mean: [i8; ROWS],
 }
 
 impl Kind {
@@ -86,7 +85,7 @@ impl Kind {
 
 impl<L: Level> Narrow<L> {
     /// For a Bayer mosaic of that size and its windows; none where these kernels cannot do it.
-    pub(in super::super) fn new(
+    pub(in crate::prepare) fn new(
         kernels: Kernels,
         geometry: &Geometry,
         [across, down]: [&[Window]; 2],
@@ -130,15 +129,38 @@ impl<L: Level> Narrow<L> {
     }
 
     /// Output row `y`; rows come in order.
-    pub(in super::super) fn row(&mut self, y: usize, picture: &mut Picture<'_, L>, out: &mut [L]) {
-        let Self { engine, down, held, starts, width } = self;
+    pub(in crate::prepare) fn row(
+        &mut self,
+        y: usize,
+        picture: &mut Picture<'_, L>,
+        out: &mut [L],
+    ) {
         let Some(out) = L::bytes_mut(out) else { return };
+        let shown = out.len() / 3;
+        self.row_into(y, picture, Planes::Levels(planes(out, shown)));
+    }
+
+    /// The same, to levels or to a tensor's elements.
+    pub(in crate::prepare) fn row_into(
+        &mut self,
+        y: usize,
+        picture: &mut Picture<'_, L>,
+        out: Planes<'_>,
+    ) {
+        let Self { engine, down, held, starts, width } = self;
         if y == 0 {
             held.restart();
         }
         let Down { rows, kinds } = &down[y];
         let next = down.get(y + 1).map_or(rows.end, |next| next.rows.end);
-        let ahead = picture.ahead(rows.end, next);
+        let ahead = match picture.raw() {
+            Some((bytes, stride, bits)) => {
+                let bytes = bytes.get(rows.end as usize * stride..).unwrap_or_default();
+                let rows = next.saturating_sub(rows.end) as usize;
+                Ahead { bytes, stride, rows, bits }
+            }
+            None => Ahead::none(),
+        };
         let bytes = match picture.plain() {
             Some((bytes, stride)) => {
                 starts.clear();

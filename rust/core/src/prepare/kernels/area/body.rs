@@ -1,7 +1,7 @@
 //! The inner loops of the area mean, written once for vectors of any width.
 //!
 //! Whoever invokes [`area_loops`] has in scope a vector type `V` with `Group`s of windows, and
-//! `load(group, rows, row)`, `ahead(group, rows)`, `even`, `odd` (bytes as 16-bit lanes), `zero`,
+//! `load(&group.place, rows, row)`, `ahead(&group.place, rows)`, `even`, `odd` (bytes as 16-bit lanes), `zero`,
 //! `splat` and `mul` (16-bit), `add` (16-bit), `add_sums`, `sub_sums`, `mul_sums`, `splat_sums`,
 //! `fourfold`, `lanes`, `keep_lanes` (32-bit), `dot(sums, levels, weights)`, and `store_rgb`,
 //! `store_pair`, which add up the sums of each window.
@@ -16,7 +16,7 @@ macro_rules! area_loops {
             if KIND == 0 { (even(row), odd(row)) } else { (odd(row), even(row)) }
         }
 
-        /// What an output row's sums come to, lane by lane: see [`Mix`]. Keeps those of the edge for the
+        /// What an output row's sums come to, lane by lane: see `Mix`. Keeps those of the edge for the
         /// next row.
         #[inline]
         #[target_feature(enable = $features)]
@@ -68,9 +68,14 @@ macro_rules! area_loops {
         ) {
             let first = 1 - SECOND;
             let below = 1 - LAST;
-            let last = rows.starts.len() - 3;
+            let [above, second, middle_rows @ .., last, on_edge, below_edge] = rows.starts else {
+                return;
+            };
+            let (pairs, single) = middle_rows.as_chunks::<2>();
+            let mut fetched = 0;
             for (index, group) in groups.iter().enumerate() {
-                ahead(group, rows);
+                let lens = group.place.lens();
+                rows.ahead.fetch(&mut fetched, lens.column());
                 let color = [group.weights(0), group.weights(1)];
                 let of_mean = [group.weights(3), group.weights(2)];
                 let green = [group.weights(5), group.weights(4)];
@@ -83,29 +88,27 @@ macro_rules! area_loops {
                 let (mut greens, mut edge, mut edge_green) = ([zero(); 2], [zero(); 2], zero());
                 // A match on a const parameter takes its branch at compile time.
                 macro_rules! row {
-                    ($at:expr, $kind:expr) => {{
-                        let row = load(group, rows, $at);
+                    ($start:expr, $kind:expr) => {{
+                        let row = load(lens, rows, *$start);
                         if $kind == 0 { split::<0>(row) } else { split::<1>(row) }
                     }};
                 }
-                let (c, g) = row!(0, first);
+                let (c, g) = row!(above, first);
                 inside[first] = dot(inside[first], c, color[first]);
                 greens[first] = dot(greens[first], g, of_mean[first]);
-                let (c, g) = row!(1, SECOND);
+                let (c, g) = row!(second, SECOND);
                 inside[SECOND] = dot(inside[SECOND], c, add(twice[SECOND], color[SECOND]));
                 greens[SECOND] = dot(greens[SECOND], g, border[SECOND]);
-                let mut at = 2;
-                while at + 1 < last {
-                    let (c, g) = row!(at, first);
+                for [near, far] in pairs {
+                    let (c, g) = row!(near, first);
                     fourth[first] = dot(fourth[first], c, color[first]);
                     greens[first] = dot(greens[first], g, middle[first]);
-                    let (c, g) = row!(at + 1, SECOND);
+                    let (c, g) = row!(far, SECOND);
                     fourth[SECOND] = dot(fourth[SECOND], c, color[SECOND]);
                     greens[SECOND] = dot(greens[SECOND], g, middle[SECOND]);
-                    at += 2;
                 }
-                if at < last {
-                    let (c, g) = row!(at, first);
+                if let [single] = single {
+                    let (c, g) = row!(single, first);
                     fourth[first] = dot(fourth[first], c, color[first]);
                     greens[first] = dot(greens[first], g, middle[first]);
                 }
@@ -114,12 +117,12 @@ macro_rules! area_loops {
                 greens[LAST] = dot(greens[LAST], g, border[LAST]);
                 edge[LAST] = dot(edge[LAST], c, color[LAST]);
                 edge_green = dot(edge_green, g, of_mean[LAST]);
-                let (c, g) = row!(last + 1, below);
+                let (c, g) = row!(on_edge, below);
                 inside[below] = dot(inside[below], c, color[below]);
                 greens[below] = dot(greens[below], g, of_mean[below]);
                 edge[below] = dot(edge[below], c, twice[below]);
                 edge_green = dot(edge_green, g, green[below]);
-                let (c, g) = row!(last + 2, LAST);
+                let (c, g) = row!(below_edge, LAST);
                 edge[LAST] = dot(edge[LAST], c, color[LAST]);
                 edge_green = dot(edge_green, g, of_mean[LAST]);
 
@@ -142,8 +145,9 @@ macro_rules! area_loops {
         ) {
             for (index, group) in groups.iter().enumerate() {
                 let (mut inside, mut edge) = ([zero(); 3], [zero(); 3]);
-                for (at, task) in tasks.iter().enumerate() {
-                    let row = load(group, rows, at);
+                let lens = group.place.lens();
+                for (task, &start) in tasks.iter().zip(rows.starts) {
+                    let row = load(lens, rows, start);
                     let (channel, (c, g)) =
                         if task.red { (0, split::<0>(row)) } else { (2, split::<1>(row)) };
                     let kind = channel / 2;
@@ -170,18 +174,20 @@ macro_rules! area_loops {
             mix: Option<Mix>,
             sums: &mut Sums,
         ) {
-            let inside = rows.starts.len() - usize::from(edge);
+            let (inside, on_edge) = rows.starts.split_at(rows.starts.len() - usize::from(edge));
+            let mut fetched = 0;
             for (index, group) in groups.iter().enumerate() {
-                ahead(group, rows);
+                let lens = group.place.lens();
+                rows.ahead.fetch(&mut fetched, lens.column());
                 let (of_even, of_odd) = (group.weights(0), group.weights(1));
                 let (mut evens, mut odds, mut edges) = (zero(), zero(), zero());
-                for at in 0..inside {
-                    let row = load(group, rows, at);
+                for &start in inside {
+                    let row = load(lens, rows, start);
                     evens = dot(evens, even(row), of_even);
                     odds = dot(odds, odd(row), of_odd);
                 }
-                if edge {
-                    let row = load(group, rows, inside);
+                for &start in on_edge {
+                    let row = load(lens, rows, start);
                     edges = dot(dot(edges, even(row), of_even), odd(row), of_odd);
                 }
                 let all = add_sums(evens, odds);
@@ -209,19 +215,37 @@ macro_rules! area_loops {
         enum Groups {
             Mono(Vec<Group<2>>),
             Mosaic(Vec<Group<6>>),
+            /// Where weights fit bytes and what sums come to fits 32 bits.
+            MonoBytes(Vec<Bytes<1>>),
+            MosaicBytes(Vec<Bytes<6>>),
         }
 
         impl Area {
-            pub(in crate::prepare::kernels) fn new(token: Token, across: &Across) -> Option<Self> {
-                let (groups, bytes, width) = match across {
-                    Across::Mono(all) => (Groups::Mono(groups(all)?), all.bytes, all.width),
-                    Across::Mosaic(all) => (Groups::Mosaic(groups(all)?), all.bytes, all.width),
+            /// `fits` is whether what sums come to fits 32 bits.
+            pub(in crate::prepare::kernels) fn new(
+                token: Token,
+                across: &Across,
+                fits: bool,
+            ) -> Option<Self> {
+                let (bytes, width) = match across {
+                    Across::Mono(all) => (all.bytes, all.width),
+                    Across::Mosaic(all) => (all.bytes, all.width),
+                };
+                let groups = match across {
+                    Across::Mono(all) => match mono_bytes(all).filter(|_| fits) {
+                        Some(groups) => Groups::MonoBytes(groups),
+                        None => Groups::Mono(groups(all)?),
+                    },
+                    Across::Mosaic(all) => match mosaic_bytes(all).filter(|_| fits) {
+                        Some(groups) => Groups::MosaicBytes(groups),
+                        None => Groups::Mosaic(groups(all)?),
+                    },
                 };
                 Some(Self { token, groups, narrow: bytes == 8, width })
             }
 
             pub(in crate::prepare::kernels) fn is_mono(&self) -> bool {
-                matches!(self.groups, Groups::Mono(_))
+                matches!(self.groups, Groups::Mono(_) | Groups::MonoBytes(_))
             }
 
             /// Groups of windows.
@@ -229,6 +253,8 @@ macro_rules! area_loops {
                 match &self.groups {
                     Groups::Mono(groups) => groups.len(),
                     Groups::Mosaic(groups) => groups.len(),
+                    Groups::MonoBytes(groups) => groups.len(),
+                    Groups::MosaicBytes(groups) => groups.len(),
                 }
             }
 
@@ -250,13 +276,22 @@ macro_rules! area_loops {
                 sums: &mut Sums,
             ) {
                 self.check(rows);
-                let Groups::Mono(groups) = &self.groups else { return };
                 // SAFETY: the token proves the features.
                 unsafe {
-                    if self.narrow {
-                        mono::<true>(groups, rows, edge, mix, sums);
-                    } else {
-                        mono::<false>(groups, rows, edge, mix, sums);
+                    match (&self.groups, mix, self.narrow) {
+                        (Groups::MonoBytes(groups), Some(mix), true) => {
+                            byte_mono::<true>(groups, rows, edge, mix, sums);
+                        }
+                        (Groups::MonoBytes(groups), Some(mix), false) => {
+                            byte_mono::<false>(groups, rows, edge, mix, sums);
+                        }
+                        (Groups::Mono(groups), mix, true) => {
+                            mono::<true>(groups, rows, edge, mix, sums);
+                        }
+                        (Groups::Mono(groups), mix, false) => {
+                            mono::<false>(groups, rows, edge, mix, sums);
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -270,19 +305,35 @@ macro_rules! area_loops {
                 sums: &mut Sums,
             ) {
                 self.check(rows);
-                let Groups::Mosaic(groups) = &self.groups else { return };
                 let last_is_red = red == (rows.starts.len() % 2 == 1);
+                macro_rules! by_kinds {
+                    ($loops:ident, $groups:expr, $mix:expr) => {
+                        match (self.narrow, red, last_is_red) {
+                            (false, true, true) => $loops::<false, 1, 0>($groups, rows, $mix, sums),
+                            (false, true, false) => {
+                                $loops::<false, 1, 1>($groups, rows, $mix, sums)
+                            }
+                            (false, false, true) => {
+                                $loops::<false, 0, 0>($groups, rows, $mix, sums)
+                            }
+                            (false, false, false) => {
+                                $loops::<false, 0, 1>($groups, rows, $mix, sums)
+                            }
+                            (true, true, true) => $loops::<true, 1, 0>($groups, rows, $mix, sums),
+                            (true, true, false) => $loops::<true, 1, 1>($groups, rows, $mix, sums),
+                            (true, false, true) => $loops::<true, 0, 0>($groups, rows, $mix, sums),
+                            (true, false, false) => $loops::<true, 0, 1>($groups, rows, $mix, sums),
+                        }
+                    };
+                }
                 // SAFETY: the token proves the features.
                 unsafe {
-                    match (self.narrow, red, last_is_red) {
-                        (false, true, true) => mosaic::<false, 1, 0>(groups, rows, mix, sums),
-                        (false, true, false) => mosaic::<false, 1, 1>(groups, rows, mix, sums),
-                        (false, false, true) => mosaic::<false, 0, 0>(groups, rows, mix, sums),
-                        (false, false, false) => mosaic::<false, 0, 1>(groups, rows, mix, sums),
-                        (true, true, true) => mosaic::<true, 1, 0>(groups, rows, mix, sums),
-                        (true, true, false) => mosaic::<true, 1, 1>(groups, rows, mix, sums),
-                        (true, false, true) => mosaic::<true, 0, 0>(groups, rows, mix, sums),
-                        (true, false, false) => mosaic::<true, 0, 1>(groups, rows, mix, sums),
+                    match (&self.groups, mix) {
+                        (Groups::MosaicBytes(groups), Some(mix)) => {
+                            by_kinds!(byte_mosaic, groups, mix);
+                        }
+                        (Groups::Mosaic(groups), mix) => by_kinds!(mosaic, groups, mix),
+                        _ => {}
                     }
                 }
             }
@@ -295,13 +346,22 @@ macro_rules! area_loops {
                 sums: &mut Sums,
             ) {
                 self.check(rows);
-                let Groups::Mosaic(groups) = &self.groups else { return };
                 // SAFETY: the token proves the features.
                 unsafe {
-                    if self.narrow {
-                        odd_mosaic::<true>(groups, rows, tasks, mix, sums);
-                    } else {
-                        odd_mosaic::<false>(groups, rows, tasks, mix, sums);
+                    match (&self.groups, mix, self.narrow) {
+                        (Groups::MosaicBytes(groups), Some(mix), true) => {
+                            byte_odd_mosaic::<true>(groups, rows, tasks, mix, sums);
+                        }
+                        (Groups::MosaicBytes(groups), Some(mix), false) => {
+                            byte_odd_mosaic::<false>(groups, rows, tasks, mix, sums);
+                        }
+                        (Groups::Mosaic(groups), mix, true) => {
+                            odd_mosaic::<true>(groups, rows, tasks, mix, sums);
+                        }
+                        (Groups::Mosaic(groups), mix, false) => {
+                            odd_mosaic::<false>(groups, rows, tasks, mix, sums);
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -336,4 +396,4 @@ macro_rules! area_loops {
     };
 }
 
-pub(super) use area_loops;
+pub(in super::super) use area_loops;
