@@ -4,6 +4,9 @@
 //! on. What is computed here, with the scale as the sum of two float32, gives the same bits for most
 //! specs; for which is found out when a plan is made, by trying all 256 levels.
 
+// Where there are no kernels nothing of this is ever reached.
+#![cfg_attr(not(target_arch = "x86_64"), allow(unused, unreachable_code, dead_code))]
+
 use super::super::spec::Spec;
 use super::{Instructions, Kernels, Portable};
 #[cfg(target_arch = "x86_64")]
