@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smartqc import _native
 from smartqc._prepare import Spec
-from smartqc.errors import InvalidError
+from smartqc.errors import ConfigError, InvalidError
 from smartqc.results import Picture as Drawn
 from smartqc.results import plot
 from smartqc.runtime import onnxruntime_library
@@ -148,7 +148,10 @@ def product_of(path: Path, table: Mapping[str, Any] | None = None) -> dict[str, 
     if isinstance(prepare, Spec):
         prepare = prepare.to_dict()
     if prepare is None:
-        prepare = Spec.from_model(path).to_dict()
+        try:
+            prepare = Spec.from_model(path).to_dict()
+        except ConfigError as error:
+            raise ConfigError(f"{error}, or as `prepare` of a recipe.toml or of `Model`") from error
     elif isinstance(prepare, Mapping) and not {"size", "layout", "dtype"} <= set(prepare):
         size = prepare.get("size") if isinstance(prepare.get("size"), list | tuple) else None
         own = json.loads(_native.trained_spec(os.fspath(path), onnxruntime_library(), size))

@@ -190,6 +190,9 @@ def save_apart(detect: dict[str, str]) -> None:
     set_[1] = [24 / 32, 20 / 32, 6 / 32, 10 / 32, 0.05, 0.7]
     set_[2] = [10 / 32, 10 / 32, 8 / 32, 8 / 32, 0.6, 0.1]
     save("boxes_set", {"output0": set_}, detect)
+    # The same, finished: centre and size, score and class.
+    rows = np.array([[*row[:4], row[4:].max(), row[4:].argmax()] for row in set_[:2]], np.float32)
+    save("boxes_set_rows", {"output0": rows}, detect)
     # Steps of a grid that nobody has decoded.
     steps = np.full((7, 12), -0.4, np.float32)
     steps[:2], steps[4:] = 0.6, 0.3

@@ -1,5 +1,8 @@
 """A model's quality as one page that refers to nothing outside itself."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from smartqc.model import Judged
 from smartqc.quality.study import Point, Study
 from smartqc.report.image import data_uri, thumbnail
@@ -13,15 +16,10 @@ def render(title: str, study: Study, *, contract: str, asked: float, point: Poin
     """The page as one string."""
     curve = study.curve()
     bads, goods = max(sum(study.bad), 1), max(study.goods, 1)
+    at = [point.threshold for point in curve]
     lines = {
-        kind: " ".join(
-            f"{100 * min(point.threshold, 1):.2f},{100 - 100 * share:.2f}"
-            for point, share in zip(curve, shares, strict=True)
-        )
-        for kind, shares in (
-            ("escapes", [point.escapes / bads for point in curve]),
-            ("overkill", [point.overkill / goods for point in curve]),
-        )
+        "escapes": _steps(at, [point.escapes / bads for point in curve]),
+        "overkill": _steps(at, [point.overkill / goods for point in curve]),
     }
     return template("study.html").render(
         title=title,
@@ -31,8 +29,24 @@ def render(title: str, study: Study, *, contract: str, asked: float, point: Poin
         point=point,
         lines=lines,
         ticks=[0, 20, 40, 60, 80, 100],
-        worst=[(bad, one, _image(one)) for bad, one in study.worst(24)],
+        worst=[(bad, one, _name(one), _image(one)) for bad, one in study.worst(24)],
     )
+
+
+def _steps(thresholds: Sequence[float], shares: Sequence[float]) -> str:
+    """Points of a line; above one picture's score and up to the next one's nothing changes."""
+    places, before = [], 0.0
+    for threshold, share in zip(thresholds, shares, strict=True):
+        x, y = 100 * min(threshold, 1), 100 - 100 * share
+        places += [f"{before:.2f},{y:.2f}", f"{x:.2f},{y:.2f}"]
+        before = x
+    if places:
+        places.append(f"100,{places[-1].partition(',')[2]}")
+    return " ".join(places)
+
+
+def _name(one: Judged) -> str:
+    return Path(one.picture).name if isinstance(one.picture, str | Path) else "an array"
 
 
 def _image(one: Judged) -> str | None:

@@ -480,16 +480,22 @@ pub(super) fn to_onnx(element: ElementType) -> Onnx {
 
 fn external_files(model: &Path, bytes: &[u8]) -> Result<Vec<ExternalFile>> {
     let folder = model.parent().unwrap_or(Path::new("."));
+    let wrong = |problem: String| Error::Model { model: model.display().to_string(), problem };
     let hashed = |location: String| {
         let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !Path::new(&location).components().all(inside) {
-            let model = model.display().to_string();
-            let problem = format!("its external data {location:?} lies outside of its folder");
-            return Err(Error::Model { model, problem });
+            return Err(wrong(format!(
+                "its external data {location:?} lies outside of its folder"
+            )));
         }
-        let path = folder.join(&location);
-        let sha256 = file(&path).and_then(hashed_in_parts);
-        Ok(ExternalFile { location, sha256: sha256.map_err(|error| Error::io(path, error))? })
+        let sha256 = file(&folder.join(&location)).and_then(hashed_in_parts);
+        let sha256 = sha256.map_err(|error| {
+            wrong(format!(
+                "its external data {location:?}: {error}; it belongs beside the model, as it was \
+                 exported"
+            ))
+        })?;
+        Ok(ExternalFile { location, sha256 })
     };
     external::locations(bytes).into_iter().map(hashed).collect()
 }

@@ -147,6 +147,10 @@ fn a_set_of_shares_is_not_chosen_from() {
     let (contract, judged) = judge(&session, &Wishes::default());
     assert!(contract.to_string().contains("boxes, 4 queries, 0..1, scores"), "{contract}");
     assert_eq!(corners(&judged), [SCREW, HOLE, SCREW]);
+    let Some(session) = open("boxes_set_rows.onnx") else { return };
+    let (contract, judged) = judge(&session, &Wishes::default());
+    assert!(contract.to_string().contains("boxes, finished: 2 rows, 0..1"), "{contract}");
+    assert_eq!(corners(&judged), [SCREW, HOLE]);
 }
 
 #[test]

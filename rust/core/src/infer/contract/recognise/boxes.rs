@@ -88,12 +88,12 @@ impl Clues<'_> {
             Extra::None if last > 6 => Extra::Unread(last - 6),
             other => other,
         };
-        let centred = given.centred.unwrap_or(extra == Extra::Angle);
-        let normalized = match given.normalized {
-            Some(normalized) => normalized,
-            None if self.exported.finished.is_some() => false,
-            None => self.small(bound, &|tensors| small_corners(&tensors[output], last))?,
-        };
+        let rows = self.look(bound, &|tensors| rows_of(&tensors[output], last))?;
+        let small = rows.large.of > 0 && !rows.large.exceeds(0.5);
+        let normalized = given.normalized.unwrap_or(small);
+        // Candidates that lie in a grid of pixels may have less than no size, and are none.
+        let turned = normalized && rows.turned.exceeds(0.1);
+        let centred = given.centred.unwrap_or(extra == Extra::Angle || turned);
         let form = Form::Rows { output, count: first, centred };
         Ok(Means::Boxes { form, kind: ScoreKind::Scores, normalized, extra })
     }
@@ -228,14 +228,28 @@ fn small_centres(numbers: impl Iterator<Item = (usize, f32)>) -> Small {
     small
 }
 
-/// Of finished rows: two corners, or centre and size, of those that have a score.
-fn small_corners(tensor: &Tensor, columns: usize) -> Small {
-    let numbers: Vec<f32> = tensor.row_as_f32(0).collect();
-    let mut small = Small::default();
-    for row in numbers.chunks_exact(columns.max(1)).filter(|row| row[4] > 0.0) {
-        row[2..4].iter().for_each(|number| small.large.count(*number > 2.0));
+/// Of finished rows with a score: numbers of their second corner (or sizes) beyond the first two
+/// pixels, and rows whose second corner would lie before the first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rows {
+    large: Share,
+    turned: Share,
+}
+
+impl Both for Rows {
+    fn both(self, other: Self) -> Self {
+        Self { large: self.large.both(other.large), turned: self.turned.both(other.turned) }
     }
-    small
+}
+
+fn rows_of(tensor: &Tensor, columns: usize) -> Rows {
+    let numbers: Vec<f32> = tensor.row_as_f32(0).collect();
+    let mut rows = Rows::default();
+    for row in numbers.chunks_exact(columns.max(1)).filter(|row| row[4] > 0.0) {
+        row[2..4].iter().for_each(|number| rows.large.count(*number > 2.0));
+        rows.turned.count(row[2] < row[0] || row[3] < row[1]);
+    }
+    rows
 }
 
 /// Whether the sixth of every row's numbers is a class's number.
