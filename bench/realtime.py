@@ -91,8 +91,7 @@ def line(
         "commands": lateness["count"],
         **{key: lateness[key] for key in ("p50", "p99", "p999", "max")},
         "outside": stats.dispositions["refused"],
-        "note": f"{'SCHED_FIFO' if stats.realtime else 'ordinary priority'}; "
-        f"ledger: {fates.count('removed')} of {len(fates)} removed",
+        "note": f"{stats.scheduling}; ledger: {fates.count('removed')} of {len(fates)} removed",
     }
 
 

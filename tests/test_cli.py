@@ -8,6 +8,7 @@ from importlib import metadata
 import pytest
 from typer.testing import CliRunner
 
+from smartqc import _native
 from smartqc.cli import app, machine, version
 from smartqc.cli.machine import Finding
 from smartqc.errors import NotFoundError
@@ -128,3 +129,18 @@ def test_a_core_or_a_quota_that_starves_the_line_is_found(monkeypatch, affinity,
 
 def test_a_package_that_is_not_there_has_no_version():
     assert version.installed("no-such-package-of-anyone") is None
+
+
+@pytest.mark.parametrize(
+    ("granted", "errno", "state", "says"),
+    [
+        ("short_slices", 1, "note", "short slices granted"),
+        ("ordinary", 1, "hurts", "Linux 6.12"),
+    ],
+)
+def test_doctor_says_what_the_lines_thread_gets(monkeypatch, granted, errno, state, says):
+    monkeypatch.setattr(_native, "line_scheduling", lambda: (granted, errno))
+    found = machine.fifo()
+    assert found.state == state
+    assert "Operation not permitted" in found.found
+    assert says in f"{found.found} {found.advice}"

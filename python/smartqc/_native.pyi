@@ -128,6 +128,9 @@ def trigger_all(cameras: Sequence[Camera]) -> list[int]:
         CameraError: one refused; the others have been triggered.
     """
 
+def line_scheduling() -> tuple[str, int | None]:
+    """What a line's thread is granted, as `LineStats.scheduling`; the errno if not the best."""
+
 def _flush_log() -> None:
     """Wait until what was said before is with `logging`, 2 s at most."""
 

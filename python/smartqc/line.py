@@ -87,6 +87,9 @@ class Stats:
     stray_frames: int
     realtime: bool
     """Whether the kernel granted ``SCHED_FIFO`` to the line thread."""
+    scheduling: str | None
+    """What it granted: ``fifo``, else ``short_slices`` (first among ordinary threads when it wakes,
+    Linux 6.12 and later) or ``ordinary``; None where the line thread does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

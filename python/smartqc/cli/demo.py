@@ -108,7 +108,7 @@ def _run(
         speed_mm_s=speed,
         pictures=gallery.chosen(judged),
         contract=line.contract,
-        setup=_setup(seed, parts, speed, report, show.source, realtime=stats.realtime),
+        setup=_setup(seed, parts, speed, report, show.source, scheduling=stats.scheduling),
         line_toml=text,
         alarms=_alarms(line),
     )
@@ -192,8 +192,15 @@ class _Gallery:
         return tuple(self._pictures[part.part_id] for part in ordered)
 
 
+_SCHEDULING = {
+    "fifo": "SCHED_FIFO",
+    "short_slices": "ordinary priority in short slices (SCHED_FIFO refused)",
+    "ordinary": "ordinary priority (SCHED_FIFO refused)",
+}
+
+
 def _setup(
-    seed: int, parts: int, speed: float, report: Path, source: str, *, realtime: bool
+    seed: int, parts: int, speed: float, report: Path, source: str, *, scheduling: str | None
 ) -> dict[str, str]:
     import os
 
@@ -207,7 +214,7 @@ def _setup(
         "seed": str(seed),
         "machine": f"{processor().found}, {cores} core{'s' * (cores > 1)}, "
         f"Linux {os.uname().release}",
-        "line thread": "SCHED_FIFO" if realtime else "ordinary priority (SCHED_FIFO refused)",
+        "line thread": _SCHEDULING.get(scheduling or "", "not told"),
         "versions": ", ".join(f"{name} {found}" for name, found in versions().items()),
         "photographs": source,
     }

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import platform
 import resource
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,20 +166,11 @@ def producers() -> Finding:
 
 def fifo() -> Finding:
     """Would the kernel let the line's thread go ahead of others?"""
+    from smartqc import _native
+
     about = "SCHED_FIFO"
-    refused: list[OSError] = []
-
-    def ask() -> None:
-        # On Linux 0 means the calling thread, which ends right after.
-        try:
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-        except OSError as error:
-            refused.append(error)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    asking.join()
-    if not refused:
+    granted, errno = _native.line_scheduling()
+    if errno is None:
         if os.geteuid() == 0 and resource.getrlimit(resource.RLIMIT_RTPRIO)[0] == 0:
             return Finding(
                 "note",
@@ -191,13 +181,26 @@ def fifo() -> Finding:
                 "/etc/security/limits.d/smartqc.conf",
             )
         return Finding("ok", about, "granted")
+    grant = (
+        "'@GROUP - rtprio 50' in /etc/security/limits.d/smartqc.conf; in a container "
+        "--cap-add=SYS_NICE --ulimit rtprio=50"
+    )
+    refused = f"refused ({os.strerror(errno)})"
+    if granted == "short_slices":
+        return Finding(
+            "note",
+            about,
+            f"{refused}; short slices granted",
+            "When the machine is busy with other programs' real-time threads or many interrupts, "
+            "commands to the ejector may come a millisecond late.",
+            grant,
+        )
     return Finding(
         "hurts",
         about,
-        f"refused ({refused[0].strerror})",
+        refused,
         "When the machine is busy, commands to the ejector may come some milliseconds late.",
-        "'@GROUP - rtprio 50' in /etc/security/limits.d/smartqc.conf; in a container "
-        "--cap-add=SYS_NICE --ulimit rtprio=50",
+        f"{grant}; or Linux 6.12 or later, which gives short slices to everybody",
     )
 
 

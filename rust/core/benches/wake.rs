@@ -1,5 +1,7 @@
 //! How late a thread wakes: from waiting on a channel with a time limit, as the line thread does, and from
-//! `clock_nanosleep` with an absolute time, in turns on one thread, beside one busy thread for each core.
+//! `clock_nanosleep` with an absolute time, in turns on one thread, beside one busy thread for each core:
+//! as an ordinary thread, as one that asks for short slices, and as `SCHED_FIFO`. All three take turns
+//! in each round.
 //!
 //! ```text
 //! cargo bench -p smartqc-core --bench wake -- 2000
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{bounded, select};
 use smartqc_core::clock::{MS, SEC, monotonic_ns};
+use smartqc_core::line::deadline::slice;
 
 /// Between two deadlines.
 const PERIOD_NS: i64 = 5 * MS;
@@ -30,6 +33,43 @@ fn sleep_until(due_ns: i64) {
     {}
 }
 
+/// How a thread is scheduled.
+#[derive(Clone, Copy)]
+enum Kind {
+    Ordinary,
+    /// Microseconds of a slice.
+    Short(u64),
+    Fifo,
+}
+
+const KINDS: [Kind; 6] = [
+    Kind::Ordinary,
+    Kind::Short(100),
+    Kind::Short(300),
+    Kind::Short(500),
+    Kind::Short(1000),
+    Kind::Fifo,
+];
+
+impl Kind {
+    /// Whether the kernel grants it to the calling thread.
+    fn ask(self) -> bool {
+        match self {
+            Self::Ordinary => true,
+            Self::Short(us) => slice(1000 * us).is_ok_and(|found| found == 1000 * us),
+            Self::Fifo => as_fifo(),
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Ordinary => "ordinary".into(),
+            Self::Short(us) => format!("slices of {} ms", us as f64 / 1e3),
+            Self::Fifo => "`SCHED_FIFO`".into(),
+        }
+    }
+}
+
 fn as_fifo() -> bool {
     let parameters = libc::sched_param { sched_priority: 10 };
     // SAFETY: 0 is the calling thread, and the parameters outlive the call.
@@ -42,10 +82,11 @@ fn row(name: &str, mut late_ns: Vec<i64>) {
     println!("| {name} | {:.0} | {:.0} | {:.0} | {:.0} |", at(0.5), at(0.99), at(0.999), at(1.0));
 }
 
-fn race(times: usize) {
+/// How late each of so many deadlines was: waiting on a channel, and in `clock_nanosleep`.
+fn race(times: usize) -> [Vec<i64>; 2] {
     // What a line thread waits on: messages, and edges of sensors.
     let ((_told, inbox), (_woken, wakes)) = (bounded::<[u64; 8]>(16), bounded::<()>(1));
-    let (mut channel, mut absolute) = (Vec::with_capacity(times), Vec::with_capacity(times));
+    let [mut channel, mut absolute] = [const { Vec::new() }; 2];
     for _ in 0..times {
         let due_ns = monotonic_ns() + PERIOD_NS;
         while monotonic_ns() < due_ns {
@@ -61,8 +102,29 @@ fn race(times: usize) {
         sleep_until(due_ns);
         absolute.push(monotonic_ns() - due_ns);
     }
-    row("channel with a time limit", channel);
-    row("clock_nanosleep, absolute", absolute);
+    [channel, absolute]
+}
+
+/// All kinds in turns, a hundredth of the deadlines each.
+fn rounds(times: usize) {
+    let mut late = KINDS.map(|_| [const { Vec::new() }; 2]);
+    for _ in 0..100 {
+        for (kind, late) in KINDS.iter().zip(&mut late) {
+            let here = || if kind.ask() { race(times / 100) } else { Default::default() };
+            let found = std::thread::scope(|scope| scope.spawn(here).join().expect("it ends"));
+            for (all, new) in late.iter_mut().zip(found) {
+                all.extend(new);
+            }
+        }
+    }
+    for (kind, [channel, absolute]) in KINDS.iter().zip(late) {
+        if channel.is_empty() {
+            println!("| {}: refused here |", kind.name());
+            continue;
+        }
+        row(&format!("{}: channel with a time limit", kind.name()), channel);
+        row(&format!("{}: `clock_nanosleep`, absolute", kind.name()), absolute);
+    }
 }
 
 fn main() {
@@ -78,18 +140,9 @@ fn main() {
                 }
             });
         }
-        for fifo in [false, true] {
-            let times_here = move || {
-                if fifo && !as_fifo() {
-                    return println!("SCHED_FIFO is refused here");
-                }
-                let kind = if fifo { "SCHED_FIFO" } else { "ordinary" };
-                println!("\n| {kind}, {busy} busy threads, late by us | p50 | p99 | p99.9 | max |");
-                println!("|---|---|---|---|---|");
-                race(times);
-            };
-            std::thread::spawn(times_here).join().expect("the race ends");
-        }
+        println!("\n| {busy} busy threads, late by us | p50 | p99 | p99.9 | max |");
+        println!("|---|---|---|---|---|");
+        rounds(times);
     }
     over.store(true, Ordering::Relaxed);
 }

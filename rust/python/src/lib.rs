@@ -45,6 +45,8 @@ mod _native {
     #[pymodule_export]
     use crate::logging::flush_log;
     #[pymodule_export]
+    use crate::process::line_scheduling;
+    #[pymodule_export]
     use crate::view::PyView;
 
     #[pymodule_export]

@@ -505,8 +505,10 @@ impl PyLine {
         out.set_item("challenges_failed", failed)?;
         out.set_item("speed_mm_s", report.map(|report| report.speed_mm_s))?;
         out.set_item("stray_frames", report.map_or(0, |report| report.stray_frames))?;
-        let fifo = |r: &line::deadline::Report| r.scheduling == line::deadline::Scheduling::Fifo;
-        out.set_item("realtime", report.is_some_and(fifo))?;
+        let scheduling = report.map(|report| report.scheduling);
+        let fifo = scheduling == Some(line::deadline::Scheduling::Fifo);
+        out.set_item("realtime", fifo)?;
+        out.set_item("scheduling", scheduling.map(line::deadline::Scheduling::word))?;
         let lateness = report.map(|report| report.lateness).unwrap_or_default();
         let fire = PyDict::new(py);
         fire.set_item("count", lateness.count)?;

@@ -2,13 +2,15 @@
 //!
 //! A forked child has the memory of its parent's cameras, but neither their threads nor a right to
 //! their devices, and a lock that another thread held at the fork stays locked for ever. So a child
-//! is told at once, and what it inherited is never closed by it.
+//! is told at once, and what it inherited is never closed by it. Also how far ahead of others this
+//! process's threads may go.
 
 use std::ops::{Deref, DerefMut};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pyo3::prelude::*;
+use smartqc_core::line::deadline::{Scheduling, ask_to_go_ahead};
 
 use crate::errors::raised;
 
@@ -34,6 +36,19 @@ pub(crate) fn check(what: &str) -> PyResult<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// What the kernel would grant a line's thread: the word for it, and the `errno` with which it
+/// refuses `SCHED_FIFO`. A thread that ends asks.
+#[pyfunction]
+pub(crate) fn line_scheduling(py: Python<'_>) -> (&'static str, Option<i32>) {
+    let asked = py.detach(|| std::thread::spawn(ask_to_go_ahead).join());
+    let found = asked.unwrap_or(Scheduling::Stepped);
+    let errno = match found {
+        Scheduling::Short { errno, .. } | Scheduling::Ordinary { errno } => Some(errno),
+        Scheduling::Fifo | Scheduling::Stepped => None,
+    };
+    (found.word(), errno)
 }
 
 /// What is never dropped in a forked child, since that would reach for the device.

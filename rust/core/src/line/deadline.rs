@@ -9,6 +9,7 @@ mod signals;
 mod thread;
 
 pub use inbox::{Inbox, Messages, messages};
+pub use fifo::{ask as ask_to_go_ahead, slice};
 pub use signals::Signals;
 pub use thread::{LineThread, Wake};
 
@@ -201,7 +202,8 @@ pub enum LineEvent {
         /// Which.
         ejector: u8,
     },
-    /// The kernel refused `SCHED_FIFO`: a busy machine may make the line late.
+    /// The kernel refused `SCHED_FIFO`: a busy machine may make the line late, the more so where it
+    /// knows no short slices ([`Scheduling`]).
     NotRealtime,
     /// After a stop: nothing is in flight any more, and the ejectors are disarmed.
     Drained,
@@ -241,11 +243,31 @@ pub enum Scheduling {
     Stepped,
     /// As `SCHED_FIFO`, ahead of every ordinary thread.
     Fifo,
+    /// The kernel refused `SCHED_FIFO`; beside ordinary threads it goes first when it wakes, for as
+    /// long as it needs little (Linux 6.12 and later).
+    Short {
+        /// `EPERM` where the process lacks the privilege.
+        errno: i32,
+        /// For so long at a time.
+        slice_ns: u64,
+    },
     /// Like every other thread: the kernel refused `SCHED_FIFO`, with this `errno`.
     Ordinary {
         /// `EPERM` where the process lacks the privilege.
         errno: i32,
     },
+}
+
+impl Scheduling {
+    /// The word that Python and records use for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stepped => "stepped",
+            Self::Fifo => "fifo",
+            Self::Short { .. } => "short_slices",
+            Self::Ordinary { .. } => "ordinary",
+        }
+    }
 }
 
 /// From when commands should have been given to when they were, in nanoseconds.

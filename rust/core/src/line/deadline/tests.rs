@@ -379,7 +379,7 @@ fn an_ordinary_user_is_told_that_realtime_was_refused() {
     drop(sender);
     line.run();
     match line.report().scheduling {
-        Scheduling::Ordinary { errno } => {
+        Scheduling::Ordinary { errno } | Scheduling::Short { errno, .. } => {
             assert_eq!(errno, libc::EPERM);
             assert!(hear.try_iter().any(|told| told == Told::Event(LineEvent::NotRealtime)));
             println!("refused, and told");

@@ -145,16 +145,20 @@ impl<O: Outlet> LineThread<O> {
     }
 
     /// Runs until a stop has drained, an abort, or until nobody can send any more. Call it on a
-    /// thread of its own: it asks for `SCHED_FIFO` for that thread. A panic ends it as an abort
-    /// does, and the report says so.
+    /// thread of its own: it asks for `SCHED_FIFO` for that thread, and for short slices where that
+    /// is refused. A panic ends it as an abort does, and the report says so.
     pub fn run(&mut self) {
         fifo::keep_stack();
         self.scheduling = fifo::ask();
-        if let Scheduling::Ordinary { errno } = self.scheduling {
+        if let Scheduling::Ordinary { errno } | Scheduling::Short { errno, .. } = self.scheduling {
             let why = std::io::Error::from_raw_os_error(errno);
+            let instead = match self.scheduling {
+                Scheduling::Short { .. } => "; short slices granted in its place",
+                _ => "",
+            };
             tracing::warn!(
-                "SCHED_FIFO refused ({why}): a busy machine may make this line late; grant it with \
-                 `setcap cap_sys_nice+ep`, `ulimit -r 10` or LimitRTPRIO=10 in a systemd unit"
+                "SCHED_FIFO refused ({why}){instead}: a busy machine may make this line late; grant \
+                 it with `setcap cap_sys_nice+ep`, `ulimit -r 10` or LimitRTPRIO=10 in a systemd unit"
             );
             let now_ns = self.clock.now_ns();
             self.outlet.event(LineEvent::NotRealtime, now_ns);
