@@ -68,6 +68,18 @@ def spent(arm: Run) -> str:
     )
 
 
+def threads(arm: Run) -> str:
+    """Whose CPU time it is, beside the workers' and the simulated camera's."""
+    beside = {
+        name: us
+        for name, us in arm["threads_us"].items()
+        if not name.startswith(("smartqc-work", "simcam"))
+    }
+    largest = sorted(beside.items(), key=lambda item: -item[1])[:4]
+    said = ", ".join(f"{name} {us:.0f} us" for name, us in largest)
+    return f"By thread, a frame: {said} (python reads the results)."
+
+
 def table(run: Run) -> list[dict[str, Any]]:
     """Every row; what the run lacks is a row without a figure."""
     why = reasons()
@@ -122,7 +134,7 @@ def table(run: Run) -> list[dict[str, Any]]:
     def overhead(key: str, name: str, which: str, what: str, goal: float) -> None:
         def of() -> tuple[str, bool, str]:
             found = run["overhead"][name][which]
-            return at_most(found, "us"), found["median"] <= goal, spent(arm(name))
+            return at_most(found, "us"), found["median"] <= goal, threads(arm(name))
 
         add(key, what, f"<= {goal:g} us", "the CPU of prepare and run, in the same block", of)
 

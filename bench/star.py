@@ -97,6 +97,7 @@ def figures(arm: Arm, rounds: Sequence[dict[str, Block]], facts: dict[str, Any])
             if name in of
         },
         "where": where(of["line"]),
+        "threads_us": by_thread(of["line"]),
         "rounds": rounds,
     }
     return found
@@ -173,6 +174,18 @@ def where(blocks: Sequence[Block]) -> dict[str, float]:
         for name, us in parts.items():
             found.setdefault(name, []).append(us)
     return {name: median(values) for name, values in found.items()}
+
+
+def by_thread(blocks: Sequence[Block]) -> dict[str, float]:
+    """CPU time of the line's process for each frame, by the names of its threads: medians, us."""
+    names = {name for block in blocks for name in block["threads_cpu_s"]}
+    return {
+        name: median(
+            1e6 * block["threads_cpu_s"].get(name, 0.0) / max(block["frames"], 1)
+            for block in blocks
+        )
+        for name in sorted(names)
+    }
 
 
 def problems(found: dict[str, Any]) -> list[str]:

@@ -33,6 +33,9 @@ from arms import BASE, STAR, Arm, Workshop  # noqa: E402
 from race import Plan, patiently  # noqa: E402
 
 MINUTES = 19.5
+ROUNDS, FULL_MINUTES, FEWEST_ROUNDS = 20, 18.0, 5
+"""In less than those minutes two cores do not get through so many rounds, blocks being as short as
+they may be."""
 SECTIONS = ("star", "advocate", "open-loop", "costs", "threads", "commands", "prepare", "kernels")
 SHARES = {
     # Of the time that is left when it begins, beside the sections after it.
@@ -65,6 +68,9 @@ class Suite:
     """One run of the sections that were asked for."""
 
     def __init__(self, asked: argparse.Namespace, folder: Path) -> None:
+        if asked.rounds is None:
+            share = min(1.0, asked.minutes / FULL_MINUTES)
+            asked.rounds = max(FEWEST_ROUNDS, round(ROUNDS * share))
         self.asked = asked
         self.say = Progress()
         self.folder = folder
@@ -221,7 +227,10 @@ def words() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for all (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=20, help="pairs of each arm (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int,
+        help=f"pairs of each arm ({ROUNDS} from {FULL_MINUTES:g} minutes on, fewer in less)",
+    )  # fmt: skip
     parser.add_argument(
         "--block-s", type=float, default=0.25, help="of a block at first; adapted (%(default)s)"
     )

@@ -228,6 +228,15 @@ def test_what_a_section_takes_too_long_is_taken_from_those_after_it(tmp_path, mo
     assert running.seconds_of("costs") == 0.0
 
 
+@pytest.mark.parametrize(
+    ("words", "rounds"),
+    [([], 20), (["--minutes", "9"], 10), (["--minutes", "1"], 5), (["--rounds", "7"], 7)],
+)
+def test_a_short_run_has_fewer_rounds_unless_told(tmp_path, words, rounds):
+    asked = suite.words().parse_args([*words, "--out", str(tmp_path)])
+    assert suite.Suite(asked, tmp_path).asked.rounds == rounds
+
+
 def test_goals_without_figures_are_rows_that_say_so():
     rows = goals.table({"star": {}})
     assert len(rows) > 10
@@ -306,3 +315,11 @@ def test_the_record_the_table_and_the_page_say_what_was_measured(measured):
     assert "<no>" not in html and "&lt;no&gt;" in html
     assert "http://" not in html and "https://" not in html and "<script" not in html
     assert html.count("<svg") >= 3
+
+
+def test_what_the_process_costs_is_told_by_thread(measured):
+    process = {"median": 99.0, "upper": None, "pairs": 2}
+    run = {"star": {"base": measured}, "overhead": {"base": {"process": process}}}
+    (row,) = (row for row in goals.table(run) if row["what"].startswith("whole process"))
+    assert row["reached"] is False
+    assert "smartqc-line" in row["why"] and "smartqc-work" not in row["why"]

@@ -39,6 +39,7 @@ __all__ = [
     "discover",
     "explained",
     "faults",
+    "line_scheduling",
     "plan",
     "prepare",
     "read_photo",

@@ -8,8 +8,8 @@ mod inbox;
 mod signals;
 mod thread;
 
-pub use inbox::{Inbox, Messages, messages};
 pub use fifo::{ask as ask_to_go_ahead, slice};
+pub use inbox::{Inbox, Messages, messages};
 pub use signals::Signals;
 pub use thread::{LineThread, Wake};
 
