@@ -123,7 +123,7 @@ def test_the_mailbox_conforms(fact):
 @pytest.mark.parametrize("fact", FACTS)
 def test_the_coil_conforms(fact):
     # Its queue is long, so that filling it takes a while.
-    check_actuator(lambda: rig(COIL_OPTIONS, spacing_s=0.4), facts=(fact,))
+    check_actuator(lambda: rig(COIL_OPTIONS, spacing_s=0.28), facts=(fact,))
 
 
 def told_until(device, count, events=None):
