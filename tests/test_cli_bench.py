@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("onnxruntime", reason="needs ONNX Runtime: pip install 'smartqc[cpu]'")
 
 from conftest import MODELS
-from smartqc.bench.result import Bound
+from smartqc.bench import measuring, stream
+from smartqc.bench.result import Bound, Rate
 from smartqc.bench.setup import setup_of, size_of
-from smartqc.bench.stream import Window
 from smartqc.errors import ConfigError
 
 LINE = """
@@ -147,6 +147,16 @@ def test_two_cameras_are_one_part(tmp_path):
     assert said["limits_hz"]["belt"] == 5.0
 
 
+def test_a_simulation_that_brings_no_more_is_named_as_the_limit(tmp_path):
+    line = tmp_path / "line.toml"
+    line.write_text(LINE)
+    setup = setup_of(line, recipe=recipe(tmp_path))
+    bound = Bound(workers=2, read_s=0.0, prepare_s=0.001, run_s=0.001, both_s=0.002)
+    rate = Rate(bound, 100.0, 0.1, 0.001, 0.001, 0.002, rounds=1)
+    assert stream.most_hz(setup) == 100
+    assert "1,000 parts/s" in measuring._why(rate, "simulation", setup)
+
+
 def test_a_line_tells_workers_pictures_and_deadline(tmp_path):
     line = tmp_path / "line.toml"
     line.write_text(LINE)
@@ -206,7 +216,7 @@ def test_a_bound_is_what_so_many_workers_do_back_to_back():
 
 
 def test_parts_that_are_overtaken_are_waited_for():
-    window = Window()
+    window = stream.Window()
     assert not window.saw(1, 10)
     assert not window.saw(3, 30)
     window.until_ns = 40

@@ -23,6 +23,8 @@ Say = Callable[[str], None]
 _SATURATED_S = 2.0
 """Budget of a part while as many come as can be judged: nothing is too late then."""
 _MOST_WORKERS = 16
+_KEPT_UP = 0.97
+"""Of what the simulation brings: whoever judges so many may be able to judge more."""
 _BELOW_BOUND = (0.02, 1.02)
 """Shares of the bound between which the greatest rate is looked for."""
 
@@ -62,6 +64,9 @@ def measure(setup: Setup, *, quick: bool = False, command: str = "", say: Say = 
         if setup.cameras:
             # They set the pace, so that what computing allows is known from its bound only.
             limits |= {"computing": mine.bound.parts_hz, "camera": mine.parts_hz}
+        elif computing >= _KEPT_UP * stream.most_hz(setup):
+            # As many came as the simulation brings, and none was missed.
+            limits |= {"computing": mine.bound.parts_hz, "simulation": computing}
         limit = min(limits, key=lambda name: limits[name])
         say("looking for what could be changed")
         advice = _advice(setup, plan, rates, loop, limits)
@@ -213,6 +218,8 @@ def _open_loop(setup: Setup, mine: Rate, plan: _Plan, say: Say) -> OpenLoop:
     return OpenLoop(tuple(trials), None, np.zeros(0))
 
 
+_WORTH_S = 50e-6
+"""Less is not worth another training."""
 _RESIZES = ("linear", "area", "antialias", "nearest")
 
 
@@ -250,12 +257,14 @@ def _advice(
                 "late: more buffers bridge a hiccup of the machine",
             )
         )
-    if limits["computing"] > 2 * min(limits.values()):
+    # A simulation that brings no more says nothing of what the plant brings.
+    comes = [hz for what, hz in limits.items() if what != "simulation"]
+    if limits["computing"] > 2 * min(comes):
         advice.append(
             Advice(
                 "a larger model or picture",
                 f"computing allows {limits['computing']:,.0f} parts/s, "
-                f"{limits['computing'] / min(limits.values()):.0f} times what comes",
+                f"{limits['computing'] / min(comes):.0f} times what comes",
             )
         )
     return advice
@@ -284,7 +293,7 @@ def _other_resizes(setup: Setup, plan: _Plan) -> list[Advice]:
             "sees, so train with it, or hold it against labelled pictures (smartqc compare)",
         )
         for kind, cost_s in sorted(costs.items(), key=lambda item: item[1])
-        if cost_s < 0.75 * now_s and kind != "nearest"
+        if cost_s < 0.75 * now_s and now_s - cost_s > _WORTH_S and kind != "nearest"
     ]
 
 
@@ -323,6 +332,12 @@ def _why(mine: Rate, limit: str, setup: Setup) -> str:
     """What the limit is made of."""
     if limit == "belt":
         return "the belt brings no more at its greatest speed and least gap"
+    if limit == "simulation":
+        return (
+            "several cameras are triggered by a simulated belt, which brings no more; "
+            f"{mine.bound.workers} workers that do nothing else would judge "
+            f"{mine.bound.parts_hz:,.0f} parts/s"
+        )
     if limit == "camera":
         return "the camera takes no more frames"
     frame_s = mine.prepare_s + mine.run_s

@@ -132,8 +132,8 @@ class Result:
     """By number of workers; the configured one is among them."""
     open_loop: OpenLoop
     limits_hz: dict[str, float]
-    """Parts a second that each would allow: ``computing``, and where they are known ``belt``
-    and ``camera``."""
+    """Parts a second that each would allow: ``computing``, where they are known ``belt`` and
+    ``camera``, and ``simulation`` where that brought no more and computing kept up."""
     limit: str
     """Which of them is the least."""
     why: str

@@ -28,6 +28,11 @@ _MOST_HZ = {"camera": 100_000.0, "belt": 100.0}
 """What the simulations bring: one camera by itself, several by that belt."""
 
 
+def most_hz(setup: Setup) -> float:
+    """Parts a second that the simulation brings at best."""
+    return _MOST_HZ["belt" if len(setup.views) > 1 else "camera"]
+
+
 @contextmanager
 def simulated_cameras(setup: Setup) -> Iterator[None]:
     """The simulated producer shows the setup's cameras inside; it must not be open yet."""
@@ -82,7 +87,7 @@ def run(
         SourceSilentError: cameras of the user's own delivered nothing.
         As `Line`.
     """
-    hz = min(max(hz, 0.1), _MOST_HZ["belt" if len(setup.views) > 1 else "camera"])
+    hz = min(max(hz, 0.1), most_hz(setup))
     line = _line(setup, workers=workers, batch=batch, hz=hz, seconds=seconds, budget_s=budget_s)
     announced, judged = 0, 0
     unjudged: Counter[str] = Counter()
