@@ -191,16 +191,16 @@ impl PyView {
         let to_camera = findings.to_camera[usize::from(detection.model)];
         let Some(back) = to_camera.inverse() else { return Ok(None) };
         let mut bytes = vec![0_u8; width * height];
-        let [x1, y1, x2, y2] = detection.corners;
-        // Masks are cut at whole pixels of the model's input, which may reach over the box.
-        let (right, down) = to_camera.lengths();
-        let span = |from: f32, to: f32, over: f64, side: usize| {
-            let first = (f64::from(from) - over - 1.0).max(0.0) as usize;
-            first.min(side)..((f64::from(to) + over + 2.0).max(0.0) as usize).min(side)
+        // Where the mask lies, which may be all of the input: not every model cuts it at its box.
+        let (left, top) = (f32::from(mask.x), f32::from(mask.y));
+        let (right, bottom) = (left + f32::from(mask.width), top + f32::from(mask.height));
+        let [x1, y1, x2, y2] = to_camera.apply_box([left, top, right, bottom]);
+        let span = |from: f32, to: f32, side: usize| {
+            let first = (f64::from(from) - 1.0).max(0.0) as usize;
+            first.min(side)..((f64::from(to) + 2.0).max(0.0) as usize).min(side)
         };
-        let over = right.max(down);
-        for y in span(y1, y2, over, height) {
-            for x in span(x1, x2, over, width) {
+        for y in span(y1, y2, height) {
+            for x in span(x1, x2, width) {
                 let (u, v) = back.apply(x as f64 + 0.5, y as f64 + 0.5);
                 let covered = arrays.covers(&mask, u.floor() as i64, v.floor() as i64);
                 bytes[y * width + x] = u8::from(covered);
