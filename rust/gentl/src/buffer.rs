@@ -61,7 +61,7 @@ impl From<u64> for PayloadType {
 pub struct BufferInfo {
     /// Whether it holds new data; false for a buffer that a flush brought.
     pub is_new: bool,
-    /// Whether parts of the data are missing.
+    /// Whether parts of the data are missing, or nobody knows.
     pub incomplete: bool,
     /// Whether the data did not fit.
     pub larger_than_buffer: bool,
@@ -182,15 +182,32 @@ const COMMANDS: usize = 32;
 pub(crate) const NOT_ASKED: i32 = i32::MIN;
 
 /// Answers by command number.
-struct Answers([Option<u64>; COMMANDS]);
+struct Answers {
+    numbers: [Option<u64>; COMMANDS],
+    /// A question failed whose answer says whether the data are whole.
+    is_doubtful: bool,
+}
 
 impl Answers {
     fn size(&self, command: usize) -> Option<usize> {
-        self.0[command].and_then(|n| usize::try_from(n).ok())
+        self.numbers[command].and_then(|n| usize::try_from(n).ok())
     }
 
     fn flag(&self, command: usize) -> Option<bool> {
-        self.0[command].map(|byte| byte != 0)
+        self.numbers[command].map(|byte| byte != 0)
+    }
+
+    /// Notes whether what must be answered was not: then nothing vouches for the buffer. A producer
+    /// that says it does not implement the question has no such answer for any buffer; of the other
+    /// two, those before GenTL 1.2 may not know.
+    fn judge(&mut self, skipped: u32, results: &[i32; COMMANDS]) {
+        let asked = |command: usize| skipped & (1 << command) == 0;
+        let failed = |command: usize| asked(command) && results[command] != 0;
+        let unknown = Status(results[command::IS_INCOMPLETE]) == Status::NOT_IMPLEMENTED;
+        let broke = |command: usize| failed(command) && !Status(results[command]).is_no_answer();
+        self.is_doubtful = failed(command::IS_INCOMPLETE) && !unknown
+            || broke(command::NEW_DATA)
+            || broke(command::PAYLOADTYPE);
     }
 }
 
@@ -199,13 +216,13 @@ impl From<Answers> for BufferInfo {
         use command::*;
         Self {
             is_new: answers.flag(NEW_DATA).unwrap_or(true),
-            incomplete: answers.flag(IS_INCOMPLETE).unwrap_or(false),
+            incomplete: answers.is_doubtful || answers.flag(IS_INCOMPLETE).unwrap_or(false),
             larger_than_buffer: answers.flag(DATA_LARGER_THAN_BUFFER).unwrap_or(false),
             contains_chunks: answers.flag(CONTAINS_CHUNKDATA).unwrap_or(false),
             image_present: answers.flag(IMAGEPRESENT),
             size_filled: answers.size(SIZE_FILLED),
             data_size: answers.size(DATA_SIZE),
-            payload_type: answers.0[PAYLOADTYPE].map(PayloadType::from),
+            payload_type: answers.numbers[PAYLOADTYPE].map(PayloadType::from),
             image_offset: answers.size(IMAGEOFFSET),
             width: answers.size(WIDTH),
             height: answers.size(HEIGHT),
@@ -214,13 +231,13 @@ impl From<Answers> for BufferInfo {
             y_offset: answers.size(YOFFSET),
             x_padding: answers.size(XPADDING),
             y_padding: answers.size(YPADDING),
-            pixel_format: answers.0[PIXELFORMAT],
-            pixel_namespace: answers.0[PIXELFORMAT_NAMESPACE],
-            pixel_endianness: answers.0[PIXEL_ENDIANNESS].map(|n| n as i32),
-            frame_id: answers.0[FRAMEID],
-            timestamp_ticks: answers.0[TIMESTAMP],
-            timestamp_ns: answers.0[TIMESTAMP_NS],
-            chunk_layout_id: answers.0[CHUNKLAYOUTID],
+            pixel_format: answers.numbers[PIXELFORMAT],
+            pixel_namespace: answers.numbers[PIXELFORMAT_NAMESPACE],
+            pixel_endianness: answers.numbers[PIXEL_ENDIANNESS].map(|n| n as i32),
+            frame_id: answers.numbers[FRAMEID],
+            timestamp_ticks: answers.numbers[TIMESTAMP],
+            timestamp_ns: answers.numbers[TIMESTAMP_NS],
+            chunk_layout_id: answers.numbers[CHUNKLAYOUTID],
             chunk_bytes: answers.size(DELIVERED_CHUNKPAYLOADSIZE),
         }
     }
@@ -253,7 +270,7 @@ impl Questions {
         let unknown = &library.unknown;
         let skip =
             self.unanswerable.load(Ordering::Relaxed) | unknown.buffer_info.load(Ordering::Relaxed);
-        let mut answers = Answers([None; COMMANDS]);
+        let mut answers = Answers { numbers: [None; COMMANDS], is_doubtful: false };
         let mut results = [NOT_ASKED; COMMANDS];
         if !unknown.stacked_buffer_info.load(Ordering::Relaxed) {
             ask_stacked(library, stream, buffer, skip, &mut answers, &mut results)?;
@@ -269,9 +286,10 @@ impl Questions {
                     (f.DSGetBufferInfo)(stream, buffer, command, &mut data_type, scratch, &mut size)
                 })?;
                 results[command] = status.0;
-                answers.0[command] = (status == Status(0)).then(|| narrow(scratch, size));
+                answers.numbers[command] = (status == Status(0)).then(|| narrow(scratch, size));
             }
         }
+        answers.judge(skip, &results);
         let info = BufferInfo::from(answers);
         // A broken image may lack what the next one has; so may one of several payload types, and
         // then the answer is NO_DATA, which is not remembered.
@@ -336,8 +354,46 @@ fn ask_stacked(
         let (command, result, size) = (question.command as usize, question.result, question.size);
         if command < COMMANDS {
             results[command] = result;
-            answers.0[command] = (result == 0).then(|| narrow(scratch[command], size));
+            answers.numbers[command] = (result == 0).then(|| narrow(scratch[command], size));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(answered: &[(usize, u64)], failed: &[(usize, Status)], skipped: u32) -> BufferInfo {
+        let mut answers = Answers { numbers: [None; COMMANDS], is_doubtful: false };
+        let mut results = [Status::NOT_AVAILABLE.0; COMMANDS];
+        for (command, number) in answered {
+            (answers.numbers[*command], results[*command]) = (Some(*number), 0);
+        }
+        for (command, status) in failed {
+            results[*command] = status.0;
+        }
+        answers.judge(skipped, &results);
+        BufferInfo::from(answers)
+    }
+
+    #[test]
+    fn a_buffer_of_which_nothing_is_known_is_not_whole() {
+        use command::*;
+        assert!(!info(&[(IS_INCOMPLETE, 0)], &[], 0).incomplete);
+        assert!(info(&[(IS_INCOMPLETE, 1)], &[], 0).incomplete);
+        assert!(info(&[], &[], 0).incomplete, "not available is no answer for all buffers");
+        for status in [Status::ERROR, Status::IO, Status::INVALID_HANDLE] {
+            assert!(info(&[(PAYLOADTYPE, 1)], &[(IS_INCOMPLETE, status)], 0).incomplete);
+        }
+        // A producer that has no such question, as it has just said, or before.
+        assert!(!info(&[], &[(IS_INCOMPLETE, Status::NOT_IMPLEMENTED)], 0).incomplete);
+        assert!(!info(&[], &[], 1 << IS_INCOMPLETE).incomplete);
+        // The other two may be younger than the producer, but they must not fail.
+        for command in [NEW_DATA, PAYLOADTYPE] {
+            let said = |status| info(&[(IS_INCOMPLETE, 0)], &[(command, status)], 0).incomplete;
+            assert!(!said(Status::ERROR) && !said(Status::INVALID_PARAMETER));
+            assert!(said(Status::IO) && said(Status::INVALID_HANDLE));
+        }
+    }
 }

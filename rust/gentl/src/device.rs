@@ -84,6 +84,8 @@ pub struct DeviceInfo {
     pub access: AccessStatus,
     /// Ticks of its timestamps in one second.
     pub ticks_per_s: Option<u64>,
+    /// What kept its producer from answering, where it failed.
+    pub problem: Option<String>,
 }
 
 /// An open device; closed when the last holder (a stream or port of it holds it too) is dropped.
@@ -142,10 +144,16 @@ impl Device {
         let Some(get) = library.functions().DevGetInfo else {
             return Ok(DeviceInfo { id: self.id.clone(), ..DeviceInfo::default() });
         };
-        DeviceInfo::read(library, "DevGetInfo", self.id.clone(), |_, command, t, buffer, size| {
-            // SAFETY: the device is open; the tail comes from `read`.
-            unsafe { get(self.handle.0, command, t, buffer, size) }
-        })
+        let (row, failure) = DeviceInfo::read(
+            library,
+            "DevGetInfo",
+            self.id.clone(),
+            |_, command, t, buffer, size| {
+                // SAFETY: the device is open; the tail comes from `read`.
+                unsafe { get(self.handle.0, command, t, buffer, size) }
+            },
+        );
+        failure.map_or(Ok(row), Err)
     }
 
     /// Whether the producer still reaches the device. One producer was met that says `Busy` of the

@@ -63,9 +63,17 @@ statuses! {
 impl Status {
     /// Whether an information command was understood to have no answer, which is not a failure.
     ///
-    /// The standard says NOT_IMPLEMENTED, NOT_AVAILABLE or NO_DATA; some producers say ERROR.
+    /// The standard says NOT_IMPLEMENTED, NOT_AVAILABLE or NO_DATA; some producers say ERROR, and
+    /// older ones INVALID_PARAMETER of a command that came after them.
     pub(crate) fn is_no_answer(self) -> bool {
-        matches!(self, Self::NOT_IMPLEMENTED | Self::NOT_AVAILABLE | Self::NO_DATA | Self::ERROR)
+        matches!(
+            self,
+            Self::NOT_IMPLEMENTED
+                | Self::NOT_AVAILABLE
+                | Self::NO_DATA
+                | Self::ERROR
+                | Self::INVALID_PARAMETER
+        )
     }
 }
 

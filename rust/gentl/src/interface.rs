@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::abi::{self, Functions, Handle};
 use crate::device::{Access, AccessStatus, Device, DeviceInfo};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, EventKind};
-use crate::library::Library;
+use crate::library::{Library, optional};
 use crate::module::{Module, OwnedHandle};
 use crate::port::Port;
 use crate::shared::Shared;
@@ -50,8 +50,8 @@ impl InterfaceInfo {
             // SAFETY: as above, and the id is 0-terminated.
             let answer = library.info_text("TLGetInterfaceInfo", |f, t, buffer, size| unsafe {
                 (f.TLGetInterfaceInfo)(system, c_id.as_ptr(), command, t, buffer, size)
-            })?;
-            Ok(answer.unwrap_or_default())
+            });
+            Ok(optional(answer)?.unwrap_or_default())
         };
         Ok(Self {
             display_name: text(abi::interface::DISPLAYNAME)?,
@@ -62,34 +62,48 @@ impl InterfaceInfo {
 }
 
 impl DeviceInfo {
-    /// Asks all that is known of a device, through the list that it stands in or its own handle.
+    /// Asks all that is known of a device, through the list that it stands in or its own handle; what
+    /// fails is empty, and the first failure stands beside the row.
     pub(crate) fn read(
         library: &Library,
         function: &'static str,
         id: String,
         ask: impl Fn(&Functions, i32, *mut i32, *mut c_void, *mut usize) -> i32,
-    ) -> Result<Self> {
-        let text = |command| -> Result<String> {
-            let answer = library
-                .info_text(function, |f, t, buffer, size| ask(f, command, t, buffer, size))?;
-            Ok(answer.unwrap_or_default())
+    ) -> (Self, Option<Error>) {
+        let mut failure = None;
+        let mut text = |command| -> String {
+            let answer =
+                library.info_text(function, |f, t, buffer, size| ask(f, command, t, buffer, size));
+            noted(answer, &mut failure).unwrap_or_default()
         };
-        let number = |command| {
-            library.info_number(function, |f, t, buffer, size| ask(f, command, t, buffer, size))
-        };
-        Ok(Self {
-            vendor: text(abi::device::VENDOR)?,
-            model: text(abi::device::MODEL)?,
-            tl_type: text(abi::device::TLTYPE)?,
-            display_name: text(abi::device::DISPLAYNAME)?,
-            user_name: text(abi::device::USER_DEFINED_NAME)?,
-            serial: text(abi::device::SERIAL_NUMBER)?,
-            version: text(abi::device::VERSION)?,
-            access: AccessStatus::from_code(number(abi::device::ACCESS_STATUS)?),
-            ticks_per_s: number(abi::device::TIMESTAMP_FREQUENCY)?.filter(|&hz| hz > 0),
+        let row = Self {
+            vendor: text(abi::device::VENDOR),
+            model: text(abi::device::MODEL),
+            tl_type: text(abi::device::TLTYPE),
+            display_name: text(abi::device::DISPLAYNAME),
+            user_name: text(abi::device::USER_DEFINED_NAME),
+            serial: text(abi::device::SERIAL_NUMBER),
+            version: text(abi::device::VERSION),
             id,
-        })
+            ..Self::default()
+        };
+        let mut number = |command| {
+            let answer = library
+                .info_number(function, |f, t, buffer, size| ask(f, command, t, buffer, size));
+            noted(answer, &mut failure)
+        };
+        let access = AccessStatus::from_code(number(abi::device::ACCESS_STATUS));
+        let ticks_per_s = number(abi::device::TIMESTAMP_FREQUENCY).filter(|&hz| hz > 0);
+        (Self { access, ticks_per_s, ..row }, failure)
     }
+}
+
+/// The answer, if there is one; the first failure is kept.
+fn noted<T>(answer: Result<Option<T>>, failure: &mut Option<Error>) -> Option<T> {
+    answer.unwrap_or_else(|error| {
+        failure.get_or_insert(error);
+        None
+    })
 }
 
 impl Interface {
@@ -147,7 +161,8 @@ impl Interface {
         })
     }
 
-    /// Looks for devices for at most `timeout` and lists them.
+    /// Looks for devices for at most `timeout` and lists them. One of which its producer can't say
+    /// everything is a row with its problem, and hides no other.
     ///
     /// # Errors
     /// When the producer fails.
@@ -164,20 +179,31 @@ impl Interface {
         library.call("IFGetNumDevices", |f| unsafe {
             (f.IFGetNumDevices)(self.handle.0, &mut count)
         })?;
-        (0..count).map(|index| self.device_info(index)).collect()
+        library.ours()?;
+        Ok((0..count).map(|index| self.device_info(index)).collect())
     }
 
-    fn device_info(&self, index: u32) -> Result<DeviceInfo> {
+    fn device_info(&self, index: u32) -> DeviceInfo {
+        self.listed(index).unwrap_or_else(|error| {
+            let problem = Some(format!("device {index}: {error}"));
+            DeviceInfo { problem, ..DeviceInfo::default() }
+        })
+    }
+
+    fn listed(&self, index: u32) -> Result<DeviceInfo> {
         let library = self.producer.library;
         // SAFETY: the interface is open; buffer and size come from `text`.
         let id = library.text("IFGetDeviceID", |f, text, size| unsafe {
             (f.IFGetDeviceID)(self.handle.0, index, text, size)
         })?;
         let c_id = c_id(&id)?;
-        DeviceInfo::read(library, "IFGetDeviceInfo", id, |f, command, t, buffer, size| {
-            // SAFETY: the interface is open, the id 0-terminated; the tail comes from `read`.
-            unsafe { (f.IFGetDeviceInfo)(self.handle.0, c_id.as_ptr(), command, t, buffer, size) }
-        })
+        let (row, failure) =
+            DeviceInfo::read(library, "IFGetDeviceInfo", id, |f, command, t, buffer, size| {
+                let (interface, id) = (self.handle.0, c_id.as_ptr());
+                // SAFETY: the interface is open, the id 0-terminated; the tail comes from `read`.
+                unsafe { (f.IFGetDeviceInfo)(interface, id, command, t, buffer, size) }
+            });
+        Ok(DeviceInfo { problem: failure.map(|error| error.to_string()), ..row })
     }
 
     /// Opens a device; a known identifier may be opened without listing first.
@@ -221,5 +247,61 @@ impl Drop for Interface {
 impl fmt::Debug for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Interface").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Status;
+
+    /// What one sick camera makes its producer answer.
+    unsafe extern "system" fn sick(
+        _: Handle,
+        id: *const std::ffi::c_char,
+        command: i32,
+        _: *mut i32,
+        buffer: *mut c_void,
+        size: *mut usize,
+    ) -> i32 {
+        // SAFETY: `read` hands over a 0-terminated id, and a size with a buffer of as many bytes.
+        let (id, room) = unsafe { (std::ffi::CStr::from_ptr(id), *size) };
+        if id == c"sick" && command != abi::device::VENDOR {
+            return Status::INVALID_HANDLE.0;
+        }
+        if !matches!(command, abi::device::VENDOR | abi::device::SERIAL_NUMBER) {
+            return Status::INVALID_PARAMETER.0;
+        }
+        if !buffer.is_null() && room >= 2 {
+            // SAFETY: the buffer has room for two bytes.
+            unsafe { buffer.cast::<[u8; 2]>().write(*b"7\0") };
+        }
+        // SAFETY: as above.
+        unsafe { *size = 2 };
+        0
+    }
+
+    #[test]
+    fn what_a_sick_camera_does_not_answer_is_its_rows_problem() {
+        let Some(path) = std::env::var_os("SMARTQC_CTI_SIMCAM") else {
+            eprintln!("skipped: set SMARTQC_CTI_SIMCAM to the path of its .cti");
+            return;
+        };
+        // Only to tell of a failure: nothing of it is opened.
+        let library = Library::load(path.as_ref()).unwrap();
+        library.opened_here();
+        let row = |id: &'static std::ffi::CStr| {
+            let name = id.to_str().unwrap().to_owned();
+            DeviceInfo::read(library, "IFGetDeviceInfo", name, |_, command, t, buffer, size| {
+                // SAFETY: as `sick` wants it.
+                unsafe { sick(null_mut(), id.as_ptr(), command, t, buffer, size) }
+            })
+        };
+        // A question that an old producer does not know is none that failed.
+        let (well, failure) = row(c"well");
+        assert_eq!((&*well.serial, &*well.model, failure.is_none()), ("7", "", true));
+        let (sick, failure) = row(c"sick");
+        assert_eq!((&*sick.id, &*sick.vendor, &*sick.serial), ("sick", "7", ""));
+        assert_eq!(failure.and_then(|error| error.status()), Some(Status::INVALID_HANDLE));
     }
 }

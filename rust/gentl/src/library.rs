@@ -47,6 +47,10 @@ impl Library {
         let unloadable = |reason: String| Error::Load { path: path.to_owned(), reason };
         let canonical = path.canonicalize().map_err(|e| unloadable(e.to_string()))?;
         let file = canonical.metadata().map_err(|e| unloadable(e.to_string()))?;
+        // The loader would wait for ever for somebody to write into a pipe.
+        if !file.is_file() {
+            return Err(unloadable("it is no regular file".into()));
+        }
         let key = (file.dev(), file.ino());
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = loaded.get(&key) {
@@ -186,6 +190,14 @@ impl Library {
 /// The longest text that is asked for; a producer that claims more is wrong.
 const MAX_TEXT: usize = 1 << 20;
 
+/// Turns any failure of the producer into `None`: for questions that a camera works without.
+pub(crate) fn optional<T>(answer: Result<Option<T>>) -> Result<Option<T>> {
+    match answer {
+        Err(Error::Call { .. }) => Ok(None),
+        answer => answer,
+    }
+}
+
 /// Turns "no answer" into `None` and leaves failures.
 fn answered<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
@@ -232,6 +244,35 @@ mod tests {
             assert_eq!(narrow(scratch, 4), 0xffff_ff01);
             assert_eq!(narrow(scratch, 8), 0xffff_ff01);
         }
+    }
+
+    #[test]
+    fn only_a_failing_producer_is_passed_over_by_an_optional_question() {
+        let failed = |status| Error::Call {
+            producer: "cam.cti".into(),
+            function: "DSGetInfo",
+            status,
+            text: String::new(),
+        };
+        assert_eq!(optional(Ok(Some(1))).unwrap(), Some(1));
+        for status in [Status::INVALID_PARAMETER, Status::IO, Status(-12345)] {
+            assert_eq!(optional::<u64>(Err(failed(status))).unwrap(), None);
+        }
+        // Of a question that must be answered, the failure is told; no answer is none.
+        assert_eq!(answered::<u64>(Err(failed(Status::INVALID_PARAMETER))).unwrap(), None);
+        assert!(answered::<u64>(Err(failed(Status::IO))).is_err());
+        let forked = Error::Forked { producer: "cam.cti".into(), opened_by: 1 };
+        assert!(optional::<u64>(Err(forked)).is_err());
+    }
+
+    #[test]
+    fn a_pipe_is_no_library_and_nobody_waits_for_its_writer() {
+        let pipe = std::env::temp_dir().join(format!("gentl-pipe-{}.cti", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let Err(error) = Library::load(&pipe) else { panic!("loaded") };
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(error.to_string().contains("regular file"), "{error}");
     }
 
     #[test]

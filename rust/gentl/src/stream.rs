@@ -13,7 +13,7 @@ use crate::buffer::{BufferInfo, Chunk, Questions};
 use crate::device::Device;
 use crate::error::{Error, Result, Status};
 use crate::event::{Event, EventKind, RawEvent};
-use crate::library::Library;
+use crate::library::{Library, optional};
 use crate::module::{Module, OwnedHandle};
 use crate::part::{self, BufferPart};
 use crate::port::Port;
@@ -131,42 +131,43 @@ impl Stream {
     /// # Errors
     /// When the producer fails.
     pub fn payload_size(&self) -> Result<Option<usize>> {
-        let defines = self.number(abi::stream::DEFINES_PAYLOADSIZE)?.is_some_and(|b| b != 0);
-        if !defines {
+        let defines = optional(self.number(abi::stream::DEFINES_PAYLOADSIZE))?;
+        if defines.is_none_or(|flag| flag == 0) {
             return Ok(None);
         }
         let size = self.number(abi::stream::PAYLOAD_SIZE)?;
         Ok(size.and_then(|size| usize::try_from(size).ok()))
     }
 
-    /// The least number of buffers to announce before a start.
+    /// The least number of buffers to announce before a start; 1 where the producer does not say.
     ///
     /// # Errors
-    /// When the producer fails.
+    /// After a fork.
     pub fn least_buffers(&self) -> Result<usize> {
-        let least = self.number(abi::stream::BUF_ANNOUNCE_MIN)?;
+        let least = optional(self.number(abi::stream::BUF_ANNOUNCE_MIN))?;
         Ok(least.and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1))
     }
 
-    /// The multiple of bytes at which buffers must begin.
+    /// The multiple of bytes at which buffers must begin; 1 where the producer does not say.
     ///
     /// # Errors
-    /// When the producer fails.
+    /// After a fork.
     pub fn alignment(&self) -> Result<usize> {
-        let multiple = self.number(abi::stream::BUF_ALIGNMENT)?;
+        let multiple = optional(self.number(abi::stream::BUF_ALIGNMENT))?;
         Ok(multiple.and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1))
     }
 
-    /// Transport layer type of the stream, which decides how a buffer's chunks are laid out.
+    /// Transport layer type of the stream, which decides how a buffer's chunks are laid out; empty
+    /// where the producer does not say.
     ///
     /// # Errors
-    /// When the producer fails.
+    /// After a fork.
     pub fn tl_type(&self) -> Result<String> {
         // SAFETY: the stream is open; the tail comes from `info_text`.
         let answer = self.library().info_text("DSGetInfo", |f, t, buffer, size| unsafe {
             (f.DSGetInfo)(self.handle.0, abi::stream::TLTYPE, t, buffer, size)
-        })?;
-        Ok(answer.unwrap_or_default())
+        });
+        Ok(optional(answer)?.unwrap_or_default())
     }
 
     /// Gives `size` bytes at `memory` to the stream and returns the buffer's index. It is not
@@ -392,16 +393,17 @@ impl Stream {
     /// What the stream counts.
     ///
     /// # Errors
-    /// When the producer fails.
+    /// After a fork.
     pub fn statistics(&self) -> Result<StreamStatistics> {
+        let number = |command| optional(self.number(command));
         Ok(StreamStatistics {
-            delivered: self.number(abi::stream::NUM_DELIVERED)?,
-            underrun: self.number(abi::stream::NUM_UNDERRUN)?,
-            started: self.number(abi::stream::NUM_STARTED)?,
-            announced: self.number(abi::stream::NUM_ANNOUNCED)?,
-            queued: self.number(abi::stream::NUM_QUEUED)?,
-            awaiting: self.number(abi::stream::NUM_AWAIT_DELIVERY)?,
-            grabbing: self.number(abi::stream::IS_GRABBING)?.map(|byte| byte != 0),
+            delivered: number(abi::stream::NUM_DELIVERED)?,
+            underrun: number(abi::stream::NUM_UNDERRUN)?,
+            started: number(abi::stream::NUM_STARTED)?,
+            announced: number(abi::stream::NUM_ANNOUNCED)?,
+            queued: number(abi::stream::NUM_QUEUED)?,
+            awaiting: number(abi::stream::NUM_AWAIT_DELIVERY)?,
+            grabbing: number(abi::stream::IS_GRABBING)?.map(|byte| byte != 0),
         })
     }
 

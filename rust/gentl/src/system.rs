@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -241,7 +243,8 @@ pub fn search_folders() -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-/// The `.cti` files in the folders, sorted within each; a folder that can't be read holds none.
+/// The `.cti` files in the folders, sorted within each; a folder that can't be read holds none. A
+/// file that can be reached by several ways is one producer, and listed once.
 pub fn cti_files(folders: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for folder in folders {
@@ -256,7 +259,11 @@ pub fn cti_files(folders: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
         files.extend(found);
     }
     let mut seen = std::collections::BTreeSet::new();
-    files.retain(|path| seen.insert(path.clone()));
+    // As the loader tells libraries apart; a pipe would block it, and a folder is none.
+    files.retain(|path| {
+        let file = path.metadata().ok().filter(Metadata::is_file);
+        file.is_some_and(|file| seen.insert((file.dev(), file.ino())))
+    });
     files
 }
 
@@ -284,5 +291,21 @@ mod tests {
         let found = cti_files([folder.clone(), folder.clone(), "/nowhere".into()]);
         assert_eq!(found, [folder.join("a.CTI"), folder.join("b.cti")]);
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_producer_that_is_reached_twice_is_listed_once_and_a_pipe_is_none() {
+        let folder = std::env::temp_dir().join(format!("gentl-ways-{}", std::process::id()));
+        let [one, two] = ["one", "two"].map(|name| folder.join(name));
+        std::fs::create_dir_all(one.join("folder.cti")).unwrap();
+        std::fs::write(one.join("a.cti"), b"").unwrap();
+        std::os::unix::fs::symlink(one.join("a.cti"), one.join("b.cti")).unwrap();
+        std::os::unix::fs::symlink(one.join("gone.cti"), one.join("c.cti")).unwrap();
+        std::os::unix::fs::symlink(&one, &two).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(one.join("pipe.cti")).status();
+        assert!(made.unwrap().success());
+        let found = cti_files([one.clone(), two]);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found, [one.join("a.cti")]);
     }
 }
