@@ -83,6 +83,19 @@ pub enum Error {
         /// How long it was waited.
         waited: Duration,
     },
+    /// A camera has nothing to write into: all its frames are held.
+    #[error(
+        "{uri}: no frame for {waited:?}: all {slots} of its buffers are held; let go of frames \
+         (copy what is kept), or open it with more slots"
+    )]
+    FramesHeld {
+        /// Which.
+        uri: String,
+        /// How many buffers it has.
+        slots: usize,
+        /// How long it was waited.
+        waited: Duration,
+    },
     /// A feature does not exist, is locked, or refused a value.
     #[error("{uri}: feature {feature}: {problem}")]
     Feature {

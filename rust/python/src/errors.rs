@@ -29,7 +29,7 @@ pub(crate) fn to_py(error: Error) -> PyErr {
         Error::InUse { .. } => "InUseError",
         Error::Camera { .. } => "CameraError",
         Error::CameraLost { .. } => "CameraLostError",
-        Error::SourceSilent { .. } => "SourceSilentError",
+        Error::SourceSilent { .. } | Error::FramesHeld { .. } => "SourceSilentError",
         Error::Feature { .. } => "FeatureError",
         Error::Closed { .. } => "ClosedError",
         Error::Timeout { .. } => "WaitTimeoutError",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use smartqc_gentl::{AccessStatus, DeviceInfo, Error, producers_in};
 
-use super::gentl::{GentlUri, folders, listed};
+use super::gentl::{GentlUri, folders, listed, name_of};
 
 /// One camera that a producer sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,15 +104,20 @@ pub fn discover() -> Discovery {
                     let devices = devices.into_iter().flat_map(|(_, rows)| rows);
                     rows.extend(devices.map(|device| (row.clone(), device)));
                 }
-                let serials: Vec<String> = rows.iter().map(|(_, row)| row.serial.clone()).collect();
-                for (index, (interface, row)) in rows.into_iter().enumerate() {
-                    let unique =
-                        serials.iter().filter(|serial| **serial == row.serial).count() == 1;
-                    let name = match &row {
-                        DeviceInfo { serial, .. } if unique && !serial.is_empty() => serial.clone(),
-                        DeviceInfo { id, .. } if !id.is_empty() => id.clone(),
-                        _ => index.to_string(),
-                    };
+                let known: Vec<&DeviceInfo> = rows.iter().map(|(_, row)| row).collect();
+                let names: Vec<String> =
+                    (0..known.len()).map(|index| name_of(&known, index)).collect();
+                for ((interface, row), name) in rows.into_iter().zip(names) {
+                    if let Some(problem) = row.problem {
+                        let problem = format!("interface {}: {problem}", interface.display_name);
+                        let (producer, is_open_elsewhere) = (path.clone(), false);
+                        let failure = ProducerFailure { producer, problem, is_open_elsewhere };
+                        found.failures.push(failure);
+                    }
+                    // Without an id it can't be opened.
+                    if row.id.is_empty() {
+                        continue;
+                    }
                     found.cameras.push(CameraInfo {
                         uri: GentlUri::of(&path, &name),
                         vendor: row.vendor,

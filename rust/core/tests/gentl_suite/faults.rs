@@ -83,6 +83,58 @@ fn incomplete_frames_are_delivered_and_marked() {
 }
 
 #[test]
+fn a_buffer_of_which_nothing_is_known_is_not_a_whole_frame() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    set(&source, "AcquisitionFrameRate", Value::Float(100.0));
+    source.start().unwrap();
+    set(&source, "SimFaultEvery[InfoFails]", Value::Int(3));
+    set(&source, "SimFaultEnable[InfoFails]", Value::Bool(true));
+    let frames: Vec<_> = (0..30).map(|_| frame(&mut source).0.info().incomplete).collect();
+    let control = source.control();
+    // It came, and is not missing as well, unless there was no buffer for one.
+    let underrun = control.statistics().unwrap().underrun.unwrap();
+    assert!(control.counts().lost <= underrun, "{:?}", control.counts());
+    let broken = frames.iter().filter(|incomplete| **incomplete).count();
+    assert!((5..=15).contains(&broken), "{frames:?}");
+}
+
+#[test]
+fn a_picture_of_another_size_than_was_set_is_incomplete_and_told_once() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    source.start().unwrap();
+    set(&source, "SimFaultEvery[WrongSize]", Value::Int(2));
+    set(&source, "SimFaultEnable[WrongSize]", Value::Bool(true));
+    let mut wrong = 0;
+    for _ in 0..20 {
+        let (frame, _) = frame(&mut source);
+        let info = frame.info();
+        assert_eq!(info.incomplete, info.height != 48, "{info:?}");
+        wrong += u32::from(info.incomplete);
+    }
+    assert!(wrong > 4, "{wrong}");
+    let control = source.control();
+    let told: Vec<_> = std::iter::from_fn(|| control.next_event(Duration::ZERO)).collect();
+    let sizes: Vec<_> = told.iter().filter(|event| event.text.contains("64 x 24")).collect();
+    assert!(sizes.len() == 1 && sizes[0].text.contains("64 x 48"), "{told:?}");
+}
+
+#[test]
+fn one_absurd_frame_id_makes_no_frame_lost() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    source.start().unwrap();
+    let control = source.control();
+    let absurd = 9_007_199_254_740_991;
+    control.features().execute("SimFaultStrike[BadFrameId]").unwrap();
+    while frame(&mut source).0.info().frame_id != absurd {}
+    (0..10).for_each(|_| drop(frame(&mut source)));
+    let underrun = control.statistics().unwrap().underrun.unwrap();
+    assert!(control.counts().lost <= underrun, "{:?}", control.counts());
+}
+
+#[test]
 fn lost_and_disordered_frames_are_counted_beside_the_producers_own_figures() {
     let Some((uri, _bench)) = simcam("LEFT1") else { return };
     let mut source = GentlSource::open(&uri, 2).unwrap();

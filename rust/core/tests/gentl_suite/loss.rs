@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use smartqc_core::error::Error;
 use smartqc_core::source::features::Value;
-use smartqc_core::source::gentl::{CameraEventKind, Control, GentlSource};
+use smartqc_core::source::gentl::{CameraEvent, CameraEventKind, Control, GentlSource};
 use smartqc_core::source::{Back, Source, SourceEvent};
 
 use super::{PATIENCE, frame, resident_kib, simcam};
@@ -229,6 +229,114 @@ fn a_lost_camera_is_an_error_for_who_sets_features_and_stops_in_order() {
     }
     frame(&mut source);
     assert!(control.is_connected());
+}
+
+/// The next event of that kind; others are passed over.
+fn told(control: &Control, kind: CameraEventKind) -> CameraEvent {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        match control.next_event(Duration::from_millis(100)) {
+            Some(event) if event.kind == kind => return event,
+            _ => {}
+        }
+    }
+    panic!("nobody was told");
+}
+
+fn start(source: &mut GentlSource) {
+    let end = Instant::now() + PATIENCE;
+    while let Err(why) = source.start() {
+        assert!(Instant::now() < end, "it never came back: {why}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_camera_that_was_only_silent_is_stopped_and_unlocked() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&format!("{uri}?silence_ms=100"), 2).unwrap();
+    let control = source.control();
+    source.start().unwrap();
+    frame(&mut source);
+    strike(&control, "Stalled", 0.5);
+    let why = lost(&mut source);
+    source.stop();
+    assert!(control.is_connected());
+    control.features().set("Width", &Value::Int(32)).unwrap();
+    assert_eq!((control.counts().losses, control.counts().recoveries), (1, 0));
+    assert_eq!(told(&control, CameraEventKind::Lost).text, why);
+    source.start().unwrap();
+    assert_eq!(frame(&mut source).0.info().width, 32);
+    assert_eq!((control.counts().losses, control.counts().recoveries), (1, 1));
+    told(&control, CameraEventKind::Back);
+}
+
+#[test]
+fn what_refuses_to_be_unlocked_is_unlocked_later() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    let control = source.control();
+    let features = control.features();
+    source.start().unwrap();
+    frame(&mut source);
+    strike(&control, "WritesRefused", 0.5);
+    source.stop();
+    let end = Instant::now() + PATIENCE;
+    while let Err(why) = features.set("Width", &Value::Int(32)) {
+        assert!(Instant::now() < end, "it stays so: {why}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Or at the next start, and when the start itself fails.
+    source.start().unwrap();
+    assert_eq!(frame(&mut source).0.info().width, 32);
+    source.stop();
+    features.set("SimFaultValue[AbsurdPayloadSize]", &Value::Float(64.0)).unwrap();
+    features.set("SimFaultEnable[AbsurdPayloadSize]", &Value::Bool(true)).unwrap();
+    let error = source.start().unwrap_err();
+    assert!(error.to_string().contains("DSStartAcquisition"), "{error}");
+    features.set("Width", &Value::Int(64)).unwrap();
+    features.execute("SimFaultClear").unwrap();
+}
+
+#[test]
+fn a_loss_is_told_and_counted_also_when_nobody_waits_for_frames() {
+    let Some((uri, _bench)) = simcam("BELT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    let control = source.control();
+    source.start().unwrap();
+    strike(&control, "DeviceLost", 0.2);
+    let event = told(&control, CameraEventKind::Lost);
+    assert_eq!((control.counts().losses, control.is_connected()), (1, false));
+    // Who waits then hears the same, and it is one loss.
+    assert_eq!(lost(&mut source), event.text);
+    assert_eq!(back(&mut source).different, []);
+    told(&control, CameraEventKind::Back);
+    assert_eq!((control.counts().losses, control.counts().recoveries), (1, 1));
+    // And one that is stopped and started meanwhile.
+    strike(&control, "DeviceLost", 0.2);
+    told(&control, CameraEventKind::Lost);
+    source.stop();
+    start(&mut source);
+    told(&control, CameraEventKind::Back);
+    assert_eq!((control.counts().losses, control.counts().recoveries), (2, 2));
+    control.write_register(0x9000, &[0; 32]).unwrap();
+    frame(&mut source);
+}
+
+#[test]
+fn who_starts_a_camera_that_was_just_unplugged_hears_that_it_is_gone() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    let control = source.control();
+    strike(&control, "DeviceLost", 1.5);
+    let error = source.start().unwrap_err();
+    assert!(matches!(error, Error::CameraLost { .. }), "{error}");
+    assert!(!control.is_connected());
+    told(&control, CameraEventKind::Lost);
+    start(&mut source);
+    told(&control, CameraEventKind::Back);
+    frame(&mut source);
+    assert_eq!((control.counts().losses, control.counts().recoveries), (1, 1));
 }
 
 /// Loses a camera and waits for its return, so often; what memory and threads it cost.

@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod line;
 mod loss;
+mod pace;
 mod several;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -112,6 +113,22 @@ serial = 'THREE1'
 width = 64
 height = 48
 trigger = 'software'
+[[device]]
+id = 'ticks'
+serial = 'TICKS1'
+width = 64
+height = 48
+frame_rate = 100.0
+timestamp = 'ticks'
+tick_hz = 125000000
+[[device]]
+id = 'odd'
+serial = 'ODD1'
+width = 64
+height = 48
+frame_rate = 100.0
+timestamp = 'ticks'
+tick_hz = 999900000
 [[device]]
 id = 'far'
 serial = 'FAR1'
@@ -400,6 +417,7 @@ fn a_waiting_thread_is_woken_from_another() {
             control.wake();
             assert!(waiter.join().unwrap().is_none());
         });
+        assert_eq!(source.all_held(), Some(slots));
         drop(held);
         frame(&mut source);
     });

@@ -224,7 +224,11 @@ impl PyCamera {
         frame.ok_or_else(|| {
             let uri = self.uri.clone();
             let is_there = self.remote.control().is_ok_and(|control| control.is_connected());
-            to_py(if is_there {
+            let held = || self.state().as_ref().and_then(|state| state.source.all_held());
+            let slots = py.detach(held);
+            to_py(if let Some(slots) = slots {
+                Error::FramesHeld { uri, slots, waited: timeout }
+            } else if is_there {
                 Error::SourceSilent { uri, waited: timeout }
             } else {
                 let problem = format!("it has not come back within {timeout:?}");

@@ -1,5 +1,7 @@
 //! A camera's features as they were, to be given back to one that has lost them.
 
+use std::sync::atomic::Ordering;
+
 use indexmap::IndexMap;
 use smartqc_genapi::{Kind as NodeKind, NodeMap, Saved};
 
@@ -12,6 +14,19 @@ const MOST_CHANGES: usize = 4096;
 
 /// The command that sets everything to what the camera has stored.
 const LOAD: &str = "UserSetLoad";
+
+/// How the names of features begin that decide when frames come, and how large they are.
+const SETUP: [&str; 9] = [
+    "Acquisition",
+    "Binning",
+    "Decimation",
+    "Exposure",
+    "Height",
+    "SimReadoutTime",
+    "Trigger",
+    "UserSet",
+    "Width",
+];
 
 /// What was set since the camera was opened, the latest last.
 #[derive(Debug, Default)]
@@ -120,6 +135,9 @@ impl Features {
         // An output that was on when its camera was lost may drive an ejector: it comes back off.
         if (is_command && feature != LOAD) || feature.starts_with("UserOutputValue") {
             return;
+        }
+        if SETUP.iter().any(|start| feature.starts_with(start)) {
+            self.setups.fetch_add(1, Ordering::AcqRel);
         }
         let name = if name != feature { name.to_owned() } else { selected_name(map, feature) };
         let changes = &mut self.lock_changes().0;

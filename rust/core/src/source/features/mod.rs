@@ -12,6 +12,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smartqc_genapi::{Kind as NodeKind, NodeId, NodeMap, Port};
@@ -167,6 +168,8 @@ pub struct Features {
     fed_by_chunks: Vec<NodeId>,
     /// What was set since the last snapshot.
     changes: Mutex<Changes>,
+    /// See [`Features::setups`].
+    setups: AtomicU64,
     unusable: Vec<(String, String)>,
 }
 
@@ -195,7 +198,8 @@ impl Features {
         let unusable = findings.map(|f| (f.node.clone(), f.problem.to_string())).collect();
         let fed_by_chunks = fed::by_chunks(&map);
         let (uri, turn, changes) = (uri.into(), Mutex::default(), Mutex::default());
-        Ok(Self { uri, map, turn, chunks, fed_by_chunks, changes, unusable })
+        let setups = AtomicU64::default();
+        Ok(Self { uri, map, turn, chunks, fed_by_chunks, changes, setups, unusable })
     }
 
     /// The feature's value.
@@ -319,12 +323,20 @@ impl Features {
         self.chunks.get(name).copied()
     }
 
-    /// A register that never changes while the camera is the same, for asking whether it lives:
-    /// address and bytes.
-    pub(crate) fn identity_register(&self) -> Option<(u64, usize)> {
-        ["DeviceSerialNumber", "DeviceModelName", "DeviceVendorName", "SensorWidth", "WidthMax"]
-            .into_iter()
-            .find_map(|name| self.register_of(name))
+    /// How often something was set that may decide when frames come, or how large.
+    pub(crate) fn setups(&self) -> u64 {
+        self.setups.load(Ordering::Acquire)
+    }
+
+    /// A register for asking whether the camera lives: address, bytes, and whether it never changes
+    /// while the camera is the same (the greatest width goes with the binning).
+    pub(crate) fn identity_register(&self) -> Option<(u64, usize, bool)> {
+        let never = ["DeviceSerialNumber", "DeviceModelName", "DeviceVendorName", "SensorWidth"];
+        let names = never.into_iter().map(|name| (name, true)).chain([("WidthMax", false)]);
+        names.into_iter().find_map(|(name, is_constant)| {
+            let (address, bytes) = self.register_of(name)?;
+            Some((address, bytes, is_constant))
+        })
     }
 
     /// The register behind a number or a text, for reading it without evaluation.

@@ -11,7 +11,6 @@ use smartqc_gentl::{
 };
 
 use super::clock_map::ClockReading;
-use super::news::EventModule;
 use super::open::Opened;
 use super::watch::{CameraEvent, CameraEventKind, Identity, Vitals, Watch};
 use super::{CameraHome, failed};
@@ -54,12 +53,10 @@ pub(super) struct Counts {
     pub(super) lost: AtomicU64,
     pub(super) disordered: AtomicU64,
     pub(super) unusable: AtomicU64,
-    pub(super) losses: AtomicU64,
-    pub(super) recoveries: AtomicU64,
 }
 
 impl Counts {
-    fn read(&self) -> CameraCounts {
+    fn read(&self, [losses, recoveries]: [u64; 2]) -> CameraCounts {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         CameraCounts {
             frames: get(&self.frames),
@@ -67,8 +64,8 @@ impl Counts {
             lost: get(&self.lost),
             disordered: get(&self.disordered),
             unusable: get(&self.unusable),
-            losses: get(&self.losses),
-            recoveries: get(&self.recoveries),
+            losses,
+            recoveries,
         }
     }
 }
@@ -106,14 +103,15 @@ pub(super) struct Wait {
 impl Wait {
     fn wake(&self) {
         self.woken.store(true, Ordering::Release);
-        if let Some(stream) = self.stream() {
-            stream.wake();
-        }
+        self.with_stream(|stream| stream.wake());
     }
 
-    fn stream(&self) -> Option<Arc<Stream>> {
+    /// Uses the stream of the present run, which can't end meanwhile: handed out, it would outlive
+    /// the run and keep the next from being opened.
+    fn with_stream<T>(&self, work: impl FnOnce(&Arc<Stream>) -> T) -> Option<T> {
         let home = self.home.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        home.stream.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let stream = home.stream.read().unwrap_or_else(PoisonError::into_inner);
+        stream.as_ref().map(work)
     }
 }
 
@@ -268,12 +266,12 @@ impl Control {
 
     /// What the producer counts of the present run; `None` while stopped, and where it fails.
     pub fn statistics(&self) -> Option<StreamStatistics> {
-        self.shared.wait.stream()?.statistics().ok()
+        self.shared.wait.with_stream(|stream| stream.statistics().ok())?
     }
 
     /// What the consumer has counted since the camera was opened.
     pub fn counts(&self) -> CameraCounts {
-        self.shared.counts.read()
+        self.shared.counts.read(self.shared.vitals.turns())
     }
 
     /// How the camera's clock stands to the host's, as of the last frame that had a timestamp.
@@ -401,25 +399,33 @@ impl Control {
         }
     }
 
-    pub(super) fn count_loss(&self) {
-        self.shared.counts.losses.fetch_add(1, Ordering::Relaxed);
+    /// What the camera is told and tells, and whether it is gone.
+    pub(super) fn vitals(&self) -> &Vitals {
+        &self.shared.vitals
     }
 
-    pub(super) fn count_recovery(&self) {
-        self.shared.counts.recoveries.fetch_add(1, Ordering::Relaxed);
+    /// Tells readers of events of something that is wrong with the camera's frames.
+    pub(super) fn tell_error(&self, text: String) {
+        self.shared.vitals.tell(CameraEvent::own(CameraEventKind::Error, text));
     }
 
-    /// Tells readers of events.
-    pub(super) fn tell(&self, kind: CameraEventKind, text: String) {
-        let (at_ns, id) = (monotonic_ns(), String::new());
-        let (module, data, values) = (EventModule::Device, Vec::new(), Vec::new());
-        self.shared.vitals.tell(CameraEvent { at_ns, kind, module, id, text, data, values });
+    /// Asks the camera for a sign of life; what shows that it has none.
+    pub(super) fn ask(&self) -> std::result::Result<(), String> {
+        if let Some(why) = self.loss() {
+            return Err(why);
+        }
+        let port = self.shared.wire.port()?;
+        // Who is inside the port just now finds out as well.
+        self.shared.identity.map_or(Ok(()), |identity| identity.check(&port).map(drop))
     }
 
     /// Whom [`Control::wake`] wakes, and whose stream is listened to.
     pub(super) fn runs(&self, home: Option<Arc<CameraHome>>) {
         *self.shared.wait.home.write().unwrap_or_else(PoisonError::into_inner) = home;
-        self.shared.vitals.listen_to(self.shared.wait.stream().as_ref());
+        let vitals = &self.shared.vitals;
+        if self.shared.wait.with_stream(|stream| vitals.listen_to(Some(stream))).is_none() {
+            vitals.listen_to(None);
+        }
     }
 
     pub(super) fn take_woken(&self) -> bool {
@@ -434,11 +440,15 @@ impl Control {
         self.shared.row.ticks_per_s
     }
 
-    /// Tells the camera that its setup must not change now, if it wants to know.
+    /// Tells the camera that its setup must not change now, or may, if it wants to know. One that
+    /// refuses to be unlocked is told again with the next signs of life.
     pub(super) fn lock_parameters(&self, locked: bool) {
-        if self.features().has("TLParamsLocked") {
-            let _ = self.features().set("TLParamsLocked", &Value::Int(locked.into()));
-        }
+        self.shared.vitals.lock_parameters(self.features(), locked);
+    }
+
+    /// Unlocks what refused to be unlocked at the last stop.
+    pub(super) fn unlock_again(&self) {
+        self.shared.vitals.unlock_again(self.features());
     }
 
     /// Measures the host's clock less the camera's, and the error, where the camera can latch it.
@@ -447,6 +457,13 @@ impl Control {
         if !features.has("TimestampLatch") || !features.has("TimestampLatchValue") {
             return None;
         }
+        // SFNC's value is in ns, whatever the frames' timestamps count in; that of older cameras is in
+        // ticks.
+        let latched = features.describe("TimestampLatchValue").ok()?;
+        let rate = match latched.unit.as_deref().map(str::trim) {
+            Some("ns") => SEC as u64,
+            _ => self.ticks_per_s().unwrap_or(SEC as u64),
+        };
         let mut best: Option<(i64, i64)> = None;
         for _ in 0..5 {
             let before_ns = monotonic_ns();
@@ -454,8 +471,6 @@ impl Control {
             let after_ns = monotonic_ns();
             features.forget();
             let Value::Int(ticks) = features.get("TimestampLatchValue").ok()? else { return None };
-            // The latched value counts in the units of the frames' timestamps.
-            let rate = self.ticks_per_s().unwrap_or(SEC as u64);
             let device_ns = i64::try_from(i128::from(ticks) * i128::from(SEC) / i128::from(rate));
             let error_ns = (after_ns - before_ns) / 2;
             let offset_ns = before_ns + error_ns - device_ns.ok()?;

@@ -21,6 +21,7 @@ mod open;
 mod picture;
 mod running;
 mod setup;
+mod silence;
 mod uri;
 mod watch;
 
@@ -40,8 +41,8 @@ use crate::frame::{Home, PixelFormat, Slots};
 pub use self::clock_map::ClockReading;
 pub use self::control::{CameraCounts, Control, trigger_all};
 pub use self::news::EventModule;
-pub(crate) use self::open::listed;
 pub use self::open::{add_folder, folders};
+pub(crate) use self::open::{listed, name_of};
 pub(crate) use self::uri::GentlUri;
 pub use self::watch::{CameraEvent, CameraEventKind};
 
@@ -171,6 +172,11 @@ impl GentlSource {
         }
     }
 
+    /// How many slots the camera has, while all of them are held and nothing can come.
+    pub fn all_held(&self) -> Option<usize> {
+        self.memory().filter(|slots| slots.held() == slots.count()).map(Slots::count)
+    }
+
     fn configured_shape(&self) -> Result<Shape> {
         let uri = self.control.uri();
         let number = |name: &str| match self.features().get(name)? {
@@ -188,6 +194,23 @@ impl GentlSource {
         let format = self.features().get("PixelFormat")?.to_string();
         let pixel_format = PixelFormat::from_name(&format).unwrap_or(PixelFormat(0));
         Ok(Shape { width: number("Width")?, height: number("Height")?, pixel_format })
+    }
+
+    /// Starts a camera that is stopped, and that may have been lost since.
+    fn begin(&mut self) -> Result<()> {
+        let mut different = Vec::new();
+        if self.control.is_connected() {
+            self.control.unlock_again();
+        } else {
+            // It was lost while nobody waited for its frames.
+            self.control.disconnect();
+            different = self.reconnect(EVERYWHERE)?;
+        }
+        // Before the parameters are locked: what can't be set is not remembered.
+        self.snapshot = self.features().snapshot()?;
+        self.state = State::Running(self.run(false)?);
+        self.control.vitals().tell_return(in_words(&different));
+        Ok(())
     }
 
     /// Announces memory and starts the engine, then the camera.
@@ -210,7 +233,9 @@ impl GentlSource {
     /// all the same.
     fn end(&self, running: Box<Running>, answers: bool) {
         if answers {
-            let _ = self.features().execute("AcquisitionStop");
+            // One write may fail where the next does not.
+            let stop = || self.features().execute("AcquisitionStop");
+            let _ = stop().or_else(|_| stop());
         }
         self.control.runs(None);
         drop(running);
@@ -224,8 +249,8 @@ impl GentlSource {
         let State::Running(running) = std::mem::replace(&mut self.state, State::Stopped) else {
             return SourceEvent::Lost { why };
         };
-        self.control.count_loss();
-        self.control.tell(CameraEventKind::Lost, why.clone());
+        // In the words in which its loss was told, if somebody found out before.
+        let why = self.control.vitals().tell_loss(why);
         // One that came back and delivered nothing is not looked for as often as before.
         let attempts = if running.has_delivered() { 0 } else { self.attempts };
         self.state = State::Away(Away {
@@ -270,9 +295,7 @@ impl GentlSource {
                 let back = Back { why: std::mem::take(&mut away.why), gap, attempts, different };
                 self.state = State::Running(running);
                 self.attempts = attempts;
-                self.control.count_recovery();
-                let words: Vec<String> = back.different.iter().map(ToString::to_string).collect();
-                self.control.tell(CameraEventKind::Back, words.join("; "));
+                self.control.vitals().tell_return(in_words(&back.different));
                 Some(SourceEvent::Back(Box::new(back)))
             }
             Err(why) => {
@@ -337,17 +360,24 @@ impl Source for GentlSource {
         if !matches!(self.state, State::Stopped) {
             return Ok(());
         }
-        if !self.control.is_connected() {
-            // It was lost while nobody waited for its frames.
-            self.control.disconnect();
-            let different = self.reconnect(EVERYWHERE)?;
-            let words: Vec<String> = different.iter().map(ToString::to_string).collect();
-            self.control.tell(CameraEventKind::Back, words.join("; "));
+        let failure = match self.begin() {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure,
+        };
+        // What failed first on a camera that was just unplugged says nothing of that.
+        match self.control.ask() {
+            Ok(()) => Err(failure),
+            Err(why) => {
+                self.control.vitals().lose(why);
+                match failure {
+                    Error::CameraLost { .. } | Error::InUse { .. } => Err(failure),
+                    other => Err(Error::CameraLost {
+                        uri: self.control.uri().into(),
+                        problem: other.to_string(),
+                    }),
+                }
+            }
         }
-        // Before the parameters are locked: what can't be set is not remembered.
-        self.snapshot = self.features().snapshot()?;
-        self.state = State::Running(self.run(false)?);
-        Ok(())
     }
 
     fn next(&mut self, timeout: Duration) -> Result<Option<SourceEvent>> {
@@ -379,7 +409,11 @@ impl Source for GentlSource {
                 let answers = self.control.loss().is_none();
                 self.end(running, answers);
             }
-            State::Away(Away { ended: Some(ended), .. }) => self.end(ended, false),
+            State::Away(Away { ended: Some(ended), .. }) => {
+                // One that was only silent hears that it is over.
+                let answers = self.control.ask().is_ok();
+                self.end(ended, answers);
+            }
             State::Away(_) | State::Stopped => {}
         }
     }
@@ -404,6 +438,10 @@ impl fmt::Debug for GentlSource {
 /// How long after so many attempts the next one is made.
 fn pause(attempts: u32) -> Duration {
     FIRST_LOOK.saturating_mul(2_u32.saturating_pow(attempts)).min(LAST_LOOK)
+}
+
+fn in_words(different: &[Difference]) -> String {
+    different.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A failure of the producer, in the core's words.

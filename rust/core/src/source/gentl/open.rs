@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use smartqc_gentl::{
-    Access, Device, DeviceInfo, Interface, InterfaceInfo, Producer, Status, Stream, cti_files,
-    search_folders,
+    Access, Device, DeviceInfo, Interface, InterfaceInfo, Producer, Status, Stream, search_folders,
 };
 
 use super::{GentlUri, failed};
@@ -113,9 +112,8 @@ fn find_producer(uri: &str, producer: &Path) -> Result<PathBuf> {
         return Ok(producer.to_owned());
     }
     let folders = folders();
-    let found = cti_files(folders.clone())
-        .into_iter()
-        .find(|path| path.file_name() == producer.file_name());
+    // By its name, also where another name leads to the same file.
+    let found = folders.iter().map(|folder| folder.join(producer)).find(|path| path.is_file());
     found.ok_or_else(|| {
         let listed: Vec<String> =
             folders.iter().map(|folder| folder.display().to_string()).collect();
@@ -173,24 +171,28 @@ fn find_device(
     wanted: &str,
 ) -> Result<(Arc<Interface>, DeviceInfo)> {
     let mut all = devices(producer).map_err(|e| failed(uri, &e))?;
-    let is_it =
-        |row: &DeviceInfo| row.serial == wanted || row.id == wanted || row.user_name == wanted;
-    let named: Vec<usize> =
-        (0..all.len()).filter(|&i| !wanted.is_empty() && is_it(&all[i].1)).collect();
+    let rows: Vec<&DeviceInfo> = all.iter().map(|(_, row)| row).collect();
+    let named = named(&rows, wanted);
     let index = match (named.as_slice(), wanted) {
         ([only], _) => Some(*only),
         ([], "") => Some(0),
-        ([], number) => number.parse().ok(),
-        (several, _) => {
-            return Err(Error::NotFound {
-                uri: uri.into(),
-                problem: format!("{} devices are called {wanted:?}; use an index", several.len()),
-            });
-        }
+        (_, number) => number.parse().ok().filter(|index| *index < all.len()),
     };
     match index {
-        Some(index) if index < all.len() => Ok(all.swap_remove(index)),
-        _ => {
+        Some(index) => {
+            let (interface, row) = all.swap_remove(index);
+            match row.problem {
+                Some(problem) if row.id.is_empty() => {
+                    Err(Error::Camera { uri: uri.into(), problem })
+                }
+                _ => Ok((interface, row)),
+            }
+        }
+        None if named.len() > 1 => Err(Error::NotFound {
+            uri: uri.into(),
+            problem: format!("{} devices are called {wanted:?}; use an index", named.len()),
+        }),
+        None => {
             let names: Vec<&str> = all.iter().map(|(_, row)| row.id.as_str()).collect();
             Err(Error::NotFound {
                 uri: uri.into(),
@@ -201,6 +203,20 @@ fn find_device(
             })
         }
     }
+}
+
+/// The rows that are called so, by serial number, id or their user's name.
+fn named(rows: &[&DeviceInfo], wanted: &str) -> Vec<usize> {
+    let is_it =
+        |row: &DeviceInfo| row.serial == wanted || row.id == wanted || row.user_name == wanted;
+    (0..rows.len()).filter(|&index| !wanted.is_empty() && is_it(rows[index])).collect()
+}
+
+/// What to open a listed device by: a name that is its alone, else its place in the list.
+pub(crate) fn name_of(rows: &[&DeviceInfo], index: usize) -> String {
+    let names = [&rows[index].serial, &rows[index].id];
+    let own = names.into_iter().find(|name| named(rows, name) == [index]);
+    own.cloned().unwrap_or_else(|| index.to_string())
 }
 
 /// A refused opening: in use, not there, or a failure.
@@ -221,6 +237,21 @@ mod tests {
 
     fn row(id: &str, serial: &str) -> (u8, DeviceInfo) {
         (0, DeviceInfo { id: id.into(), serial: serial.into(), ..DeviceInfo::default() })
+    }
+
+    #[test]
+    fn every_listed_device_has_a_name_that_opens_it() {
+        let names = |rows: &[(&str, &str)]| {
+            let rows: Vec<DeviceInfo> = rows.iter().map(|(id, serial)| row(id, serial).1).collect();
+            let rows: Vec<&DeviceInfo> = rows.iter().collect();
+            (0..rows.len()).map(|index| name_of(&rows, index)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[("a", "7"), ("b", "8")]), ["7", "8"]);
+        assert_eq!(names(&[("a", "7"), ("b", "7"), ("c", "")]), ["a", "b", "c"]);
+        // One camera that two interfaces see.
+        assert_eq!(names(&[("a", "7"), ("a", "7"), ("b", "")]), ["0", "1", "b"]);
+        assert_eq!(names(&[("a", "b"), ("b", "")]), ["a", "1"]);
+        assert_eq!(names(&[("", ""), ("", "")]), ["0", "1"]);
     }
 
     #[test]

@@ -142,6 +142,10 @@ pub(crate) fn is_setting(payload_type: Option<PayloadType>) -> bool {
     )
 }
 
+/// Chunks that are looked at: more than a frame keeps, since what the line needs may lie among the
+/// last.
+pub(crate) const MOST_LISTED: usize = 512;
+
 /// Where the chunks lie in a buffer of `bytes`, as the producer lists them; those that would lie
 /// elsewhere are left out. How many there are.
 pub(crate) fn chunks(listed: &[Chunk], bytes: usize, places: &mut [ChunkPlace]) -> usize {
@@ -190,36 +194,80 @@ pub(crate) enum Numbered {
     Disordered,
 }
 
+/// Frames that may be missing at once by one frame's word; of more, the next must say so as well.
+const MOST_AT_ONCE: u64 = 4096;
+/// A frame that is so far behind another was overtaken; what is further back began anew.
+const OVERTAKEN: u64 = 0x100;
+/// GigE Vision 1.x counts 1 to 65535, and then 1 again.
+const SHORT_IDS: u64 = 0xFFFF;
+
 /// Counts the frames that a camera numbered and that never came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FrameCount {
     last: Option<u64>,
+    /// A number far from the last that no other has confirmed yet.
+    strange: Option<u64>,
+    /// Frames since the last whose numbers are none, or strange.
+    unnumbered: u64,
     /// It was seen to count in 16 bits.
     is_16_bit: bool,
 }
 
 impl FrameCount {
+    /// A frame came without a number, which is not missing then.
+    pub(crate) fn skip(&mut self) {
+        self.unnumbered += u64::from(self.last.is_some());
+    }
+
     /// What this frame's number says beside those before it.
     pub(crate) fn take(&mut self, id: u64) -> Numbered {
-        let Some(last) = self.last.replace(id) else { return Numbered::After(0) };
-        if self.is_16_bit && last < 0x100 && (0xFF00..=0xFFFF).contains(&id) {
-            self.last = Some(last);
+        let Some(last) = self.last else {
+            self.last = Some(id);
+            return Numbered::After(0);
+        };
+        // A number that goes on from the strange one shows that it was right.
+        if let Some(strange) = self.strange
+            && id > strange
+            && id - strange < OVERTAKEN
+            && id.abs_diff(last) >= id - strange
+        {
+            let before = strange.saturating_sub(last.saturating_add(1));
+            let missing = before + (id - strange - 1);
+            return self.after(id, (missing + 1).saturating_sub(self.unnumbered));
+        }
+        if id == last {
             return Numbered::Disordered;
+        }
+        let is_short = |id: u64| (1..=SHORT_IDS).contains(&id);
+        if id < last && is_short(id) && is_short(last) && last - id >= OVERTAKEN {
+            let missing = SHORT_IDS - last + id - 1;
+            // Unless it is known to, a camera that began anew is more likely than a long gap.
+            let most = if self.is_16_bit { SHORT_IDS / 2 } else { MOST_AT_ONCE };
+            if missing <= most {
+                self.is_16_bit = true;
+                return self.after(id, missing.saturating_sub(self.unnumbered));
+            }
         }
         if id > last {
-            return Numbered::After(id - last - 1);
-        }
-        // GigE Vision 1.x counts in 16 bits and leaves the 0 out.
-        if last > 0xFF00 && last <= 0xFFFF && (1..0x100).contains(&id) {
-            self.is_16_bit = true;
-            return Numbered::After((0xFFFF - last) + (id - 1));
-        }
-        if last - id < 0x100 {
-            self.last = Some(last);
+            let wrapped = last + SHORT_IDS;
+            if self.is_16_bit && is_short(id) && wrapped - id < OVERTAKEN {
+                return Numbered::Disordered;
+            }
+            let missing = (id - last - 1).saturating_sub(self.unnumbered);
+            if missing <= MOST_AT_ONCE {
+                return self.after(id, missing);
+            }
+        } else if last - id < OVERTAKEN {
             return Numbered::Disordered;
         }
-        // It began anew.
+        self.strange = Some(id);
+        self.unnumbered += 1;
         Numbered::After(0)
+    }
+
+    fn after(&mut self, id: u64, missing: u64) -> Numbered {
+        (self.last, self.strange, self.unnumbered) = (Some(id), None, 0);
+        Numbered::After(missing)
     }
 }
 
@@ -273,6 +321,19 @@ mod tests {
     fn what_is_no_plain_image_is_refused_by_its_name() {
         let info = BufferInfo { payload_type: Some(PayloadType::H264), ..BufferInfo::default() };
         assert!(read(&info, &SHAPE, 64).unwrap_err().contains("H264"));
+    }
+
+    #[test]
+    fn more_chunks_than_a_frame_keeps_are_found() {
+        let mut bytes = Vec::new();
+        for id in 0..100_u32 {
+            bytes.extend([id.to_be_bytes(), id.to_be_bytes(), 4_u32.to_be_bytes()].concat());
+        }
+        let mut places = [ChunkPlace::default(); MOST_LISTED];
+        assert_eq!(trailing_chunks(&bytes, true, &mut places), 100);
+        assert_eq!(places[99], ChunkPlace { id: 99, offset: 99 * 12, bytes: 4 });
+        let listed = [Chunk { id: 1, offset: 0, length: 4 }; 100];
+        assert_eq!(chunks(&listed, 4, &mut places), 100);
     }
 
     #[test]
@@ -391,5 +452,37 @@ mod tests {
         assert_eq!(lost(&[5, 7, 6, 8]), [0, 1, u64::MAX, 0]);
         assert_eq!(lost(&[90_000, 0, 1]), [0, 0, 0]);
         assert_eq!(lost(&[5, 5, 6]), [0, u64::MAX, 0]);
+        // A longer gap over the wrap, of a camera that is known to wrap or is about to.
+        assert_eq!(lost(&[65_400, 300]), [0, 434]);
+        assert_eq!(lost(&[65_534, 1, 60_000, 60_001, 1_000]), [0, 1, 0, 59_998, 6_533]);
+        // One that began anew is not taken for one that wraps.
+        assert_eq!(lost(&[40_000, 1, 2]), [0, 0, 0]);
+        assert_eq!(lost(&[40_000, 0, 1, 4]), [0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn one_absurd_number_loses_nothing_and_two_in_a_row_are_believed() {
+        let lost = |ids: &[Option<u64>]| {
+            let mut count = FrameCount::default();
+            let mut lost = 0;
+            for id in ids {
+                match id.map(|id| count.take(id)) {
+                    Some(Numbered::After(missing)) => lost += missing,
+                    Some(Numbered::Disordered) => lost += 1_000_000,
+                    None => count.skip(),
+                }
+            }
+            lost
+        };
+        const BAD: u64 = 9_007_199_254_740_991;
+        assert_eq!(lost(&[Some(5), Some(BAD), Some(7), Some(8)]), 0);
+        assert_eq!(lost(&[Some(5), Some(BAD), Some(BAD), Some(8), Some(10)]), 1);
+        assert_eq!(lost(&[Some(500), Some(0), Some(502)]), 0);
+        assert_eq!(lost(&[Some(5), Some(BAD), Some(9)]), 2);
+        // Nobody fetched frames for an hour.
+        assert_eq!(lost(&[Some(5), Some(1_000_006), Some(1_000_007)]), 1_000_000);
+        // A frame of which nothing is known is not missing as well.
+        assert_eq!(lost(&[Some(5), None, Some(7), Some(9)]), 1);
+        assert_eq!(lost(&[None, Some(7), Some(8)]), 0);
     }
 }

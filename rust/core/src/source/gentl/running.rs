@@ -9,8 +9,9 @@ use smartqc_gentl::{BufferPart, Chunk, Delivered, PayloadType, Stream};
 
 use super::clock_map::ClockMap;
 use super::control::Control;
-use super::picture::{self, FrameCount, Numbered, Shape};
+use super::picture::{self, FrameCount, MOST_LISTED, Numbered, Shape};
 use super::setup::{self, Wanted};
+use super::silence::{Pace, Silence};
 use super::{CameraHome, GoesToCamera, failed};
 use crate::clock::{SEC, monotonic_ns};
 use crate::error::{Error, Result};
@@ -23,14 +24,6 @@ use crate::source::features::{Features, Value};
 const LOOK: Duration = Duration::from_millis(100);
 /// A camera that owes an answer for longer, and sends nothing, is gone.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// A camera that delivers by itself is not held for silent sooner ...
-const LEAST_SILENCE: Duration = Duration::from_millis(600);
-/// ... nor before it has left out so many frames.
-const SILENT_FRAMES: f64 = 4.0;
-/// A camera that has just come back may take longer for its first frame.
-const FIRST_FRAME: Duration = Duration::from_secs(2);
-/// A silence that is no reason for doubt yet.
-const SHORT_SILENCE: Duration = Duration::from_millis(250);
 /// Buffers that make no sense, one after the other, with nothing between them that does.
 const UNUSABLE_IN_ROW: u32 = 8;
 
@@ -59,6 +52,15 @@ pub(super) struct Running {
     trailing: Option<bool>,
     /// A frame that waits until the gap before it was told.
     held: Option<Frame>,
+    /// Where the chunks of the present buffer lie, as its producer lists them and as they are.
+    listed: Box<[Chunk]>,
+    places: Box<[ChunkPlace]>,
+    /// A frame had more chunks than it keeps: said once.
+    said_many: bool,
+    /// A size of frames that is not what the camera is set to, as of so many settings: said once.
+    wrong_size: Option<([u32; 2], u64)>,
+    /// When the camera was started or the last frame was taken, ns.
+    captured_ns: i64,
     /// When something came that made sense.
     heard: Instant,
     /// How long it was waited for since then: only who waits can find it silent.
@@ -66,10 +68,10 @@ pub(super) struct Running {
     /// When the wait in progress began.
     waits: Instant,
     delivered: bool,
-    /// For how long a camera that delivers by itself may be silent, before and after its first frame.
-    silence: Option<[Duration; 2]>,
-    /// Silence is no sign, also when parts pass.
-    may_be_silent: bool,
+    silence: Silence,
+    /// The settings by which it was reckoned, and those of the last frame.
+    setups: u64,
+    setups_at_frame: u64,
     unusable: u32,
     in_doubt: bool,
 }
@@ -109,23 +111,33 @@ impl Running {
             "U3V" => Some(false),
             _ => None,
         };
+        let latched = control.latch();
+        let setups = control.features().setups();
+        let pace = Pace::of(control.features());
+        let started_ns = monotonic_ns();
         let running = Box::new(Self {
             stream,
             slots,
             home,
             shape: plan.shape,
             ticks_per_s: control.ticks_per_s(),
-            clock: ClockMap::new(control.latch(), plan.latency_ns),
+            clock: ClockMap::new(latched, plan.latency_ns, started_ns),
             count: FrameCount::default(),
             chunks: chunk_fields(control.features()),
             trailing,
             held: None,
+            listed: vec![Chunk::default(); MOST_LISTED].into(),
+            places: vec![ChunkPlace::default(); MOST_LISTED].into(),
+            said_many: false,
+            wrong_size: None,
+            captured_ns: started_ns,
             heard: Instant::now(),
             waited: Duration::ZERO,
             waits: Instant::now(),
             delivered: false,
-            silence: silence(control.features(), plan),
-            may_be_silent: plan.silence_ns == Some(0),
+            silence: Silence::new(plan.silence_ns, pace, plan.is_recovered),
+            setups,
+            setups_at_frame: setups,
             unusable: 0,
             in_doubt: false,
         });
@@ -140,7 +152,10 @@ impl Running {
             stream.queue(index).map_err(failed)?;
         }
         control.lock_parameters(true);
-        stream.start(None).map_err(failed)?;
+        if let Err(error) = stream.start(None) {
+            control.lock_parameters(false);
+            return Err(failed(error));
+        }
         running.home.replace(Some(Arc::clone(stream)));
         control.runs(Some(Arc::clone(&running.home)));
         Ok(running)
@@ -241,23 +256,47 @@ impl Running {
             // It has nothing to write into.
             self.hears();
         }
+        self.follow(control);
         let silent = self.waited + self.waits.elapsed();
         let owes = control.owes_answer();
         if owes > PATIENCE && silent > PATIENCE {
             return Some(format!("it has not answered for {} ms", owes.as_millis()));
         }
-        let limit = self.silence.map(|limits| limits[usize::from(self.delivered)]);
-        if limit.is_some_and(|limit| silent > limit) {
-            return Some(format!(
-                "it delivers by itself, and nothing for {} ms",
-                silent.as_millis()
-            ));
+        let silence_shows = |silence: &Silence, in_doubt| {
+            silence.shows(silent) || in_doubt && silence.shows_beside_parts(silent)
+        };
+        if !silence_shows(&self.silence, self.in_doubt) {
+            return None;
         }
-        let silence_shows = !self.may_be_silent && self.in_doubt && self.delivered;
-        if silence_shows && silent > SHORT_SILENCE {
-            return Some(format!("parts pass it, and nothing came for {} ms", silent.as_millis()));
+        // Its registers may have been written past its features, or it has set itself anew.
+        if self.silence.follows_features() && control.ask().is_ok() {
+            control.features().forget();
+            self.silence.turn_to(Pace::of(control.features()));
+            if !silence_shows(&self.silence, self.in_doubt) {
+                return None;
+            }
         }
-        None
+        let ms = silent.as_millis();
+        Some(if self.silence.shows(silent) {
+            format!("it delivers by itself, and nothing for {ms} ms")
+        } else {
+            format!("parts pass it, and nothing came for {ms} ms")
+        })
+    }
+
+    /// A camera that was set otherwise since may be silent for otherwise long, from now on.
+    fn follow(&mut self, control: &Control) {
+        let setups = control.features().setups();
+        if setups != self.setups && self.silence.follows_features() {
+            self.setups = setups;
+            let pace = Pace::of(control.features());
+            if self.setups_at_frame == setups {
+                self.silence.turn_to(pace);
+            } else {
+                self.silence.turn_before_a_frame(pace);
+                (self.waits, self.waited) = (Instant::now(), Duration::ZERO);
+            }
+        }
     }
 
     /// Makes a frame of a delivered buffer; `None` for one that a flush brought.
@@ -279,15 +318,23 @@ impl Running {
             return Ok(None);
         }
         let mut info = picture::read(&delivered.info, &self.shape, self.slots.slot_bytes())?;
+        self.check_size(control, delivered, &mut info);
         info.arrived_ns = arrived_ns;
         info.device_ns = self.device_ns(delivered);
         let captured = self.clock.map(info.device_ns, arrived_ns);
         (info.captured_ns, info.captured_error_ns) = (captured.at_ns, captured.error_ns);
         control.set_clock(self.clock.reading(info.device_ns, captured));
+        let after_ns = captured.at_ns.saturating_sub(self.captured_ns);
+        self.silence.frame(Duration::from_nanos(u64::try_from(after_ns).unwrap_or(0)));
+        self.captured_ns = captured.at_ns;
+        self.setups_at_frame = control.features().setups();
         self.read_parts(delivered, &mut slot, &mut info)?;
         self.read_chunks(delivered, &mut slot, &mut info);
         let counts = control.count();
         let numbered = delivered.info.frame_id.map(|id| self.count.take(id));
+        if numbered.is_none() {
+            self.count.skip();
+        }
         let frame = slot.publish(info);
         counts.frames.fetch_add(1, Ordering::Relaxed);
         counts.incomplete.fetch_add(frame.info().incomplete.into(), Ordering::Relaxed);
@@ -303,6 +350,39 @@ impl Running {
             Some(Numbered::After(0)) | None => {}
         }
         Ok(Some(SourceEvent::Frame(frame)))
+    }
+
+    /// Pixels of another size than the camera is set to are not the picture that was meant: nothing
+    /// that judges pictures shall take it for one.
+    fn check_size(&mut self, control: &Control, delivered: &Delivered, info: &mut FrameInfo) {
+        let size = [info.width, info.height];
+        let is_one = delivered.info.payload_type != Some(PayloadType::MultiPart);
+        if !is_one || info.incomplete || size == [self.shape.width, self.shape.height] {
+            return;
+        }
+        let features = control.features();
+        let setups = features.setups();
+        if self.wrong_size != Some((size, setups)) {
+            // Some cameras let themselves be set otherwise while they run.
+            let number = |name| match features.get(name) {
+                Ok(Value::Int(number)) => u32::try_from(number).ok(),
+                _ => None,
+            };
+            let now = number("Width").zip(number("Height"));
+            if let Some((width, height)) = now
+                && size == [width, height]
+            {
+                (self.shape.width, self.shape.height) = (width, height);
+                return;
+            }
+            self.wrong_size = Some((size, setups));
+            let [width, height] = size;
+            control.tell_error(format!(
+                "its frames are {width} x {height}, and it is set to {}: they count as incomplete",
+                self.shape
+            ));
+        }
+        info.incomplete = true;
     }
 
     fn device_ns(&self, delivered: &Delivered) -> Option<i64> {
@@ -337,7 +417,7 @@ impl Running {
     }
 
     /// Notes where the chunks lie, and takes from them what the line needs.
-    fn read_chunks(&self, delivered: &Delivered, slot: &mut FrameMut, info: &mut FrameInfo) {
+    fn read_chunks(&mut self, delivered: &Delivered, slot: &mut FrameMut, info: &mut FrameInfo) {
         let carries = delivered.info.contains_chunks
             || matches!(
                 delivered.info.payload_type,
@@ -347,18 +427,19 @@ impl Running {
         if !carries || said.incomplete || said.larger_than_buffer {
             return;
         }
-        let mut chunks = [Chunk::default(); MOST_CHUNKS];
-        let Ok(count) = self.stream.chunks(delivered.index, &mut chunks) else { return };
+        let Ok(count) = self.stream.chunks(delivered.index, &mut self.listed) else { return };
         let (fields, bytes) = (&self.chunks, slot.bytes_mut());
-        let mut places = [ChunkPlace::default(); MOST_CHUNKS];
         let found = match (count, self.trailing) {
             (0, Some(is_big_endian)) => {
                 let filled = &bytes[..info.filled.min(bytes.len())];
-                picture::trailing_chunks(filled, is_big_endian, &mut places)
+                picture::trailing_chunks(filled, is_big_endian, &mut self.places)
             }
-            _ => picture::chunks(&chunks[..count], bytes.len(), &mut places),
+            _ => picture::chunks(&self.listed[..count], bytes.len(), &mut self.places),
         };
-        let places = &places[..found];
+        let places = &self.places[..found];
+        if found > MOST_CHUNKS && !std::mem::replace(&mut self.said_many, true) {
+            tracing::warn!("a frame has {found} chunks, and keeps the first {MOST_CHUNKS}");
+        }
         let value = |field: Option<ChunkField>| {
             let field = field?;
             let chunk = places.iter().find(|chunk| chunk.id == field.chunk_id)?;
@@ -378,7 +459,11 @@ impl Drop for Running {
     /// Stops the engine and takes back the memory, also when somebody else holds the stream.
     fn drop(&mut self) {
         self.home.replace(None);
-        let _ = self.stream.revoke_all();
+        let revoked = self.stream.revoke_all();
+        if revoked.is_err() && Arc::strong_count(&self.stream) > 1 {
+            // What the producer may still write to is never freed.
+            std::mem::forget(self.slots.clone());
+        }
     }
 }
 
@@ -406,32 +491,4 @@ fn chunk_fields(features: &Features) -> ChunkFields {
         encoder: field("ChunkEncoderValue"),
         part: field("ChunkPartID"),
     }
-}
-
-/// For how long a camera may be silent: one that waits for triggers, for ever.
-fn silence(features: &Features, plan: &Plan) -> Option<[Duration; 2]> {
-    let first = if plan.is_recovered { FIRST_FRAME } else { Duration::MAX };
-    match plan.silence_ns {
-        Some(0) => return None,
-        Some(ns) => {
-            let limit = Duration::from_nanos(ns.unsigned_abs());
-            return Some([first.max(limit), limit]);
-        }
-        None => {}
-    }
-    let says = |name: &str, wanted: &str| matches!(features.get(name), Ok(Value::Text(text)) if text == wanted);
-    if says("TriggerMode", "On")
-        || (features.has("AcquisitionMode") && !says("AcquisitionMode", "Continuous"))
-    {
-        return None;
-    }
-    let rate = |name: &str| match features.get(name) {
-        Ok(Value::Float(hz)) if hz > 0.0 => Some(hz),
-        Ok(Value::Int(hz @ 1..)) => Some(hz as f64),
-        _ => None,
-    };
-    let names = ["AcquisitionResultingFrameRate", "ResultingFrameRate", "AcquisitionFrameRate"];
-    let hz = names.into_iter().find_map(rate)?;
-    let limit = Duration::try_from_secs_f64(SILENT_FRAMES / hz).ok()?.max(LEAST_SILENCE);
-    Some([first.max(limit), limit])
 }

@@ -27,6 +27,8 @@ const SLICE: Duration = Duration::from_millis(50);
 const BURST: usize = 64;
 /// Events that wait for a reader; the oldest goes above that.
 const MOST_EVENTS: usize = 1024;
+/// The feature by which a consumer tells that it streams.
+const LOCK: &str = "TLParamsLocked";
 /// Bytes of an identity that are compared.
 const IDENTITY: usize = 64;
 
@@ -47,6 +49,15 @@ pub struct CameraEvent {
     pub data: Vec<u8>,
     /// The camera's features that have a new value by it.
     pub values: Vec<(String, Value)>,
+}
+
+impl CameraEvent {
+    /// One that the consumer tells, now.
+    pub(super) fn own(kind: CameraEventKind, text: String) -> Self {
+        let (module, id) = (EventModule::Device, String::new());
+        let (data, values) = (Vec::new(), Vec::new());
+        Self { at_ns: monotonic_ns(), kind, module, id, text, data, values }
+    }
 }
 
 /// Kinds of [`CameraEvent`].
@@ -94,6 +105,12 @@ pub(super) struct Vitals {
     is_lost: AtomicBool,
     /// When the question was asked that is not answered yet; 0 for none.
     asked_ns: AtomicI64,
+    /// What its readers were told of its loss, until they are told of its return.
+    away: Mutex<Option<String>>,
+    losses: AtomicU64,
+    recoveries: AtomicU64,
+    /// The camera refused to be unlocked, and is told again. Held while it is locked or unlocked.
+    owes_unlock: Mutex<bool>,
     /// Something was told that is a reason to look after the camera.
     alarmed: AtomicBool,
     /// Events of the stream that runs; they hold it open.
@@ -154,9 +171,56 @@ impl Vitals {
         }
     }
 
-    fn lose(&self, why: String) {
-        *lock(&self.lost) = Some(why);
+    /// The device is gone, whoever waits for it or does not.
+    pub(super) fn lose(&self, why: String) {
+        *lock(&self.lost) = Some(why.clone());
         self.is_lost.store(true, Ordering::Release);
+        self.tell_loss(why);
+    }
+
+    /// Counts and tells a loss, once until the return; by what it was told.
+    pub(super) fn tell_loss(&self, why: String) -> String {
+        let mut away = lock(&self.away);
+        if let Some(known) = &*away {
+            return known.clone();
+        }
+        self.losses.fetch_add(1, Ordering::Relaxed);
+        self.tell(CameraEvent::own(CameraEventKind::Lost, why.clone()));
+        *away = Some(why.clone());
+        why
+    }
+
+    /// Counts and tells the return of a camera whose loss was told, and what is different.
+    pub(super) fn tell_return(&self, different: String) {
+        let mut away = lock(&self.away);
+        if away.take().is_some() {
+            self.recoveries.fetch_add(1, Ordering::Relaxed);
+            self.tell(CameraEvent::own(CameraEventKind::Back, different));
+        }
+    }
+
+    /// How often it was lost, and came back.
+    pub(super) fn turns(&self) -> [u64; 2] {
+        [&self.losses, &self.recoveries].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Tells the camera that its setup must not change now, or may, if it wants to know.
+    pub(super) fn lock_parameters(&self, features: &Features, locked: bool) {
+        let mut owes_unlock = lock(&self.owes_unlock);
+        let told = set_locked(features, locked);
+        *owes_unlock = !locked && told.is_err();
+    }
+
+    /// Stops and unlocks what refused to be unlocked before.
+    pub(super) fn unlock_again(&self, features: &Features) {
+        // Who locks or unlocks just now says the last word.
+        if let Ok(mut owes_unlock) = self.owes_unlock.try_lock()
+            && *owes_unlock
+        {
+            // It may have refused to stop as well, and is locked for that.
+            let _ = features.execute("AcquisitionStop");
+            *owes_unlock = set_locked(features, false).is_err();
+        }
     }
 
     pub(super) fn revive(&self) {
@@ -165,19 +229,33 @@ impl Vitals {
     }
 }
 
+fn set_locked(features: &Features, locked: bool) -> Result<()> {
+    if !features.has(LOCK) {
+        return Ok(());
+    }
+    let value = Value::Int(locked.into());
+    // One write may fail where the next does not.
+    features.set(LOCK, &value).or_else(|_| features.set(LOCK, &value))
+}
+
 /// What tells a camera from another one, and a camera from one that answers garbage.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity {
     address: u64,
     bytes: [u8; IDENTITY],
     length: usize,
+    /// Whether another value shows another camera, or garbage.
+    is_constant: bool,
 }
 
 impl Identity {
     /// Reads it of a camera that was just opened.
     pub(super) fn read(uri: &str, features: &Features, port: &Port) -> Result<Option<Self>> {
-        let Some((address, length)) = features.identity_register() else { return Ok(None) };
-        let mut identity = Self { address, bytes: [0; IDENTITY], length: length.min(IDENTITY) };
+        let Some((address, length, is_constant)) = features.identity_register() else {
+            return Ok(None);
+        };
+        let (bytes, length) = ([0; IDENTITY], length.min(IDENTITY));
+        let mut identity = Self { address, bytes, length, is_constant };
         port.read(address, &mut identity.bytes[..identity.length]).map_err(|e| failed(uri, &e))?;
         Ok(Some(identity))
     }
@@ -190,7 +268,7 @@ impl Identity {
         if !port.read_if_idle(self.address, now).map_err(|e| format!("it does not answer: {e}"))? {
             return Ok(false);
         }
-        if *now != self.bytes[..self.length] {
+        if self.is_constant && *now != self.bytes[..self.length] {
             return Err(format!(
                 "it answers garbage: {} bytes at {:#x}, which never change, have changed",
                 self.length, self.address
@@ -375,6 +453,7 @@ impl Listener {
         match answered {
             Ok(()) => {
                 self.failures = 0;
+                self.vitals.unlock_again(&self.features);
                 HEARTBEAT
             }
             Err(why) => {
