@@ -228,7 +228,7 @@ impl Tracker {
     /// Asks for a stop when a camera was gone too long; when the next one will have been.
     pub(super) fn check_cameras(&mut self, now_ns: i64, actions: &mut Vec<Action>) -> Option<i64> {
         let mut next = None;
-        for camera in &self.cameras {
+        for camera in &self.cameras[..self.setup.views.len()] {
             let Some(since_ns) = camera.lost_since_ns else {
                 continue;
             };

@@ -250,7 +250,7 @@ impl Tracker {
                 _ => false,
             };
         let missing = |camera: &Camera| camera.lost_since_ns.is_some() || camera.stopped;
-        let cameras = !self.cameras.iter().any(missing);
+        let cameras = !self.cameras[..self.setup.views.len()].iter().any(missing);
         known && cameras && self.stopping.is_none() && !self.alarms.stop_asked()
     }
 

@@ -98,7 +98,8 @@ impl Tracker {
     /// Doubts the cameras whose frames are overdue; when the next one's will be.
     pub(super) fn doubt_silent(&mut self, now_ns: i64, actions: &mut Vec<Action>) -> Option<i64> {
         let mut next = None;
-        for (view, camera) in self.cameras.iter_mut().enumerate() {
+        let views = self.setup.views.len();
+        for (view, camera) in self.cameras[..views].iter_mut().enumerate() {
             let due_ns = camera.silence.due_ns();
             if due_ns.is_some_and(|due_ns| now_ns >= due_ns) {
                 camera.silence.doubt(view, actions);
