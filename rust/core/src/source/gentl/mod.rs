@@ -120,8 +120,9 @@ impl GentlSource {
     /// [`add_folder`]. Three keys are no features: `access` is `exclusive` (unless given), `control`
     /// or `readonly`; `latency_ms` is the time from an exposure to its arrival; `silence_ms` is how
     /// long a camera that delivers by itself may be silent before it is held for lost, which its
-    /// frame rate decides unless it is given (0: for ever, also while parts pass it). `held_slots` is how many frames others
-    /// may hold at once; the camera gets what it needs itself on top.
+    /// rate, exposure and triggers decide as they are then, unless it is given (0: for ever, also while
+    /// parts pass it). `held_slots` is how many frames others may hold at once; the camera gets what it
+    /// needs itself on top.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::InUse`], [`Error::Uri`], [`Error::Feature`], or
