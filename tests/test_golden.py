@@ -65,7 +65,7 @@ def recipe(folder, picture=None, **golden):
 
 def test_a_part_that_is_moved_passes_and_a_defect_is_found_where_the_camera_sees_it(tmp_path):
     model = smartqc.Model(recipe(tmp_path), base=tmp_path, workers=1)
-    good = [moved(board(), dx, dy) for dx, dy in ((0, 0), (7, -4), (-10, 10))]
+    good = [moved(board(), dx, dy) for dx, dy in ((0, 0), (7, -4), (-10, 8))]
     assert list(model.judge(good).verdicts) == ["pass"] * 3
     one = model.judge(marred(moved(board(), 5, -3)))[0]
     assert (one.verdict, one.class_name) == ("reject", "difference")

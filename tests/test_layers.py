@@ -28,7 +28,7 @@ ARROWS = {
     "prepare": set(),
     "align": {"prepare"},
     "infer": {"batch"},
-    "decide": {"infer", "batch"},
+    "decide": {"align", "infer", "batch"},
     "actuate": {"world", "uri", "modbus", "gpio"},
     "record": {"decide", "prepare"},
     "line": {

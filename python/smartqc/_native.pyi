@@ -761,6 +761,15 @@ class View:
     def areas(self) -> NDArray[np.float32]:
         """Area of each box's mask, else of the box: float32, (n,)."""
     @property
+    def fits(self) -> list[dict[str, Any]]:
+        """How the part lies under golden ones: for each model that compares, in its pixels.
+
+        ``model``; ``whole``, dx and dy that are best for the whole picture; ``cells``, least and
+        greatest dx, and dy, of its cells; ``residual``, the share that differs; ``at_limit``, the
+        share of cells that lie further off than they may; ``compared``, the share of what is to be
+        compared that lies within the picture; all shares 0..1.
+        """
+    @property
     def oriented(self) -> NDArray[np.float32]:
         """Centre, size and angle of each box: float32, (n, 5).
 
@@ -1152,6 +1161,7 @@ class GoldenPart:
         most_windows: int,
         mask: NDArray[np.uint8] | None,
         tolerance_map: NDArray[np.uint8] | None,
+        local_px: int | None = None,
     ) -> Self: ...
     def compare(self, part: NDArray[np.uint8], crops: bool) -> dict[str, Any]:
         """All that can be seen of a part beside it; `smartqc.golden.Compared` names it."""

@@ -28,7 +28,7 @@ def evaluate(
     from rich.console import Console
 
     from smartqc.cli.judging import open_model, progress, times
-    from smartqc.quality.study import labels, study
+    from smartqc.quality.study import fits, labels, study
 
     console = Console(highlight=False)
     known = labels(table, images)
@@ -50,6 +50,8 @@ def evaluate(
     for bad, one in result.worst(8):
         truth = "bad " if bad else "good"
         console.print(f"  {truth} {one.verdict:8} {one.score:.3f}  {one.picture}", soft_wrap=True)
+        if how := fits(one):
+            console.print(f"       {how}", soft_wrap=True)
     prepare_s, run_s = times(result.judged)
     console.print(
         f"prepare {1e3 * prepare_s:.2f} ms, run {1e3 * run_s:.2f} ms; {model.provider}",

@@ -24,6 +24,7 @@ _SETTINGS: Mapping[str, Any] = {
     "edge": 16,
     "tolerance": 24,
     "radius_px": 12,
+    "local_px": None,
     "border_px": 8,
     "least_area_px": 12,
     "step_px": 40,
@@ -43,6 +44,8 @@ class Compared:
     """Share of the compared pixels that differ, 0..1."""
     at_limit: float
     """Share of the cells whose shift is as far as the radius allows, 0..1."""
+    compared: float
+    """Share of what is to be compared that both pictures have, 0..1."""
     too_many: bool
     """Whether there is more to look at than ``most_windows``."""
     field: NDArray[np.int16]
@@ -71,8 +74,8 @@ class Golden:
         levels: whether pictures show two levels or grey ones.
         mask: 0 where nothing is compared, as ``pixels``.
         tolerance_map: how far each pixel may be off beyond ``tolerance``, as ``pixels``.
-        **settings: ``above``, ``edge``, ``tolerance``, ``radius_px``, ``border_px``,
-            ``least_area_px``, ``step_px``, ``most_windows``.
+        **settings: ``above``, ``edge``, ``tolerance``, ``radius_px``, ``local_px``,
+            ``border_px``, ``least_area_px``, ``step_px``, ``most_windows``.
 
     Raises:
         InvalidError: sizes or settings that are not handled.

@@ -18,7 +18,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 _GOOD = frozenset({"pass", "good", "ok", "0", "false"})
 """Every other word is a defect's."""
 
-_REASONS = {"misaligned": "it lies too far from the golden part, or is another product"}
+_REASONS = {
+    "misaligned": "it lies too far from the golden part or out of view, or is another product"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,19 @@ def judge_all(
         done = model.judge(files[part], references=named[part])
         yield from done
         progress(len(done))
+
+
+def fits(one: Judged) -> str:
+    """How a part lies under the golden one, in words; empty where it is not compared with one."""
+    told = [
+        "whole {:+d}, {:+d} px; cells {:+d} to {:+d} and {:+d} to {:+d} px; ".format(
+            *fit["whole"], *fit["cells"][0], *fit["cells"][1]
+        )
+        + f"{fit['residual']:.1%} differs; {fit['at_limit']:.1%} of the cells too far off; "
+        f"{fit['compared']:.1%} compared"
+        for fit in (one.view.fits if one.view else ())
+    ]
+    return " | ".join(told)
 
 
 def why_unjudged(one: Judged) -> str:

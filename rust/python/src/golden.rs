@@ -30,7 +30,7 @@ fn grey(array: &Bound<'_, PyAny>, what: &str) -> PyResult<(Vec<u8>, [usize; 2])>
 impl PyGoldenPart {
     #[new]
     #[pyo3(signature = (pixels, *, levels, above, edge, tolerance, radius_px, border_px,
-        least_area_px, step_px, most_windows, mask, tolerance_map))]
+        least_area_px, step_px, most_windows, mask, tolerance_map, local_px=None))]
     #[expect(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -46,6 +46,7 @@ impl PyGoldenPart {
         most_windows: usize,
         mask: Option<&Bound<'_, PyAny>>,
         tolerance_map: Option<&Bound<'_, PyAny>>,
+        local_px: Option<usize>,
     ) -> PyResult<Self> {
         let levels = match levels {
             "two" => Levels::Two { above },
@@ -56,8 +57,15 @@ impl PyGoldenPart {
             }
         };
         let (pixels, size) = grey(pixels, "pixels")?;
-        let settings =
-            Settings { levels, radius_px, border_px, least_area_px, step_px, most_windows };
+        let settings = Settings {
+            levels,
+            radius_px,
+            local_px,
+            border_px,
+            least_area_px,
+            step_px,
+            most_windows,
+        };
         let mask = mask.map(|mask| grey(mask, "mask")).transpose()?;
         let map = tolerance_map.map(|map| grey(map, "tolerance_map")).transpose()?;
         let made = py.detach(|| {
@@ -89,6 +97,7 @@ impl PyGoldenPart {
         out.set_item("whole", (fit.whole[0], fit.whole[1]))?;
         out.set_item("residual", fit.residual)?;
         out.set_item("at_limit", fit.at_limit)?;
+        out.set_item("compared", fit.compared)?;
         out.set_item("too_many", aligner.too_many())?;
         let field = aligner.field();
         let moved = aligner.moved();

@@ -145,6 +145,24 @@ impl PyView {
         floats(py, found.iter().map(|detection| detection.area), &[found.len()])
     }
 
+    /// How the part lies under golden ones: a dict for each model that compares.
+    #[getter]
+    fn fits<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let fits = self.seen.findings.as_ref().map_or(&[][..], |findings| &findings.fits);
+        let told = fits.iter().map(|(model, fit)| {
+            let told = PyDict::new(py);
+            told.set_item("model", self.model_name(*model))?;
+            told.set_item("whole", (fit.whole[0], fit.whole[1]))?;
+            let [across, down] = fit.cells.map(|[least, greatest]| (least, greatest));
+            told.set_item("cells", (across, down))?;
+            told.set_item("residual", fit.residual)?;
+            told.set_item("at_limit", fit.at_limit)?;
+            told.set_item("compared", fit.compared)?;
+            Ok(told)
+        });
+        told.collect()
+    }
+
     #[getter]
     fn oriented<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let found = self.detections();

@@ -103,10 +103,17 @@ impl Bits {
         }
     }
 
-    /// Sets a box, and nothing beside it: its first column and row, and the last ones plus 1.
-    pub(super) fn set_box(&mut self, corners: [usize; 4]) {
-        self.bytes.fill(0xFF);
-        self.clear_beside(corners);
+    /// Becomes what another one of the same size has by so much further to the right and downwards;
+    /// nothing where it has none.
+    pub(super) fn shift_of(&mut self, other: &Self, [dx, dy]: [i32; 2]) {
+        self.clear();
+        let first = |by: i32| (-by).max(0) as usize;
+        let count = |side: usize, by: i32| side.saturating_sub(by.unsigned_abs() as usize);
+        let (x, columns) = (first(dx), count(self.width, dx));
+        for y in first(dy)..first(dy) + count(self.height, dy) {
+            let from = [(x as i32 + dx) as usize, (y as i32 + dy) as usize];
+            self.set_as(other, from, [x, y], columns);
+        }
     }
 
     /// Sets none beside a box: its first column and row, and the last ones plus 1.
@@ -125,6 +132,27 @@ impl Bits {
             if let Some(last) = row.get_mut(right / 8) {
                 *last &= !(0xFF << (right % 8));
                 row[right / 8 + 1..].fill(0);
+            }
+        }
+    }
+
+    /// Keeps what lies beside a bit of another one, by sides or corners, and takes in what that has.
+    pub(super) fn keep_beside(&mut self, other: &Self) {
+        let words = self.stride / 8;
+        for y in 0..self.height {
+            let (above, below) = (y.saturating_sub(1), (y + 1).min(self.height - 1));
+            let around = |at: usize| {
+                let of = |y: usize| word(&other.row(y)[8 * at..8 * at + 8]);
+                of(above) | of(y) | of(below)
+            };
+            let (mut before, mut own) = (0, around(0));
+            for at in 0..words {
+                let after = if at + 1 < words { around(at + 1) } else { 0 };
+                let near = own | own << 1 | own >> 1 | before >> 63 | after << 63;
+                let place = &mut self.bytes[y * self.stride + 8 * at..][..8];
+                let kept = word(place) & near | word(&other.row(y)[8 * at..8 * at + 8]);
+                place.copy_from_slice(&kept.to_le_bytes());
+                (before, own) = (own, after);
             }
         }
     }
@@ -153,10 +181,56 @@ mod tests {
     fn beside_a_box_nothing_is_set() {
         for corners in [[0, 0, 200, 3], [3, 1, 77, 2], [8, 0, 16, 3], [199, 2, 200, 3]] {
             let mut bits = Bits::new(200, 3);
-            bits.set_box(corners);
+            bits.bytes.fill(0xFF);
+            bits.clear_beside(corners);
             let [left, top, right, bottom] = corners;
             assert_eq!(bits.count(), (right - left) * (bottom - top));
             assert!(bits.get(left, top) && bits.get(right - 1, bottom - 1));
+        }
+    }
+
+    #[test]
+    fn a_shift_brings_what_lies_further_on_and_nothing_from_beyond() {
+        let mut from = Bits::new(150, 9);
+        for (x, y) in (0..150).flat_map(|x| (0..9).map(move |y| (x, y))) {
+            if (x * 5 + y * 3) % 7 < 3 {
+                from.set(x, y, 1);
+            }
+        }
+        for by in [[0, 0], [3, -2], [-70, 1], [64, 8], [149, -8], [-150, 0], [2, 40]] {
+            let mut shifted = Bits::new(150, 9);
+            shifted.bytes.fill(0xFF);
+            shifted.shift_of(&from, by);
+            let mut expected = 0;
+            for (x, y) in (0..150).flat_map(|x| (0..9).map(move |y| (x, y))) {
+                let at = [x as i32 + by[0], y as i32 + by[1]];
+                let inside = (0..150).contains(&at[0]) && (0..9).contains(&at[1]);
+                let bit = inside && from.get(at[0] as usize, at[1] as usize);
+                assert_eq!(shifted.get(x, y), bit, "{by:?} {x} {y}");
+                expected += usize::from(bit);
+            }
+            assert_eq!(shifted.count(), expected, "nothing beyond the picture");
+        }
+    }
+
+    #[test]
+    fn only_what_lies_beside_another_bit_is_kept() {
+        let (mut bits, mut other) = (Bits::new(150, 9), Bits::new(150, 9));
+        for (x, y) in [(63, 4), (64, 1), (149, 8), (0, 0)] {
+            other.set(x, y, 1);
+        }
+        for (x, y) in (0..150).flat_map(|x| (0..9).map(move |y| (x, y))) {
+            if (x + y) % 2 == 0 {
+                bits.set(x, y, 1);
+            }
+        }
+        let before = bits.clone();
+        bits.keep_beside(&other);
+        for (x, y) in (0..150_usize).flat_map(|x| (0..9_usize).map(move |y| (x, y))) {
+            let beside = |(u, v): &(usize, usize)| u.abs_diff(x) <= 1 && v.abs_diff(y) <= 1;
+            let near = [(63, 4), (64, 1), (149, 8), (0, 0)].iter().any(beside);
+            let expected = other.get(x, y) || (before.get(x, y) && near);
+            assert_eq!(bits.get(x, y), expected, "{x} {y}");
         }
     }
 

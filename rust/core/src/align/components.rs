@@ -1,8 +1,10 @@
 //! What differs, cleaned and taken apart: an opening of 2 x 2, then parts that hang together by sides
 //! or corners.
 
+use super::WINDOW;
 use super::bits::{Bits, word};
 use super::kernels::{Kernels, Portable};
+use super::windows::Window;
 
 /// Pieces of rows that are looked at; a part with more is not the product.
 pub(super) const MOST_RUNS: usize = 1 << 16;
@@ -163,6 +165,48 @@ impl Components {
                 first += some;
             }
         }
+    }
+
+    /// The middle of what a component's core has beside its windows, `step` pixels to each side at most from
+    /// the first of it; none where they hold it all. What lies above `row` is known to be held, and `row` moves
+    /// on.
+    pub(super) fn beside(
+        &self,
+        component: usize,
+        windows: &[Window],
+        step: u32,
+        row: &mut u32,
+    ) -> Option<[u32; 2]> {
+        let mut corners: Option<[u32; 4]> = None;
+        let last = self.found[component].corners[3];
+        for y in *row..last {
+            if corners.is_some_and(|[_, top, ..]| y >= top + step) {
+                break;
+            }
+            let range = self.rows[y as usize]..self.rows[y as usize + 1];
+            let runs = self.runs[range.clone()].iter().zip(&self.numbers[range]);
+            for (run, _) in runs.filter(|(_, number)| **number as usize == component) {
+                let mut x = run.first;
+                while x < run.end {
+                    let held = windows.iter().find(|window| window.holds(x, y));
+                    if let Some(window) = held {
+                        x = (window.x + WINDOW) as u32;
+                        continue;
+                    }
+                    if self.work.get(x as usize, y as usize) {
+                        let [left, top, right, bottom] = corners.unwrap_or([x, y, x, y]);
+                        if corners.is_none() {
+                            *row = y;
+                        }
+                        if x + step >= right && x <= left + step {
+                            corners = Some([left.min(x), top, right.max(x), bottom.max(y)]);
+                        }
+                    }
+                    x += 1;
+                }
+            }
+        }
+        corners.map(|[left, top, right, bottom]| [(left + right) / 2, (top + bottom) / 2])
     }
 
     /// Calls `each` with the pieces of rows of a component within a window of `side` pixels: row and

@@ -51,6 +51,10 @@ pub const WINDOW: usize = 64;
 /// Furthest that a cell is looked for from where the whole picture lies, in pixels.
 const MOST_LOCAL: usize = 12;
 
+/// How far a cell may be from there at least, unless it is said: good parts are that uneven, however
+/// exactly the whole of them lies.
+const LEAST_LOCAL: usize = 4;
+
 /// A part that lies no further off is compared where it lies, in pixels. One that does is moved to its
 /// place first: cells then divide it as they divide any other, and a shift changes no verdict.
 const STAY: usize = CELL / 4;
@@ -77,9 +81,11 @@ pub enum Levels {
 pub struct Settings {
     /// What the pictures show.
     pub levels: Levels,
-    /// How far the part may be off as a whole, to each side, in pixels; each of its cells may be as far
-    /// off from there, up to 12.
+    /// How far the part may be off as a whole, to each side, in pixels.
     pub radius_px: usize,
+    /// How far each of its cells may be off from there, 1 to 12, in pixels; unless given, as far as the
+    /// whole, 4 at least and 12 at most. What is further off differs.
+    pub local_px: Option<usize>,
     /// Components that lie in such a border altogether are left out, in pixels.
     pub border_px: usize,
     /// Least area of a component that is looked at, in pixels; a full block of 3 x 3 always is.
@@ -96,6 +102,7 @@ impl Settings {
         Self {
             levels,
             radius_px: 12,
+            local_px: None,
             border_px: 8,
             least_area_px: 12,
             step_px: 40,
@@ -105,7 +112,13 @@ impl Settings {
 
     /// How far a cell may be from where the whole picture lies, in pixels.
     pub fn local_px(&self) -> usize {
-        self.radius_px.min(MOST_LOCAL)
+        self.local_px.unwrap_or(self.radius_px.clamp(LEAST_LOCAL, MOST_LOCAL))
+    }
+
+    /// How far a cell is looked for: a pixel further than it may be, so that what lies as far off as it
+    /// may is known to lie there.
+    fn searched_px(&self) -> usize {
+        (self.local_px() + 1).min(MOST_LOCAL)
     }
 
     /// Whether these can be worked with.
@@ -116,6 +129,9 @@ impl Settings {
         let wrong = |what: &str, problem: String| Err(Error::invalid(what, problem));
         if !(1..=64).contains(&self.radius_px) {
             return wrong("radius_px", format!("{}; allowed: 1 to 64", self.radius_px));
+        }
+        if let Some(local) = self.local_px.filter(|local| !(1..=MOST_LOCAL).contains(local)) {
+            return wrong("local_px", format!("{local}; allowed: 1 to {MOST_LOCAL}"));
         }
         if self.step_px == 0 {
             return wrong("step_px", "0; allowed: 1 and more".into());
@@ -130,12 +146,17 @@ impl Settings {
 /// How a part lies under the template, and how well.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
-    /// The shift that is best for the whole picture.
+    /// The shift that is best for the whole picture: its pixel (x, y) is the template's (x + dx, y + dy).
     pub whole: [i32; 2],
-    /// Share of the compared pixels that differ, 0..1; 1 where the template has less than half of them.
+    /// The least and the greatest dx, and dy, of its cells.
+    pub cells: [[i32; 2]; 2],
+    /// Share of the compared pixels that differ, 0..1; 1 where less than half could be compared.
     pub residual: f64,
-    /// Share of the cells whose shift is as far as was searched, 0..1; 1 where the whole picture's is.
+    /// Share of the compared cells that lie further off than they may, or as far as can be searched, 0..1; 1
+    /// where the whole picture does.
     pub at_limit: f64,
+    /// Share of what is to be compared that both the part and the template have, 0..1.
+    pub compared: f64,
 }
 
 /// One worker's memory for comparing parts with a template.
@@ -148,8 +169,8 @@ pub struct Aligner {
     /// How far the part was moved to the right and downwards, and what it then looks like.
     by: [i32; 2],
     moved: Vec<u8>,
-    /// What of the moved picture the camera has seen.
-    seen: Bits,
+    /// What of the part, where it is compared, counts for alignment.
+    valid: Bits,
     /// The template under the field: of two levels as bits, else as grey levels.
     warped: Bits,
     pixels: Vec<u8>,
@@ -174,14 +195,14 @@ impl Aligner {
     pub fn with_kernels(golden: Arc<Golden>, kernels: prepare::Kernels) -> Self {
         let (width, height) = (golden.width, golden.height);
         let empty = || Bits::new(width, height);
-        let grey = matches!(golden.look, Look::Grey { .. }).then(|| Grey::new(width, height));
+        let grey = matches!(golden.look, Look::Grey { .. }).then(|| Grey::new(&golden));
         Self {
             kernels: Kernels::like(kernels),
             features: Features::new(golden.settings.levels, width, height),
             search: Search::new(&golden),
             by: [0; 2],
             moved: vec![0; width * height],
-            seen: empty(),
+            valid: empty(),
             warped: empty(),
             pixels: vec![0; if grey.is_some() { width * height } else { 0 }],
             grey,
@@ -206,6 +227,9 @@ impl Aligner {
     pub fn set_golden(&mut self, golden: Arc<Golden>) {
         assert!(golden.size() == self.golden.size() && golden.settings == self.golden.settings);
         self.care.copy_from(&golden.care);
+        if let Some(grey) = &mut self.grey {
+            *grey = Grey::new(&golden);
+        }
         self.golden = golden;
     }
 
@@ -219,19 +243,26 @@ impl Aligner {
             let problem = format!("{} B for {width} x {height} pixels", part.len());
             return Err(Error::invalid("part", problem));
         }
-        let Self { golden, features, search, kernels, .. } = self;
+        let Self { golden, features, search, kernels, valid: there, .. } = self;
         features.read(part, *kernels);
-        let near = search.glance(golden, part, features, *kernels);
-        if near.iter().all(|by| by.unsigned_abs() as usize <= STAY) {
-            self.by = [0; 2];
-            search.run(golden, features, golden.valid.as_ref(), [0; 2], near, *kernels);
-        } else {
-            self.by = near;
-            warp::moved(part, golden.size(), near, &mut self.moved);
+        let near = search.glance(golden, part, features, there, *kernels);
+        let stays = near.iter().all(|by| by.unsigned_abs() as usize <= STAY);
+        let (by, near) = if stays { ([0; 2], near) } else { (near, [0; 2]) };
+        self.by = by;
+        if !stays {
+            warp::moved(part, golden.size(), by, &mut self.moved);
             features.read(&self.moved, *kernels);
-            self.seen.set_box(seen(golden.size(), near));
-            search.run(golden, features, Some(&self.seen), near, [0; 2], *kernels);
         }
+        // Neither what nobody cares for counts, nor what the template has not, nor what the camera has
+        // not seen.
+        let valid = if stays && near == [0; 2] {
+            golden.valid.as_ref()
+        } else {
+            self.valid.shift_of(&golden.care, near);
+            self.valid.clear_beside(seen(golden.size(), by));
+            Some(&self.valid)
+        };
+        search.run(golden, features, valid, by, near, *kernels);
         Ok(&self.search.field)
     }
 
@@ -246,7 +277,8 @@ impl Aligner {
         let size = golden.size();
         let moved = self.by != [0; 2];
         let part = if moved { &self.moved } else { part };
-        let all = golden.cares_for_all() && !moved;
+        // Of two levels nothing differs where the template has nothing.
+        let all = golden.cares_for_all() && !moved && self.grey.is_none();
         // What the camera did not see is not compared.
         let seen = seen(size, self.by);
         if !all {
@@ -264,16 +296,19 @@ impl Aligner {
                     self.warped.combine(part, &self.difference, |_, a, b| a ^ b);
                 }
             }
-            (Look::Grey { low, high }, Some(grey)) => {
+            (Look::Grey { tolerance, .. }, Some(grey)) => {
                 let outside = Outside::Picture(part);
-                had = warp::bytes(field, &golden.pixels, size, outside, &mut self.pixels);
-                warp::bytes(field, low, size, Outside::Level(0), &mut grey.low);
-                warp::bytes(field, high, size, Outside::Level(u8::MAX), &mut grey.high);
+                warp::bytes(field, &golden.pixels, size, outside, &mut self.pixels);
+                if let Some(tolerance) = tolerance {
+                    let nothing = Outside::Level(u8::MAX);
+                    warp::bytes(field, tolerance, size, nothing, &mut grey.tolerance);
+                }
                 if moved {
                     warp::fill_beside(seen, size, part, &mut self.pixels);
                 }
-                self.kernels.run(Light { grey, part, template: &self.pixels, size });
-                grey.beyond(size, self.kernels, &mut self.difference);
+                let (template, care) = (&self.pixels, &self.care);
+                self.kernels.run(Light { grey, part, template, care, size });
+                grey.beyond(template, size, self.kernels, &mut self.difference);
             }
             (Look::Grey { .. }, None) => {}
         }
@@ -281,14 +316,21 @@ impl Aligner {
             let cared = |differs: u64, care: u64, _: u64| differs & care;
             self.difference.combine(&self.care, &self.nothing, cared);
         }
-        let compared = if all { had } else { self.care.count() };
-        let residual = if 2 * compared < golden.cared {
+        let counted = if all { had } else { self.care.count() };
+        let residual = if 2 * counted < golden.cared {
             1.0
         } else {
-            self.difference.count() as f64 / compared.max(1) as f64
+            self.difference.count() as f64 / counted.max(1) as f64
         };
         let whole = [0, 1].map(|axis: usize| field.whole[axis] + self.by[axis]);
-        let fit = Fit { whole, residual, at_limit: self.search.at_limit };
+        let ends = self.search.ends;
+        let fit = Fit {
+            whole,
+            cells: [0, 1].map(|axis: usize| ends[axis].map(|end| end + self.by[axis])),
+            residual,
+            at_limit: self.search.at_limit,
+            compared: counted as f64 / golden.cared.max(1) as f64,
+        };
         self.components.find(&self.difference, self.kernels);
         self.windows.place(&self.components, field, self.by, &golden);
         Ok(fit)

@@ -12,8 +12,6 @@ use super::loops::{Choose, Median, NEAR, Smooth, Step, Sum};
 use super::template::{COARSE, Features, Golden, Planes, shrink};
 use super::{Bits, MOST_LOCAL, STAY};
 
-/// What a pixel away from the best shift of the whole picture costs: 0.0015 of all bits.
-const PENALTY: usize = 31;
 /// Counts of all bands are kept where they take no more memory; else those of five.
 const KEPT_BYTES: usize = 8 << 20;
 /// Bands that tell roughly where the whole lies.
@@ -117,8 +115,11 @@ pub(super) struct Search {
     padded: Vec<[i16; 2]>,
     like: Vec<u16>,
     pub(super) field: Field,
-    /// Share of the cells whose shift is as far as was searched, 0..1; 1 where the whole picture's is.
+    /// Share of the cells that count whose shift is as far as was searched, 0..1; 1 where the whole picture's
+    /// is.
     pub(super) at_limit: f64,
+    /// The least and the greatest dx, and dy, of cells that count.
+    pub(super) ends: [[i32; 2]; 2],
 }
 
 /// The part at a quarter of its size.
@@ -134,8 +135,9 @@ impl Search {
         let lanes = columns.next_multiple_of(LANES);
         let settings = &golden.settings;
         // A glance of two levels goes a pixel beyond the radius.
-        let local = 2 * (settings.local_px() + 1) + 1;
-        let coarse = golden.coarse.as_ref();
+        let glanced = (settings.radius_px + 1).min(MOST_LOCAL + 1);
+        let local = 2 * glanced.max(settings.searched_px()) + 1;
+        let coarse = golden.coarse.as_ref().map(|(planes, _)| planes);
         let wide = coarse.map_or(0, |_| 2 * (settings.radius_px + 1).div_ceil(COARSE) + 1);
         let shifts = (local * local).max(wide * wide).max((2 * COARSE + 1).pow(2));
         let room = shifts * lanes;
@@ -161,16 +163,18 @@ impl Search {
             like: vec![0; 2 * columns],
             field: Field::new(columns, rows),
             at_limit: 0.0,
+            ends: [[0; 2]; 2],
         }
     }
 
     /// Roughly where the whole of a part lies: its grey levels, and its features. Up to a pixel beyond the
-    /// radius, so that what lies at the radius is known to lie there.
+    /// radius, so that what lies at the radius is known to lie there. `there` is worked in.
     pub(super) fn glance(
         &mut self,
         golden: &Golden,
         pixels: &[u8],
         part: &Features,
+        there: &mut Bits,
         kernels: Kernels,
     ) -> [i32; 2] {
         let radius = golden.settings.radius_px + 1;
@@ -178,12 +182,19 @@ impl Search {
             Some(near) => Reach::around(near, COARSE, radius),
             None => Reach::around([0; 2], radius, radius),
         };
-        let mut at = |reach: Reach, bands: usize| {
-            let (valid, every) = (golden.valid.as_ref(), self.rows.div_ceil(bands));
+        let mut at = |reach: Reach, bands: usize, valid: Option<&Bits>| {
+            let every = self.rows.div_ceil(bands);
             self.whole(&golden.features, &part.planes, valid, reach, every, kernels)
         };
-        let near = at(around, GLANCED);
-        at(Reach::around(near, CLOSE, radius), ASKED)
+        let near = at(around, GLANCED, golden.valid.as_ref());
+        let close = Reach::around(near, CLOSE, radius);
+        if golden.cares_for_all() {
+            at(close, ASKED, golden.valid.as_ref())
+        } else {
+            // What is not cared for lies elsewhere in a part that does.
+            there.shift_of(&golden.care, near);
+            at(close, ASKED, Some(there))
+        }
     }
 
     /// Fills `field` for a part that has been moved `by` so much, and then lies `near`; of its bits only
@@ -197,7 +208,7 @@ impl Search {
         near: [i32; 2],
         kernels: Kernels,
     ) {
-        let local = golden.settings.local_px();
+        let local = golden.settings.searched_px();
         let mut reach = Reach::around(near, local, STAY + local);
         self.totals[..reach.len()].fill(0);
         let all = self.kept == self.rows;
@@ -209,10 +220,10 @@ impl Search {
             counted = self.rows;
             self.raw.whole = self.least(reach);
         } else {
-            self.order(reach, near);
+            self.order(reach, near, golden.penalty);
             reach = self.spread(golden, part, valid, reach, kernels);
         }
-        self.order(reach, self.raw.whole);
+        self.order(reach, self.raw.whole, golden.penalty);
         for band in 0..self.rows {
             while counted < (band + NEAR + 1).min(self.rows) {
                 self.count(&golden.features, (&part.planes, 1), valid, reach, counted, kernels);
@@ -229,13 +240,50 @@ impl Search {
             to: &mut self.field.shifts,
         });
         let radius = golden.settings.radius_px;
+        self.look(reach, valid);
         let far = |axis: usize| (self.raw.whole[axis] + by[axis]).unsigned_abs() as usize > radius;
-        self.at_limit = if far(0) || far(1) {
-            1.0
-        } else {
-            let cells = self.field.shifts.iter().filter(|shift| reach.ends_at(**shift));
-            cells.count() as f64 / self.field.shifts.len() as f64
-        };
+        if far(0) || far(1) {
+            self.at_limit = 1.0;
+        }
+        let local = golden.settings.local_px() as i32;
+        if local < golden.settings.searched_px() as i32 {
+            let least = near.map(|near| (near - local) as i16);
+            let most = near.map(|near| (near + local) as i16);
+            for shift in &mut self.field.shifts {
+                *shift = [0, 1].map(|axis: usize| shift[axis].clamp(least[axis], most[axis]));
+            }
+        }
+    }
+
+    /// What the cells of the field say that count: those with a valid bit.
+    fn look(&mut self, reach: Reach, valid: Option<&Bits>) {
+        let (mut cells, mut far) = (0_usize, 0_usize);
+        let mut ends = [[i32::MAX, i32::MIN]; 2];
+        for band in 0..self.rows {
+            if let Some(valid) = valid {
+                self.which.fill(0);
+                for y in band * CELL..((band + 1) * CELL).min(valid.height) {
+                    let (pairs, _) = valid.row(y).as_chunks::<2>();
+                    for (any, pair) in self.which.iter_mut().zip(pairs) {
+                        *any |= u16::from_le_bytes(*pair);
+                    }
+                }
+            } else {
+                self.which.fill(1);
+            }
+            let shifts = &self.field.shifts[band * self.columns..][..self.columns];
+            for (shift, _) in shifts.iter().zip(&self.which).filter(|(_, any)| **any != 0) {
+                cells += 1;
+                far += usize::from(reach.ends_at(*shift));
+                for axis in [0, 1] {
+                    let [least, greatest] = &mut ends[axis];
+                    let by = i32::from(shift[axis]);
+                    (*least, *greatest) = (by.min(*least), by.max(*greatest));
+                }
+            }
+        }
+        self.at_limit = far as f64 / cells.max(1) as f64;
+        self.ends = if cells > 0 { ends } else { self.raw.whole.map(|by| [by; 2]) };
     }
 
     /// How far apart the cells of a large picture lie, as far as some bands can tell by themselves:
@@ -295,13 +343,13 @@ impl Search {
 
     /// Where the whole part lies, to a few pixels, where that is searched for at a quarter of its size.
     fn wide(&mut self, golden: &Golden, pixels: &[u8], kernels: Kernels) -> Option<[i32; 2]> {
-        let planes = golden.coarse.as_ref()?;
+        let (planes, valid) = golden.coarse.as_ref()?;
         let mut small = self.small.take()?;
         shrink(pixels, golden.width, &mut small.pixels, planes.width);
         small.features.read(&small.pixels, kernels);
         let radius = (golden.settings.radius_px + 1).div_ceil(COARSE);
         let reach = Reach::around([0; 2], radius, radius);
-        let near = self.whole(planes, &small.features.planes, None, reach, 1, kernels);
+        let near = self.whole(planes, &small.features.planes, valid.as_ref(), reach, 1, kernels);
         self.small = Some(small);
         Some(near.map(|by| by * COARSE as i32))
     }
@@ -395,7 +443,7 @@ impl Search {
 
     /// The order in which shifts are tried: those near the whole picture's first, since a tie is
     /// theirs.
-    fn order(&mut self, reach: Reach, whole: [i32; 2]) {
+    fn order(&mut self, reach: Reach, whole: [i32; 2], penalty: usize) {
         self.order.clear();
         for row in 0..reach.count[1] {
             for column in 0..reach.count[0] {
@@ -404,7 +452,7 @@ impl Search {
                 self.order.push(Step {
                     shift: shift.map(|by| by as i16),
                     at: reach.index(column, row) * self.lanes,
-                    penalty: (PENALTY * away) as u16,
+                    penalty: (penalty * away) as u16,
                 });
             }
         }

@@ -2,11 +2,14 @@
 
 use super::bits::Bits;
 use super::kernels::{CELL, Kernels};
-use super::{Levels, STAY, Settings};
+use super::{Levels, MOST_LOCAL, STAY, Settings};
 use crate::error::{Error, Result};
 
 /// Sides that are handled: one window at least, and coordinates that fit in 16 bits.
 const SIDES: std::ops::RangeInclusive<usize> = 64..=1 << 14;
+/// What a pixel away from the best shift of the whole picture costs, of pictures half of whose bits are set.
+const PENALTY: usize = 31;
+const LEAST_PENALTY: usize = 4;
 /// How much smaller the picture is that a wide search starts on.
 pub(super) const COARSE: usize = 4;
 
@@ -22,8 +25,10 @@ pub struct Golden {
     /// Pixels that are.
     pub(super) cared: usize,
     pub(super) features: Planes,
-    /// For a search too wide for the full size.
-    pub(super) coarse: Option<Planes>,
+    /// For a search too wide for the full size, and what of it counts where that is not simply all.
+    pub(super) coarse: Option<(Planes, Option<Bits>)>,
+    /// What a pixel away from the best shift of the whole picture costs a cell.
+    pub(super) penalty: usize,
     /// Bits that count, where they are not simply all.
     pub(super) valid: Option<Bits>,
     pub(super) look: Look,
@@ -34,8 +39,8 @@ pub struct Golden {
 pub(super) enum Look {
     /// Bits.
     Two(Bits),
-    /// Least and greatest grey level that pass, pixel by pixel.
-    Grey { low: Vec<u8>, high: Vec<u8> },
+    /// Grey levels: how far each pixel may be off, where that is not the same for all.
+    Grey { least: u8, tolerance: Option<Vec<u8>> },
 }
 
 impl Golden {
@@ -81,35 +86,31 @@ impl Golden {
             }
         }
         let whole = width.is_multiple_of(CELL) && height.is_multiple_of(CELL);
-        let valid = (!whole).then(|| {
-            let mut all = Bits::new(width, height);
-            for y in 0..height {
-                let ones = all.pixels_mut(y);
-                ones.fill(0xFF);
-                if let (Some(last), rest @ 1..) = (ones.last_mut(), width % 8) {
-                    *last = 0xFF >> (8 - rest);
-                }
-            }
-            all
-        });
+        let cared = seen.count();
+        let valid = (!whole || cared < count).then(|| seen.clone());
         let mut work = Features::new(settings.levels, width, height);
         work.read(pixels, Kernels::Scalar);
         let reach = settings.radius_px;
-        let furthest = (reach + 1).max(STAY + settings.local_px());
+        let furthest = (reach + 1).max(STAY + settings.searched_px());
         let features = Planes::new(&work.planes, furthest);
-        let coarse = (reach > settings.local_px()).then(|| {
+        let coarse = (reach > MOST_LOCAL).then(|| {
             let [small_width, small_height] = [width / COARSE, height / COARSE];
             let mut small = vec![0; small_width * small_height];
             shrink(pixels, width, &mut small, small_width);
             let mut work = Features::new(settings.levels, small_width, small_height);
             work.read(&small, Kernels::Scalar);
-            Planes::new(&work.planes, (reach + 1).div_ceil(COARSE))
+            let planes = Planes::new(&work.planes, (reach + 1).div_ceil(COARSE));
+            (planes, (cared < count).then(|| shrunk(&seen)))
         });
+        let penalty = penalty(settings.levels, &work.planes, count);
         let look = match settings.levels {
             Levels::Two { .. } => Look::Two(work.planes.swap_remove(0)),
             Levels::Grey { tolerance: least, .. } => {
-                let (low, high) = limits(pixels, width, least, tolerance);
-                Look::Grey { low, high }
+                let beyond = |map: &u8| map.saturating_add(least);
+                Look::Grey {
+                    least,
+                    tolerance: tolerance.map(|map| map.iter().map(beyond).collect()),
+                }
             }
         };
         Ok(Self {
@@ -117,10 +118,11 @@ impl Golden {
             width,
             height,
             pixels: pixels.to_vec(),
-            cared: seen.count(),
+            cared,
             care: seen,
             features,
             coarse,
+            penalty,
             valid,
             look,
         })
@@ -161,28 +163,31 @@ pub(super) fn shrink(pixels: &[u8], width: usize, small: &mut [u8], small_width:
     }
 }
 
-/// What lies between the least and the greatest of a pixel's neighbours, give or take the tolerance,
-/// is no difference: an edge between two pixels may fall to either side.
-fn limits(pixels: &[u8], width: usize, least: u8, tolerance: Option<&[u8]>) -> (Vec<u8>, Vec<u8>) {
-    let height = pixels.len() / width;
-    let (mut low, mut high) = (vec![0; pixels.len()], vec![0; pixels.len()]);
-    for y in 0..height {
-        for x in 0..width {
-            let (mut darkest, mut brightest) = (u8::MAX, 0);
-            for near_y in y.saturating_sub(1)..(y + 2).min(height) {
-                let row = &pixels[near_y * width..][..width];
-                for pixel in &row[x.saturating_sub(1)..(x + 2).min(width)] {
-                    darkest = darkest.min(*pixel);
-                    brightest = brightest.max(*pixel);
-                }
-            }
-            let at = y * width + x;
-            let by = tolerance.map_or(0, |tolerance| tolerance[at]).saturating_add(least);
-            low[at] = darkest.saturating_sub(by);
-            high[at] = brightest.saturating_add(by);
+/// Squares of [`COARSE`] pixels that are set altogether.
+fn shrunk(bits: &Bits) -> Bits {
+    let mut small = Bits::new(bits.width / COARSE, bits.height / COARSE);
+    for y in 0..small.height {
+        for x in 0..small.width {
+            let row = |line: usize| bits.read(COARSE * x, COARSE * y + line, COARSE);
+            let all = (0..COARSE).all(|line| row(line) == (1 << COARSE) - 1);
+            small.row_mut(y)[x / 8] |= u8::from(all) << (x % 8);
         }
     }
-    (low, high)
+    small
+}
+
+/// What a pixel away from the best shift of the whole picture costs: 0.0015 of all bits. Of grey levels few
+/// bits are set, and a wrong shift makes as few of them differ: there it is less.
+fn penalty(levels: Levels, planes: &[Bits], pixels: usize) -> usize {
+    match levels {
+        Levels::Two { .. } => PENALTY,
+        Levels::Grey { .. } => {
+            let set: usize = planes.iter().map(Bits::count).sum();
+            let share = set as f64 / (planes.len() * pixels) as f64;
+            let differ = 4.0 * share * (1.0 - share);
+            ((PENALTY as f64 * differ).round() as usize).clamp(LEAST_PENALTY, PENALTY)
+        }
+    }
 }
 
 /// What alignment compares: bits of a picture, in one plane or several.

@@ -75,26 +75,38 @@ fn plain_field(golden: &[u8], part: &[u8], width: usize, radius: i32) -> Field {
             })
             .collect()
     };
-    let around = |[x, y]: [i32; 2]| {
-        let row = move |dy: i32| (-radius..=radius).map(move |dx| [x + dx, y + dy]);
-        (-radius..=radius).flat_map(row)
+    let around = |[x, y]: [i32; 2], by: i32| {
+        let row = move |dy: i32| (-by..=by).map(move |dx| [x + dx, y + dy]);
+        (-by..=by).flat_map(row)
     };
-    let counted = |[dx, dy]: [i32; 2]| {
+    // What the template has not where the whole lies counts for no cell.
+    let counts_for = |at: usize, [dx, dy]: [i32; 2]| {
+        let (x, y) = ((at % width) as i32 + dx, (at / width) as i32 + dy);
+        (0..width as i32).contains(&x) && (0..height as i32).contains(&y)
+    };
+    let counted = |[dx, dy]: [i32; 2], near: [i32; 2]| {
         let mut counts = vec![0; cells];
-        for (at, pixel) in part.iter().enumerate() {
+        for (at, pixel) in part.iter().enumerate().filter(|(at, _)| counts_for(*at, near)) {
             let (x, y) = ((at % width) as i32, (at / width) as i32);
             let differs = (*pixel > 127) != bright(golden, x + dx, y + dy);
             counts[at / width / CELL * columns + at % width / CELL] += i64::from(differs);
         }
         counts
     };
-    let whole = around([0; 2])
-        .min_by_key(|shift| (counted(*shift).iter().sum::<i64>(), shift[0].abs() + shift[1].abs()))
-        .unwrap();
+    let least = |shifts: &mut dyn Iterator<Item = [i32; 2]>, near: [i32; 2]| {
+        let cost = |shift: &[i32; 2]| {
+            let bits = counted(*shift, near).iter().sum::<i64>();
+            (bits, shift[0].abs() + shift[1].abs())
+        };
+        shifts.min_by_key(cost).unwrap()
+    };
+    let about = least(&mut around([0; 2], radius), [0; 2]);
+    let local = radius.max(4);
+    let whole = least(&mut around(about, local + 1), about);
     let away = |[dx, dy]: [i32; 2]| i64::from((dx - whole[0]).abs() + (dy - whole[1]).abs());
-    let all: Vec<_> = around(whole)
+    let all: Vec<_> = around(about, local + 1)
         .map(|shift| {
-            let once = three(&three(&counted(shift), true), false);
+            let once = three(&three(&counted(shift, about), true), false);
             (shift, three(&three(&once, true), false))
         })
         .collect();
@@ -116,7 +128,7 @@ fn plain_field(golden: &[u8], part: &[u8], width: usize, radius: i32) -> Field {
                 };
                 let mut values: Vec<i16> = (0..25).map(near).collect();
                 values.sort_unstable();
-                values[12]
+                values[12].clamp((about[axis] - local) as i16, (about[axis] + local) as i16)
             })
         })
         .collect();
@@ -332,7 +344,9 @@ fn a_picture_of_one_colour_lies_in_its_place() {
         let mut aligner = aligner(&[level; 96 * 80], [96, 80], 12);
         let mut part = [level; 96 * 80];
         let fit = aligner.compare(&part).unwrap();
-        assert_eq!(fit, Fit { whole: [0, 0], residual: 0.0, at_limit: 0.0 });
+        let expected =
+            Fit { whole: [0, 0], cells: [[0, 0]; 2], residual: 0.0, at_limit: 0.0, compared: 1.0 };
+        assert_eq!(fit, expected);
         for y in 30..38 {
             part[y * 96 + 40..][..8].fill(255 - level);
         }
@@ -347,6 +361,177 @@ fn a_part_that_has_little_of_the_template_is_no_fit() {
     let part = moved(&template, 96, |_, _| [60, 0]);
     let fit = aligner(&template, [96, 96], 64).compare(&part).unwrap();
     assert_eq!(fit.residual, 1.0, "{fit:?}");
+}
+
+/// Squares of 8 pixels, each of one level or the other.
+fn squares(width: usize, height: usize, seed: u64, [dark, bright]: [u8; 2]) -> Vec<u8> {
+    let levels = noise(width.div_ceil(8) * height.div_ceil(8), seed);
+    let at = |x: usize, y: usize| levels[y / 8 * width.div_ceil(8) + x / 8];
+    let level = |at_: usize| if at(at_ % width, at_ / width) > 127 { bright } else { dark };
+    (0..width * height).map(level).collect()
+}
+
+/// Fills a box of a picture: first column and row, and the last ones plus 1.
+fn paint(pixels: &mut [u8], width: usize, [left, top, right, bottom]: [usize; 4], level: u8) {
+    for y in top..bottom {
+        pixels[y * width + left..y * width + right].fill(level);
+    }
+}
+
+fn grey() -> Settings {
+    Settings::new(Levels::Grey { edge: 16, tolerance: 24 })
+}
+
+#[test]
+fn a_part_that_repeats_itself_and_lies_off_by_a_few_pixels_shows_nothing() {
+    let (width, height) = (320, 256);
+    let comb = |by: usize| -> Vec<u8> {
+        (0..width * height)
+            .map(|at| if (at % width + 10 - by) % 10 < 4 { 255 } else { 0 })
+            .collect()
+    };
+    for levels in [Levels::Two { above: 127 }, Levels::Grey { edge: 16, tolerance: 24 }] {
+        let size = [width, height];
+        let golden = Golden::new(&Settings::new(levels), size, &comb(0), None, None).unwrap();
+        let mut aligner = Aligner::new(Arc::new(golden)).unwrap();
+        for by in [1, 2, 3] {
+            let fit = aligner.compare(&comb(by)).unwrap();
+            assert_eq!(fit.residual, 0.0, "{levels:?} {by}: {fit:?}");
+            assert_eq!(aligner.windows(), [], "{levels:?} {by}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_cares_for_aligns_nothing() {
+    let (width, height) = (320, 320);
+    let template = blobs(width, height, 33);
+    let mut care = vec![0; width * height];
+    paint(&mut care, width, [100, 100, 220, 220], 255);
+    let golden = Golden::new(&settings(12), [width, height], &template, Some(&care), None).unwrap();
+    let mut aligner = Aligner::new(Arc::new(golden)).unwrap();
+    // The middle lies 4 px to one side, all around it 11 px to the other.
+    let inside = |at: usize| (80..240).contains(&at);
+    let by = |x: usize, y: usize| if inside(x) && inside(y) { [-4, 0] } else { [11, 0] };
+    let fit = aligner.compare(&moved(&template, width, by)).unwrap();
+    assert_eq!(fit.whole, [-4, 0]);
+    assert_eq!(fit.at_limit, 0.0, "{fit:?}");
+    assert_eq!(aligner.windows(), [], "{fit:?}");
+    // Nor does something else.
+    let mut part = noise(width * height, 7);
+    for y in 90..230 {
+        part[y * width + 90..y * width + 230]
+            .copy_from_slice(&template[y * width + 90..y * width + 230]);
+    }
+    let fit = aligner.compare(&part).unwrap();
+    assert_eq!((fit.whole, fit.at_limit, fit.residual), ([0, 0], 0.0, 0.0));
+}
+
+#[test]
+fn what_nobody_cares_for_lights_nothing() {
+    let (width, height) = (320, 320);
+    let mut template = squares(width, height, 3, [90, 160]);
+    let mut care = vec![255; width * height];
+    paint(&mut template, width, [120, 120, 200, 200], 230);
+    paint(&mut care, width, [112, 112, 208, 208], 0);
+    let golden = Golden::new(&grey(), [width, height], &template, Some(&care), None).unwrap();
+    let mut aligner = Aligner::new(Arc::new(golden)).unwrap();
+    for level in [0, 120, 255] {
+        let mut part = template.clone();
+        paint(&mut part, width, [120, 120, 200, 200], level);
+        let fit = aligner.compare(&part).unwrap();
+        assert_eq!(fit.residual, 0.0, "{level}: {fit:?}");
+    }
+}
+
+#[test]
+fn a_line_that_is_gone_differs_as_one_that_is_too_much() {
+    let (width, height) = (256, 256);
+    let ground = squares(width, height, 5, [150, 220]);
+    let mut with = ground.clone();
+    // On even ground, so that no neighbour of it spans its level.
+    paint(&mut with, width, [20, 90, 236, 110], 220);
+    let without = with.clone();
+    paint(&mut with, width, [20, 98, 236, 102], 40);
+    for (template, part) in [(&with, &without), (&without, &with)] {
+        let golden = Golden::new(&grey(), [width, height], template, None, None).unwrap();
+        let mut aligner = Aligner::new(Arc::new(golden)).unwrap();
+        aligner.compare(part).unwrap();
+        let component = aligner.windows().first().expect("it is seen").component;
+        let Component { core, .. } = aligner.components()[component];
+        assert!(core >= 2 * 210, "{core}");
+    }
+}
+
+#[test]
+fn what_hangs_on_a_thin_difference_has_a_window_of_its_own() {
+    let (width, height) = (400, 400);
+    let mut template = vec![0; width * height];
+    for at in (0..width).step_by(64) {
+        paint(&mut template, width, [at, 0, (at + 2).min(width), height], 255);
+        paint(&mut template, width, [0, at, width, (at + 2).min(height)], 255);
+    }
+    paint(&mut template, width, [70, 70, 330, 330], 0);
+    paint(&mut template, width, [80, 80, 320, 320], 255);
+    paint(&mut template, width, [100, 100, 300, 300], 0);
+    let mut part = template.clone();
+    // Print that is wider by two pixels to the right and below, and a spur that hangs on it.
+    paint(&mut part, width, [320, 80, 322, 322], 255);
+    paint(&mut part, width, [80, 320, 322, 322], 255);
+    let mut aligner = aligner(&template, [width, height], 12);
+    aligner.compare(&part).unwrap();
+    let before = aligner.windows().len();
+    paint(&mut part, width, [80, 320, 100, 340], 255);
+    aligner.compare(&part).unwrap();
+    let windows = aligner.windows();
+    assert_eq!(windows.len(), before + 1, "{windows:?}");
+    let held = windows
+        .iter()
+        .any(|one| one.x <= 80 && one.x + WINDOW >= 100 && one.y <= 320 && one.y + WINDOW >= 340);
+    assert!(held, "{windows:?}");
+}
+
+#[test]
+fn cells_may_lie_no_further_off_than_is_said() {
+    let (width, height) = (400, 400);
+    let mut template = blobs(width, height, 35);
+    // Print on empty ground.
+    paint(&mut template, width, [80, 80, 320, 320], 0);
+    let mut part = template.clone();
+    paint(&mut template, width, [140, 140, 260, 260], 255);
+    paint(&mut part, width, [148, 148, 268, 268], 255);
+    let seen = |local_px: Option<usize>| {
+        let settings = Settings { local_px, ..settings(12) };
+        let golden = Golden::new(&settings, [width, height], &template, None, None).unwrap();
+        let mut aligner = Aligner::new(Arc::new(golden)).unwrap();
+        let fit = aligner.compare(&part).unwrap();
+        (fit, aligner.windows().len())
+    };
+    let (fit, windows) = seen(None);
+    assert_eq!((windows, fit.cells[0][0]), (0, -8), "{fit:?}");
+    let (fit, windows) = seen(Some(3));
+    assert!(windows > 0 && fit.cells[0][0] >= -4, "{fit:?}");
+}
+
+#[test]
+fn a_small_radius_leaves_cells_room_to_be_uneven() {
+    let (width, height) = (320, 256);
+    let template = blobs(width, height, 37);
+    let part = moved(&template, width, |x, _| [(x / 107) as i32 - 1, 0]);
+    for radius_px in [1, 2, 3] {
+        let fit = aligner(&template, [width, height], radius_px).compare(&part).unwrap();
+        assert_eq!(fit.at_limit, 0.0, "{radius_px}: {fit:?}");
+        assert_eq!(fit.cells[0], [-1, 1]);
+    }
+}
+
+#[test]
+fn what_lies_out_of_view_is_said_to_be_not_compared() {
+    let template = blobs(160, 160, 39);
+    let part = moved(&template, 160, |_, _| [40, 0]);
+    let fit = aligner(&template, [160, 160], 64).compare(&part).unwrap();
+    assert_eq!((fit.whole, fit.compared), ([40, 0], 0.75), "{fit:?}");
+    assert!(fit.residual < 0.01, "{fit:?}");
 }
 
 /// Everything that can be seen of a comparison.

@@ -17,6 +17,10 @@ pub struct Window {
     pub component: usize,
 }
 
+/// A component is held by the windows along its middle when it is that much narrower than they are, in pixels:
+/// half a pixel to each side is lost to rounding.
+const MARGIN: usize = 2;
+
 /// Memory for windows.
 #[derive(Debug)]
 pub(super) struct Windows {
@@ -38,7 +42,7 @@ impl Windows {
     }
 
     /// One window for each component that is worth it, the largest first; one for each step of a long
-    /// one.
+    /// one, and more where a core lies beside these.
     pub(super) fn place(
         &mut self,
         components: &Components,
@@ -53,10 +57,12 @@ impl Windows {
         let wanted = |one: &Component| golden.settings.wants(one, field, moved, golden.size());
         self.chosen.extend((0..found.len()).filter(|number| wanted(&found[*number])));
         self.chosen.sort_unstable_by_key(|number| (u32::MAX - found[*number].area, *number));
-        for &component in &self.chosen {
+        for at in 0..self.chosen.len() {
+            let component = self.chosen[at];
             let [left, top, ..] = found[component].corners;
             let [width, height] = found[component].size();
             let count = pieces(width.max(height), golden.settings.step_px);
+            let first = self.placed.len();
             for piece in 0..count {
                 // The middle of a piece of `length`, in `count`ths.
                 let middle = |first: u32, length: u32, long: bool| {
@@ -65,17 +71,46 @@ impl Windows {
                 };
                 let wide = width > height;
                 let centre = [middle(left, width, wide), middle(top, height, !wide)];
-                if self.placed.len() == self.most {
-                    self.too_many = true;
+                if !self.around(centre, component, golden.size()) {
                     return;
                 }
-                let corner = [0, 1].map(|axis| {
-                    let first = (centre[axis] as usize).saturating_sub(WINDOW / 2);
-                    first.min(golden.size()[axis] - WINDOW)
-                });
-                self.placed.push(Window { x: corner[0], y: corner[1], component });
+            }
+            // What hangs on a thin difference that goes round it lies beside the middle of both.
+            if width.min(height) as usize <= WINDOW - MARGIN {
+                continue;
+            }
+            let mut row = top;
+            let step = WINDOW as u32 / 2;
+            while let Some(centre) =
+                components.beside(component, &self.placed[first..], step, &mut row)
+            {
+                if !self.around(centre, component, golden.size()) {
+                    return;
+                }
             }
         }
+    }
+
+    /// Places a window around a pixel, as far as the picture goes; false when there are too many.
+    fn around(&mut self, centre: [u32; 2], component: usize, size: [usize; 2]) -> bool {
+        self.too_many = self.placed.len() == self.most;
+        if self.too_many {
+            return false;
+        }
+        let [x, y] = [0, 1].map(|axis: usize| {
+            let first = (centre[axis] as usize).saturating_sub(WINDOW / 2);
+            first.min(size[axis] - WINDOW)
+        });
+        self.placed.push(Window { x, y, component });
+        true
+    }
+}
+
+impl Window {
+    /// Whether a pixel lies in it.
+    pub(super) fn holds(&self, x: u32, y: u32) -> bool {
+        let within = |first: usize, at: u32| (first..first + WINDOW).contains(&(at as usize));
+        within(self.x, x) && within(self.y, y)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::place::Affine;
+use crate::align::Fit;
 use crate::outcome::ClassId;
 
 /// One thing that was found, in the camera's pixels.
@@ -126,6 +127,8 @@ pub struct Findings {
     pub detections: Vec<Detection>,
     /// From each model's input to the camera's picture, by the recipe's number of the model.
     pub to_camera: Vec<Affine>,
+    /// How the part lies under golden ones, by the recipe's number of the model that compares.
+    pub fits: Vec<(u8, Fit)>,
     /// Masks and maps, within the quota.
     pub arrays: Option<Arc<Arrays>>,
 }
@@ -133,6 +136,7 @@ pub struct Findings {
 impl Findings {
     fn clear(&mut self) {
         self.detections.clear();
+        self.fits.clear();
         self.to_camera.clear();
         self.arrays = None;
     }

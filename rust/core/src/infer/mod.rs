@@ -16,6 +16,7 @@ mod settings;
 mod terminate;
 
 pub use bound::{Bound, Outputs};
+pub(crate) use contract::TOO_MANY;
 pub use contract::{
     Class, Contract, Extra, Form, FormWord, HeadKind, Layout, Means, Overrides, PrepareHint,
     ScoreKind, Wishes,

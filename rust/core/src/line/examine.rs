@@ -204,6 +204,8 @@ impl Examiner {
         };
         let info = FrameInfo::packed(size[0], size[1], format, 0);
         let frame = desk.push.submit(bytes, info, Duration::from_secs(1))?;
+        // What the picture before this one brought along is not this one's.
+        desk.kit.restore();
         for (name, path) in &picture.references {
             desk.kit.refer(name, path)?;
         }

@@ -11,7 +11,9 @@ use super::recipe::Model;
 use crate::align::{self, Aligner, WINDOW, fill};
 use crate::decide::{Candidate, Compared, Decision, Place, Scores, Sink};
 use crate::error::{Error, Result};
-use crate::infer::{Bound, Contract, ExternalFile, Means, ModelFile, Session, Terminator};
+use crate::infer::{
+    Bound, Contract, ExternalFile, Means, ModelFile, Session, TOO_MANY, Terminator,
+};
 use crate::outcome::{ClassId, Reason, ViewVerdict};
 use crate::prepare::{Color, Dtype, Fit, Flip, Layout, Plan, Resize, Spec};
 use crate::source::photo::Photo;
@@ -24,6 +26,7 @@ pub(super) struct Golden {
     tolerance: Option<Vec<u8>>,
     residual: f64,
     at_limit: f64,
+    least_compared: f64,
     core_px: f32,
 }
 
@@ -75,9 +78,17 @@ impl Golden {
             tolerance,
             residual: said.residual,
             at_limit: said.at_limit,
+            least_compared: said.least_compared,
             core_px: said.core_px,
         };
         Ok((golden, files))
+    }
+
+    /// Whether a part lies where it cannot be compared, or is another product.
+    fn misses(&self, fit: &align::Fit) -> bool {
+        fit.residual > self.residual
+            || fit.at_limit > self.at_limit
+            || fit.compared < self.least_compared
     }
 
     /// What was understood: of the model that looks at windows, or of the golden picture alone.
@@ -174,7 +185,7 @@ impl Station {
             compared: Compared::new(&model.judging),
             parts: vec![0; batch.max(1) * width * height],
             candidates: Vec::with_capacity(most),
-            too_many: (model.contract.classes.len() - 1) as ClassId,
+            too_many: model.contract.class(TOO_MANY).unwrap_or_default() as ClassId,
         })
     }
 
@@ -212,7 +223,12 @@ impl Station {
         Ok(())
     }
 
-    /// Compares a row with the golden part and judges what differs.
+    /// From now on the recipe's own picture is the golden one again.
+    pub(super) fn restore(&mut self, golden: &Golden) {
+        self.aligner.set_golden(Arc::clone(&golden.template));
+    }
+
+    /// Compares a row with the golden part and judges what differs; how it lies is said in either case.
     ///
     /// # Errors
     /// [`Error::Model`] for a run that fails.
@@ -223,23 +239,22 @@ impl Station {
         row: usize,
         place: &Place,
         sink: &mut Sink<'_>,
-    ) -> Result<Decision> {
+    ) -> Result<(Decision, align::Fit)> {
         let [width, height] = self.aligner.golden().size();
         let part = &self.parts[row * width * height..][..width * height];
         let fit = self.aligner.compare(part)?;
-        if fit.residual > golden.residual || fit.at_limit > golden.at_limit {
+        if golden.misses(&fit) {
             let verdict = ViewVerdict::Unjudged(Reason::Misaligned);
-            return Ok(Decision { verdict, scores: Scores::default() });
+            return Ok((Decision { verdict, scores: Scores::default() }, fit));
         }
         self.candidates.clear();
         match &mut self.windows {
             None => {
-                for window in self.aligner.windows() {
-                    let component = &self.aligner.components()[window.component];
-                    let corners = self.aligner.corners(window.component).map(|at| at as f32);
-                    if self.candidates.iter().any(|known| known.corners == corners) {
-                        continue;
-                    }
+                // Windows of one component follow each other.
+                let windows = self.aligner.windows();
+                for pieces in windows.chunk_by(|a, b| a.component == b.component) {
+                    let component = &self.aligner.components()[pieces[0].component];
+                    let corners = self.aligner.corners(pieces[0].component).map(|at| at as f32);
                     let core = component.core as f32;
                     let score = core / (core + golden.core_px);
                     let area = component.area as f32;
@@ -267,12 +282,10 @@ impl Station {
                         let corners = self.aligner.corners(window.component).map(|at| at as f32);
                         let area = component.area as f32;
                         let one = Candidate { class, score, corners, area };
-                        // A long component has several windows: its worst one speaks for it.
-                        let known = self.candidates.iter_mut().find(|one| one.corners == corners);
-                        match known {
-                            Some(known) if known.score >= score => {}
-                            Some(known) => *known = one,
-                            None => self.candidates.push(one),
+                        let same = number > 0 && windows[number - 1].component == window.component;
+                        match self.candidates.last_mut() {
+                            Some(known) if same => *known = worse(*known, one),
+                            _ => self.candidates.push(one),
                         }
                     }
                 }
@@ -280,6 +293,29 @@ impl Station {
         }
         let too_many = self.aligner.too_many().then_some(self.too_many);
         let limits = &model.thresholds;
-        Ok(self.compared.decide(&self.candidates, too_many, place, limits, sink))
+        Ok((self.compared.decide(&self.candidates, too_many, place, limits, sink), fit))
+    }
+}
+
+/// What speaks for a component that has several windows: the worst of them, and a score that is no number
+/// before any other.
+fn worse(known: Candidate, one: Candidate) -> Candidate {
+    if known.score.is_nan() || known.score >= one.score { known } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_that_is_no_number_speaks_for_its_component() {
+        let of = |score: f32| Candidate { class: 0, score, corners: [0.0; 4], area: 1.0 };
+        let spoken = |scores: &[f32]| {
+            scores.iter().map(|score| of(*score)).reduce(worse).map(|one| one.score)
+        };
+        assert_eq!(spoken(&[0.2, 0.7, 0.1]), Some(0.7));
+        for scores in [[f32::NAN, 0.1, 0.2], [0.1, f32::NAN, 0.2], [0.1, 0.2, f32::NAN]] {
+            assert!(spoken(&scores).is_some_and(f32::is_nan), "{scores:?}");
+        }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Kit {
     spare: Findings,
     /// Whether any model finds more than scores.
     finds: bool,
+    /// Whether a picture has brought references along.
+    referred: bool,
     max_batch: usize,
 }
 
@@ -113,6 +115,7 @@ impl Kit {
             arrays: Shelf::new(if finds { 1 + max_batch } else { 0 }, run.keep + max_batch),
             spare,
             finds,
+            referred: false,
             max_batch,
         })
     }
@@ -161,7 +164,7 @@ impl Kit {
                         self.spare.detections.clear();
                         let detections = &mut self.spare.detections;
                         let mut sink = Sink { model: number as u8, detections, arrays: None };
-                        bench.judge(model, golden, row, &place, &mut sink)?;
+                        let _ = bench.judge(model, golden, row, &place, &mut sink)?;
                     }
                 }
                 (Task::Compare(_), None) => {}
@@ -170,11 +173,30 @@ impl Kit {
         Ok(())
     }
 
-    /// From now on, the model's further input of this name holds the picture of this file.
+    /// From now on the recipe's own references stand again in place of what pictures brought along.
+    pub(super) fn restore(&mut self) {
+        if !std::mem::take(&mut self.referred) {
+            return;
+        }
+        for (station, model) in self.stations.iter_mut().zip(&self.recipe.models) {
+            match (&mut station.task, &model.golden) {
+                (Task::Compare(bench), Some(golden)) => bench.restore(golden),
+                (Task::Compare(_), None) => {}
+                (Task::Run(bound, _), _) => {
+                    for (input, bytes) in &model.references {
+                        bound.row_bytes_mut(*input, 0).copy_from_slice(bytes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Until [`Kit::restore`], the model's further input of this name holds the picture of this file.
     ///
     /// # Errors
     /// [`Error::Invalid`] when no model has such an input, or its batch is fixed; what the file says.
     pub(super) fn refer(&mut self, name: &str, path: &Path) -> Result<()> {
+        self.referred = true;
         let mut known = false;
         for (station, model) in self.stations.iter_mut().zip(&self.recipe.models) {
             let bound = match (&mut station.task, &model.golden) {
@@ -247,7 +269,8 @@ impl Kit {
             for (at, (row, plan)) in taken.iter().enumerate() {
                 let judged = &mut self.judged[*row];
                 let place = &plans[*plan].2;
-                let kept = judged.findings.and_then(|at| self.findings.at(at));
+                let kept_at = judged.findings;
+                let kept = kept_at.and_then(|at| self.findings.at(at));
                 let findings = match kept {
                     Some(findings) => {
                         findings.to_camera[number] = place.to_camera;
@@ -261,6 +284,7 @@ impl Kit {
                 let first = findings.len();
                 let arrays = judged.arrays.and_then(|at| self.arrays.at(at));
                 let mut sink = Sink { model: number as u8, detections: &mut *findings, arrays };
+                let mut fits = None;
                 let decision = match (&mut answer, &model.golden) {
                     (Answer::Outputs(outputs, head), _) => {
                         let asked = head.is_foreign().then(Instant::now);
@@ -273,12 +297,17 @@ impl Kit {
                         decision
                     }
                     (Answer::Comparing(bench), Some(golden)) => {
-                        bench.judge(model, golden, at, place, &mut sink)?
+                        let (decision, fit) = bench.judge(model, golden, at, place, &mut sink)?;
+                        fits = Some((number as u8, fit));
+                        decision
                     }
                     (Answer::Comparing(_), None) => UNJUDGED,
                 };
                 for detection in &mut findings[first..] {
                     detection.class = model.class_ids[usize::from(detection.class)];
+                }
+                if let Some(findings) = kept_at.and_then(|at| self.findings.at(at)) {
+                    findings.fits.extend(fits);
                 }
                 judged.add(decision, model);
             }

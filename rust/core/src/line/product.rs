@@ -116,10 +116,12 @@ pub struct Golden {
     /// Of grey levels: a picture of how far each pixel may be off beyond that, as `smartqc golden
     /// learn` writes it.
     pub tolerance_map: Option<String>,
-    /// How far a part may be off as a whole to each side, in pixels of `prepare.size`: 1 to 64. Each
-    /// place of it may be as far off from there, up to 12.
+    /// How far a part may be off as a whole to each side, in pixels of `prepare.size`: 1 to 64.
     #[serde(default = "radius_px")]
     pub radius_px: usize,
+    /// How far each place of it may be off from there, in pixels: 1 to 12; what is further off differs.
+    /// Unless given, `radius_px`, 4 at least and 12 at most.
+    pub local_px: Option<usize>,
     /// A picture that is black where nothing is compared.
     pub mask: Option<String>,
     /// Polygons within which alone is compared: lists of x, y in pixels of `prepare.size`.
@@ -147,6 +149,9 @@ pub struct Golden {
     /// A part of which a greater share differs is not judged: misaligned, or another product.
     #[serde(default = "residual")]
     pub residual: f64,
+    /// A part is not judged when of what is to be compared a lesser share lies within its picture.
+    #[serde(default = "least_compared")]
+    pub least_compared: f64,
     /// A part of which a greater share of the cells lies as far off as was searched is not judged, nor
     /// one that lies further off than `radius_px` as a whole.
     #[serde(default = "at_limit")]
@@ -167,7 +172,11 @@ pub enum LevelsWord {
 impl Golden {
     /// What types cannot say: the key and what is wrong.
     fn check(&self) -> std::result::Result<(), (String, String)> {
-        let shares = [("residual", self.residual), ("at_limit", self.at_limit)];
+        let shares = [
+            ("residual", self.residual),
+            ("at_limit", self.at_limit),
+            ("least_compared", self.least_compared),
+        ];
         for (key, share) in shares {
             if !(0.0..=1.0).contains(&share) {
                 return Err((key.into(), format!("{share} is not in 0..1")));
@@ -197,6 +206,7 @@ impl Golden {
                 }
             },
             radius_px: self.radius_px,
+            local_px: self.local_px,
             border_px: self.border_px,
             least_area_px: self.least_area_px,
             step_px: self.step_px,
@@ -247,6 +257,10 @@ fn residual() -> f64 {
 
 fn at_limit() -> f64 {
     0.05
+}
+
+fn least_compared() -> f64 {
+    0.9
 }
 
 /// `[[model.rule]]`: how many detections of some classes there must and may be.

@@ -121,6 +121,20 @@ fn part_object(part: &Part, image: Option<&str>) -> Value {
     });
     if let Some(findings) = &part.findings {
         object["detections"] = findings.detections.iter().map(detection_object).collect();
+        if !findings.fits.is_empty() {
+            // How the part lies under a golden one, in the golden picture's pixels.
+            let fits = findings.fits.iter().map(|(model, fit)| {
+                json!({
+                    "model": model,
+                    "whole": fit.whole,
+                    "cells": fit.cells,
+                    "residual": fit.residual,
+                    "at_limit": fit.at_limit,
+                    "compared": fit.compared,
+                })
+            });
+            object["fits"] = fits.collect();
+        }
     }
     object
 }

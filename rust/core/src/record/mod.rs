@@ -291,6 +291,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::align::Fit;
     use crate::decide::Detection;
     use crate::frame::{FrameInfo, FreeList, PixelFormat, Quota, Slots};
 
@@ -383,7 +384,15 @@ mod tests {
             mask: None,
         };
         let turned = Detection { oriented: Some([6.0, 4.5, 10.0, 5.0, 0.25]), ..upright };
-        let found = Findings { detections: vec![upright, turned], ..Findings::default() };
+        let mut found = Findings { detections: vec![upright, turned], ..Findings::default() };
+        let fit = Fit {
+            whole: [3, -2],
+            cells: [[2, 4], [-2, -1]],
+            residual: 0.25,
+            at_limit: 0.5,
+            compared: 1.0,
+        };
+        found.fits.push((1, fit));
         let settings = Settings { dir: dir.clone(), max_bytes: 1 };
         let recorder = Recorder::open(&settings, "line", 0).unwrap();
         recorder.put(Entry::Part(Part { findings: Some(Arc::new(found)), ..part(1) }, None));
@@ -396,6 +405,11 @@ mod tests {
         let mut oriented = box_.clone();
         oriented["oriented"] = json!([6.0, 4.5, 10.0, 5.0, 0.25]);
         assert_eq!(written[1]["detections"], json!([box_, oriented]));
+        let lies = json!({
+            "model": 1, "whole": [3, -2], "cells": [[2, 4], [-2, -1]],
+            "residual": 0.25, "at_limit": 0.5, "compared": 1.0
+        });
+        assert_eq!(written[1]["fits"], json!([lies]));
         assert_eq!(written[2].get("detections"), None, "a classifier finds nothing");
     }
 

@@ -29,6 +29,7 @@ impl Avx2 {
             match band.valid {
                 None if band.rows == CELL => count::<false, true>(band, counts),
                 None => count::<false, false>(band, counts),
+                Some(_) if band.rows == CELL => count::<true, true>(band, counts),
                 Some(_) => count::<true, false>(band, counts),
             }
         }
@@ -59,6 +60,7 @@ fn count<const SOME: bool, const WHOLE: bool>(band: &Band<'_>, counts: &mut [u16
     let lanes = band.lanes();
     // A number that the compiler knows is a loop that it unrolls.
     let rows = if WHOLE { CELL } else { band.rows };
+    let valid = if SOME { band.valid.unwrap_or(&[]).as_ptr() } else { std::ptr::null() };
     for first in (0..lanes).step_by(16) {
         for shift in 0..band.shifts {
             let mut sum = _mm256_setzero_si256();
@@ -71,12 +73,10 @@ fn count<const SOME: bool, const WHOLE: bool>(band: &Band<'_>, counts: &mut [u16
                     let part = _mm256_loadu_si256(band.part.as_ptr().add(at).cast());
                     let template = _mm256_loadu_si256(band.template.as_ptr().add(under).cast());
                     let differ = _mm256_xor_si256(part, template);
-                    match band.valid {
-                        Some(valid) if SOME => {
-                            let valid = _mm256_loadu_si256(valid.as_ptr().add(at).cast());
-                            _mm256_and_si256(differ, valid)
-                        }
-                        _ => differ,
+                    if SOME {
+                        _mm256_and_si256(differ, _mm256_loadu_si256(valid.add(at).cast()))
+                    } else {
+                        differ
                     }
                 };
                 // At most 8 a byte and 16 rows: 128.

@@ -33,6 +33,7 @@ impl Avx512 {
             match band.valid {
                 None if band.rows == CELL => count::<false, true>(band, counts),
                 None => count::<false, false>(band, counts),
+                Some(_) if band.rows == CELL => count::<true, true>(band, counts),
                 Some(_) => count::<true, false>(band, counts),
             }
         }
@@ -50,6 +51,7 @@ fn count<const SOME: bool, const WHOLE: bool>(band: &Band<'_>, counts: &mut [u16
     let lanes = band.lanes();
     // A number that the compiler knows is a loop that it unrolls.
     let rows = if WHOLE { CELL } else { band.rows };
+    let valid = if SOME { band.valid.unwrap_or(&[]).as_ptr() } else { std::ptr::null() };
     for first in (0..lanes).step_by(32) {
         let mask = if lanes - first >= 32 { u32::MAX } else { 0xFFFF };
         for shift in 0..band.shifts {
@@ -60,14 +62,11 @@ fn count<const SOME: bool, const WHOLE: bool>(band: &Band<'_>, counts: &mut [u16
                 // SAFETY: the mask leaves out what lies beyond a row, whose lanes come in sixteens;
                 // `Band::new` saw that all rows lie within their slices.
                 let differ = unsafe {
-                    let load = |from: &[u8], at| {
-                        _mm512_maskz_loadu_epi16(mask, from.as_ptr().add(at).cast())
-                    };
-                    let differ = _mm512_xor_si512(load(band.part, at), load(band.template, under));
-                    match band.valid {
-                        Some(valid) if SOME => _mm512_and_si512(differ, load(valid, at)),
-                        _ => differ,
-                    }
+                    let load =
+                        |from: *const u8, at| _mm512_maskz_loadu_epi16(mask, from.add(at).cast());
+                    let (part, template) = (band.part.as_ptr(), band.template.as_ptr());
+                    let differ = _mm512_xor_si512(load(part, at), load(template, under));
+                    if SOME { _mm512_and_si512(differ, load(valid, at)) } else { differ }
                 };
                 sum = _mm512_add_epi16(sum, _mm512_popcnt_epi16(differ));
             }

@@ -6,12 +6,12 @@ use crate::error::Result;
 use crate::infer::{Dim, ModelFile, Session, TensorInfo};
 
 /// The class of a part with more differences than are looked at.
-const TOO_MANY: &str = "too many";
+pub(crate) const TOO_MANY: &str = "too many";
 
 impl Contract {
     /// Of a model that looks at windows of `side` pixels: part, template and mask as float32
-    /// [N, 3, side, side], to a score [N] and perhaps scores of classes [N, classes]. The last class
-    /// is that of a part with too many windows.
+    /// [N, 3, side, side], to a score [N] and perhaps scores of classes [N, classes]. One class is
+    /// that of a part with too many windows.
     ///
     /// # Errors
     /// [`Error::Model`](crate::error::Error::Model), with its inputs and outputs, for any other.

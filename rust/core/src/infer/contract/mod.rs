@@ -12,6 +12,7 @@ mod metadata;
 mod recognise;
 mod resolve;
 
+pub(crate) use golden::TOO_MANY;
 pub use means::{Extra, Form, FormWord, HeadKind, Means, Overrides};
 
 use std::fmt;
