@@ -3,7 +3,7 @@
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use smartqc_core::error::Error;
-use smartqc_core::frame::{Content, Packing, PixelFormat};
+use smartqc_core::frame::{Content, Element, Packing, PixelFormat};
 use smartqc_core::prepare::unsupported;
 
 use crate::errors::to_py;
@@ -70,7 +70,10 @@ fn described(
             return Err(Problem::Array(format!("; {known}")));
         }
     };
-    let form = Form::of(format).ok_or_else(|| Problem::Format(unsupported(format)))?;
+    let form = match Form::of(format) {
+        Some(Form::Elements(..)) | None => return Err(Problem::Format(unsupported(format))),
+        Some(form) => form,
+    };
     let wanted = || Problem::Array(format!(", but {format} is {}", form.text()));
     let (height, width) = match (form, item_bytes, shape) {
         (Form::Flat, 1, &[height, width])
@@ -110,12 +113,17 @@ pub(crate) enum Form {
     Planes,
     /// Rows of packed bytes.
     Packed,
+    /// So many elements a pixel, of which no picture is made.
+    Elements(usize, Element),
 }
 
 impl Form {
     /// `None` for formats that have no name here.
     pub(crate) fn of(format: PixelFormat) -> Option<Self> {
-        let (_, packing) = format.samples()?;
+        let Some((_, packing)) = format.samples() else {
+            let (count, element) = format.elements()?;
+            return Some(Self::Elements(count, element));
+        };
         Some(match (format.content()?, packing) {
             (Content::Bytes { each, .. }, _) => Self::Channels(each),
             (Content::RgbPlanar, _) => Self::Planes,
@@ -133,6 +141,14 @@ impl Form {
             Self::Channels(count) => format!("uint8 of (height, width, {count})"),
             Self::Planes => "uint8 of (3, height, width)".to_owned(),
             Self::Packed => "uint8 of (height, bytes of a packed row)".to_owned(),
+            Self::Elements(count, element) => {
+                let kind = match element {
+                    Element::U8 => "uint8",
+                    Element::U16 => "uint16",
+                    Element::F32 => "float32",
+                };
+                format!("{kind} of (height, width, {count})")
+            }
         }
     }
 }

@@ -10,7 +10,6 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use smartqc_core::error::Error;
 use smartqc_core::frame::{Frame, Kept, Part, PixelFormat};
-use smartqc_core::prepare::FORMATS;
 
 use crate::arrays::Form;
 use crate::process::Owned;
@@ -33,6 +32,7 @@ impl Held {
 
 const BYTE: &CStr = c"B";
 const WORD: &CStr = c"<H";
+const FLOAT: &CStr = c"<f";
 
 /// Exports one frame; NumPy's array over it is what `prepare` takes for the frame's format.
 #[pyclass(frozen, module = "smartqc._native")]
@@ -78,11 +78,16 @@ impl Pixels {
             Some(Form::Planes) if part.is_none() => {
                 ([3, height, width], [stride * height, stride, 1], 3, 1)
             }
+            Some(Form::Elements(count, element)) => {
+                let [count, bytes] = [count, element.bytes()].map(|n| n as ffi::Py_ssize_t);
+                let dimensions = if count == 1 { 2 } else { 3 };
+                ([height, width, count], [stride, count * bytes, bytes], dimensions, bytes)
+            }
             Some(Form::Packed | Form::Planes) | None => {
-                let whole = FORMATS.iter().filter(|(format, _)| {
+                let whole = PixelFormat::all_named().filter(|(format, _)| {
                     Form::of(*format).is_some_and(|form| form != Form::Packed)
                 });
-                let names: Vec<&str> = whole.map(|(_, name)| *name).collect();
+                let names: Vec<&str> = whole.map(|(_, name)| name).collect();
                 return Err(Error::UnsupportedFormat {
                     format: format.to_string(),
                     supported: format!(
@@ -157,7 +162,11 @@ impl Pixels {
             (*view).len = this.bytes();
             (*view).readonly = 1;
             (*view).itemsize = this.item_bytes;
-            let format = if this.item_bytes == 1 { BYTE } else { WORD };
+            let format = match this.item_bytes {
+                1 => BYTE,
+                2 => WORD,
+                _ => FLOAT,
+            };
             (*view).format =
                 if asks(ffi::PyBUF_FORMAT) { format.as_ptr().cast_mut() } else { ptr::null_mut() };
             (*view).ndim = this.dimensions;

@@ -14,7 +14,7 @@ mod slots;
 
 pub use kept::{Kept, Quota};
 pub use layout::{ChunkPlace, Layout, MOST_CHUNKS, MOST_PARTS, Part, PartKind};
-pub use pixel_format::{Bayer, Content, Packing, PixelFormat};
+pub use pixel_format::{Bayer, Content, Element, Packing, PixelFormat};
 pub use slots::{Frame, FrameMut, FreeList, Home, Slots};
 
 /// What is known of a frame beside its bytes.

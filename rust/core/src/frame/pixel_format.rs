@@ -67,7 +67,7 @@ macro_rules! formats {
                 pub const $constant: Self = Self($value);
             )*
 
-            /// Every format that has a name here.
+            /// Every format that pictures are made of here.
             pub const NAMED: &'static [(Self, &'static str)] = &[$((Self::$constant, $name)),*];
 
             /// What its samples are, if it is one we know.
@@ -149,15 +149,98 @@ formats! {
     YCBCR422_8 = "YCbCr422_8" 0x0210_003B yuv(0, 1), 8 Byte;
 }
 
+/// What one element of an array of pixels is; several bytes stand with the low one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// A byte.
+    U8,
+    /// 16 bits.
+    U16,
+    /// IEEE 754, 32 bits.
+    F32,
+}
+
+impl Element {
+    /// How long it is.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::U16 => 2,
+            Self::F32 => 4,
+        }
+    }
+}
+
+macro_rules! arrays {
+    ($($name:literal $value:literal $channels:literal $element:ident;)*) => {
+        /// Formats that nothing here makes a picture of, pixel after pixel of so many elements.
+        const ARRAYS: &[(PixelFormat, &str, (usize, Element))] =
+            &[$((PixelFormat($value), $name, ($channels, Element::$element))),*];
+    };
+}
+
+arrays! {
+    "Confidence8" 0x0108_00C6 1 U8;
+    "Confidence16" 0x0110_00C7 1 U16;
+    "Confidence32f" 0x0120_00C8 1 F32;
+    "Coord3D_A8" 0x0108_00AF 1 U8;
+    "Coord3D_B8" 0x0108_00B0 1 U8;
+    "Coord3D_C8" 0x0108_00B1 1 U8;
+    "Coord3D_A16" 0x0110_00B6 1 U16;
+    "Coord3D_B16" 0x0110_00B7 1 U16;
+    "Coord3D_C16" 0x0110_00B8 1 U16;
+    "Coord3D_A32f" 0x0120_00BD 1 F32;
+    "Coord3D_B32f" 0x0120_00BE 1 F32;
+    "Coord3D_C32f" 0x0120_00BF 1 F32;
+    "Coord3D_AC8" 0x0210_00B4 2 U8;
+    "Coord3D_AC16" 0x0220_00BB 2 U16;
+    "Coord3D_AC32f" 0x0240_00C2 2 F32;
+    "Coord3D_ABC8" 0x0218_00B2 3 U8;
+    "Coord3D_ABC16" 0x0230_00B9 3 U16;
+    "Coord3D_ABC32f" 0x0260_00C0 3 F32;
+    "RGB10" 0x0230_0018 3 U16;
+    "RGB12" 0x0230_001A 3 U16;
+    "RGB14" 0x0230_005E 3 U16;
+    "RGB16" 0x0230_0033 3 U16;
+    "BGR10" 0x0230_0019 3 U16;
+    "BGR12" 0x0230_001B 3 U16;
+    "BGR14" 0x0230_004A 3 U16;
+    "BGR16" 0x0230_004B 3 U16;
+}
+
 impl PixelFormat {
+    /// Every format that has a name.
+    pub fn all_named() -> impl Iterator<Item = (Self, &'static str)> {
+        Self::NAMED.iter().copied().chain(ARRAYS.iter().map(|&(format, name, _)| (format, name)))
+    }
+
     /// The PFNC name, if it is one we know.
     pub fn name(self) -> Option<&'static str> {
-        Self::NAMED.iter().find(|(format, _)| *format == self).map(|(_, name)| *name)
+        Self::all_named().find(|(format, _)| *format == self).map(|(_, name)| name)
     }
 
     /// The format of a PFNC name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMED.iter().find(|(_, known)| *known == name).map(|(format, _)| *format)
+        Self::all_named().find(|(_, known)| *known == name).map(|(format, _)| format)
+    }
+
+    /// Of a format that is no picture here (its [`PixelFormat::content`] is `None`) and still an
+    /// array: the elements of a pixel, and what they are.
+    pub fn elements(self) -> Option<(usize, Element)> {
+        ARRAYS.iter().find(|(format, ..)| *format == self).map(|&(_, _, elements)| elements)
+    }
+
+    /// Of colours of more than 8 bits, a word each: the bits of a sample, and where red, green and
+    /// blue stand.
+    pub fn deep_rgb(self) -> Option<(u32, [usize; 3])> {
+        self.elements().filter(|elements| *elements == (3, Element::U16))?;
+        let (colours, bits) = self.name()?.split_at_checked(3)?;
+        let places = match colours {
+            "RGB" => [0, 1, 2],
+            "BGR" => [2, 1, 0],
+            _ => return None,
+        };
+        Some((bits.parse().ok()?, places))
     }
 
     /// Bits that one pixel occupies: the second byte of a PFNC number.
@@ -207,9 +290,9 @@ mod tests {
 
     #[test]
     fn names_and_numbers_go_both_ways() {
-        for (format, name) in PixelFormat::NAMED {
-            assert_eq!(PixelFormat::from_name(name), Some(*format));
-            assert_eq!(format.to_string(), *name);
+        for (format, name) in PixelFormat::all_named() {
+            assert_eq!(PixelFormat::from_name(name), Some(format));
+            assert_eq!(format.to_string(), name);
         }
         assert_eq!(PixelFormat(0x0123_4567).to_string(), "PFNC 0x01234567");
     }
@@ -222,6 +305,19 @@ mod tests {
         assert_eq!(PixelFormat::MONO10P.row_bytes(5), 7);
         assert_eq!(PixelFormat::MONO10_PACKED.row_bytes(5), 8);
         assert_eq!(PixelFormat::RGB8_PLANAR.row_bytes(5), 5);
+    }
+
+    #[test]
+    fn an_array_has_as_many_bytes_as_the_number_says() {
+        for (format, name, (channels, element)) in ARRAYS {
+            assert_eq!(format.bits_per_pixel() as usize, 8 * channels * element.bytes(), "{name}");
+            assert_eq!(format.elements(), Some((*channels, *element)));
+            assert_eq!((format.content(), format.samples()), (None, None), "{name}");
+        }
+        assert_eq!(PixelFormat::MONO8.elements(), None);
+        let deep = |name| PixelFormat::from_name(name).unwrap().deep_rgb();
+        assert_eq!(deep("BGR12"), Some((12, [2, 1, 0])));
+        assert_eq!((deep("Coord3D_ABC16"), deep("Mono16"), deep("RGB8")), (None, None, None));
     }
 
     #[test]

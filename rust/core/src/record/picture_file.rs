@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::path::Path;
 
-use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGBA8};
+use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8};
 use tiff::encoder::{TiffEncoder, TiffValue};
 use tiff::tags::Tag;
 
@@ -103,6 +103,14 @@ fn stored(frame: &Frame) -> Result<Stored> {
         let first = plane * info.stride * height as usize;
         frame.image()[first..].chunks(info.stride).take(height as usize).map(|line| &line[..row])
     };
+    if let Some((bits, places)) = format.deep_rgb() {
+        let mut words = Vec::with_capacity(3 * width as usize * height as usize);
+        for pixel in rows(0).flat_map(|line| line.chunks_exact(6)) {
+            words.extend(places.map(|at| u16::from_le_bytes([pixel[2 * at], pixel[2 * at + 1]])));
+        }
+        let (samples, format) = (Samples::Words(words), format!("RGB{bits}"));
+        return Ok(Stored { width, height, channels: 3, samples, format });
+    }
     let packing = format.samples().map(|(_, packing)| packing);
     let (channels, samples, format) = match (format.content(), packing) {
         (Some(Content::Mono | Content::Bayer(_)), Some(Packing::Byte)) => {
@@ -186,7 +194,8 @@ fn png(file: &mut impl Write, stored: &Stored) -> std::io::Result<()> {
 
 fn tiff(file: &mut (impl Write + Seek), stored: &Stored) -> std::io::Result<()> {
     match (&stored.samples, stored.channels) {
-        (Samples::Words(words), _) => tiff_of::<Gray16>(file, stored, words),
+        (Samples::Words(words), 1) => tiff_of::<Gray16>(file, stored, words),
+        (Samples::Words(words), _) => tiff_of::<RGB16>(file, stored, words),
         (Samples::Bytes(bytes), 1) => tiff_of::<Gray8>(file, stored, bytes),
         (Samples::Bytes(bytes), 3) => tiff_of::<RGB8>(file, stored, bytes),
         (Samples::Bytes(bytes), _) => tiff_of::<RGBA8>(file, stored, bytes),
@@ -249,6 +258,14 @@ mod tests {
         assert_eq!(bgra.samples, Samples::Bytes(vec![3, 2, 1, 4]));
         let planar = stored_of(PixelFormat::RGB8_PLANAR, (2, 1), 0, &[1, 2, 3, 4, 5, 6]);
         assert_eq!(planar.samples, Samples::Bytes(vec![1, 3, 5, 2, 4, 6]));
+    }
+
+    #[test]
+    fn deep_colours_keep_their_values() {
+        let format = PixelFormat::from_name("BGR12").unwrap();
+        let bgr = stored_of(format, (1, 2), 1, &[3, 0, 2, 0, 1, 5, 9, 6, 0, 5, 0, 4, 0]);
+        assert_eq!(bgr.samples, Samples::Words(vec![0x501, 2, 3, 4, 5, 6]));
+        assert_eq!((bgr.channels, bgr.format.as_str()), (3, "RGB12"));
     }
 
     #[test]
