@@ -44,12 +44,33 @@ pub struct FrameInfo {
     pub device_ns: Option<i64>,
     /// Whether pixels are missing.
     pub incomplete: bool,
+    /// What is wrong with its number beside those of the frames before it, if something is.
+    pub disorder: Option<Disorder>,
     /// Hardware counter of trigger pulses, from the frame's chunk.
     pub counter: Option<u64>,
     /// Encoder count at the exposure, from the frame's chunk.
     pub encoder_count: Option<u64>,
     /// Ground truth of a simulated camera: for the ledger only, never for matching.
     pub true_part: Option<u64>,
+}
+
+/// How a frame came that did not come in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disorder {
+    /// After a later one, which had told it as lost.
+    Late,
+    /// Once more, or so late that nobody knows any more whether it was there.
+    Repeated,
+}
+
+impl Disorder {
+    /// Its name, in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Repeated => "repeated",
+        }
+    }
 }
 
 impl FrameInfo {
@@ -69,6 +90,7 @@ impl FrameInfo {
             arrived_ns: now_ns,
             device_ns: None,
             incomplete: false,
+            disorder: None,
             counter: None,
             encoder_count: None,
             true_part: None,

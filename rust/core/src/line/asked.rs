@@ -48,6 +48,7 @@ impl Line {
                 frames: get(&counts.frames),
                 incomplete: get(&counts.incomplete),
                 lost: get(&counts.lost),
+                disordered: get(&counts.disordered),
                 errors: get(&counts.errors),
                 refused: get(&counts.refused),
                 gone: counts.gone.load(Ordering::Relaxed),

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use super::deadline::{Message, Messages};
 use super::worker::Evidence;
 use crate::error::Result;
+use crate::frame::Disorder;
 use crate::source::{Back, Source, SourceEvent};
 
 /// A flag is looked at this often while nothing comes.
@@ -20,6 +21,8 @@ pub(super) struct Counts {
     pub(super) incomplete: AtomicU64,
     /// Numbered by the camera, never delivered.
     pub(super) lost: AtomicU64,
+    /// Delivered after a later one, or twice.
+    pub(super) disordered: AtomicU64,
     pub(super) errors: AtomicU64,
     /// Frames that the line thread had no room for; it is made with room for all slots.
     pub(super) refused: AtomicU64,
@@ -110,6 +113,11 @@ pub(super) fn watch(source: &mut dyn Source, watch: &Watch<'_>) {
             Ok(Some(SourceEvent::Frame(frame))) => {
                 counts.frames.fetch_add(1, Ordering::Relaxed);
                 counts.incomplete.fetch_add(frame.info().incomplete.into(), Ordering::Relaxed);
+                let disorder = frame.info().disorder;
+                counts.disordered.fetch_add(disorder.is_some().into(), Ordering::Relaxed);
+                if disorder == Some(Disorder::Late) {
+                    counts.lost.fetch_sub(1, Ordering::Relaxed);
+                }
                 Message::Frame { view, frame }
             }
             Ok(Some(SourceEvent::Gap { lost })) => {

@@ -70,6 +70,8 @@ pub struct CameraStats {
     pub incomplete: u64,
     /// Numbered by the camera, never delivered.
     pub lost: u64,
+    /// Delivered after a later one, or twice.
+    pub disordered: u64,
     /// Waits that failed.
     pub errors: u64,
     /// Frames that the line thread had no room for.

@@ -14,6 +14,14 @@ const BOUNCE_NS: i64 = 3 * MS;
 /// A camera that lost more frames than this has not lost them: its numbers jumped.
 const MOST_LOST: u64 = 1000;
 
+/// A part whose frame seems to be lost waits for it so long, and no longer than any other: frames
+/// that overtake each other come one after the other.
+const LATE_NS: i64 = 50 * MS;
+
+/// Of more that are lost at once none is waited for: that is no overtaking, and the places of their
+/// parts are wanted.
+const MOST_LATE: u64 = 8;
+
 /// What the photo-eye showed last.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Eye {
@@ -145,12 +153,44 @@ impl Tracker {
             self.cameras[index].lost_frames += lost;
             return;
         }
-        for _ in 0..lost {
+        let (last_id, views) = (self.cameras[index].last_id, self.setup.views.len());
+        let view = match last_id {
+            Some(_) if lost <= MOST_LATE => View::Waiting(Some(Reason::LostFrame)),
+            _ => View::Said(ViewVerdict::Unjudged(Reason::LostFrame)),
+        };
+        let due_ns = now_ns + LATE_NS.min(self.setup.budget_ns);
+        for nth in 1..=lost {
             if let Some(part) = self.announce(now_ns, None, now_ns, actions) {
-                let lost = View::Said(ViewVerdict::Unjudged(Reason::LostFrame));
-                self.parts.get_mut(part).views[..self.setup.views.len()].fill(lost);
+                let part = self.parts.get_mut(part);
+                part.views[..views].fill(view);
+                part.lost_id = last_id.map(|id| id.wrapping_add(nth));
+                part.budget_due_ns = Some(due_ns);
             }
         }
+    }
+
+    /// A frame that was told as lost has come: it is of the part that was announced then, and of no
+    /// part where that is forgotten.
+    pub(super) fn late(
+        &mut self,
+        seen: Seen,
+        at_mm: Option<f64>,
+        now_ns: i64,
+        actions: &mut Vec<Action>,
+    ) {
+        let lost_with = |&index: &usize| self.parts.get(index).lost_id == Some(seen.frame_id);
+        let Some(index) = (0..self.parts.len()).rev().find(lost_with) else {
+            self.stray(seen.view, actions);
+            return;
+        };
+        let origin_mm = at_mm.map(|mm| mm - self.seen_mm[usize::from(seen.view)]);
+        let budget_due_ns = self.budget_due_ns(seen.captured_ns, origin_mm);
+        let part = self.parts.get_mut(index);
+        part.lost_id = None;
+        if part.open() {
+            (part.origin_mm, part.budget_due_ns) = (origin_mm, budget_due_ns);
+        }
+        self.take(index, seen, now_ns, actions);
     }
 
     /// There is a new part; its index, unless there is no place for it or the line is ending.
@@ -175,18 +215,22 @@ impl Tracker {
                 *view = View::Waiting(Some(Reason::NoView));
             }
         }
-        let passed = self.position.at(at_ns).zip(origin_mm).is_none_or(|(now_mm, origin)| {
-            // A frame's own part is where the camera sees it, but for rounding.
-            now_mm - origin >= self.last_seen_mm - 1e-6
-        });
-        if passed {
-            part.budget_due_ns = Some(at_ns.saturating_add(self.setup.budget_ns));
-        }
+        part.budget_due_ns = self.budget_due_ns(at_ns, origin_mm);
         let index = self.parts.push(&part);
         if index.is_none() {
             self.overload(part, now_ns, actions);
         }
         index
+    }
+
+    /// When a part is committed that has passed the last camera at this instant, as one has of which
+    /// nobody knows where it is.
+    fn budget_due_ns(&self, at_ns: i64, origin_mm: Option<f64>) -> Option<i64> {
+        let passed = self.position.at(at_ns).zip(origin_mm).is_none_or(|(now_mm, origin)| {
+            // A frame's own part is where the camera sees it, but for rounding.
+            now_mm - origin >= self.last_seen_mm - 1e-6
+        });
+        passed.then(|| at_ns.saturating_add(self.setup.budget_ns))
     }
 
     /// Nothing is lost: a part for which there is no place has its outcome at once.
@@ -204,5 +248,115 @@ impl Tracker {
             actions.push(Action::Disposition { part, disposition });
             self.alarms.stop(Cause::Refused, actions);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::{Event, Judge};
+    use super::super::setup::Setup;
+    use super::*;
+    use crate::frame::Disorder;
+
+    struct Bench {
+        tracker: Tracker,
+        now_ns: i64,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self { tracker: Tracker::new(Setup::camera_only()).unwrap(), now_ns: 0 }
+        }
+
+        fn tell(&mut self, event: Event) -> Vec<Action> {
+            let mut actions = Vec::new();
+            self.tracker.on(event, self.now_ns, &mut actions);
+            assert!(self.tracker.counts().reconcile());
+            actions
+        }
+
+        /// Whose the frame is that comes 10 ms after whatever came before.
+        fn frame(&mut self, frame_id: u64, disorder: Option<Disorder>) -> Action {
+            self.now_ns += 10 * MS;
+            let seen = Seen {
+                view: 0,
+                captured_ns: self.now_ns,
+                error_ns: 0,
+                encoder_count: None,
+                counter: None,
+                incomplete: false,
+                frame_id,
+                disorder,
+            };
+            let is_answer = |action: &Action| {
+                matches!(action, Action::Judge(_) | Action::Unjudged { .. } | Action::Stray { .. })
+            };
+            let answers: Vec<_> =
+                self.tell(Event::Frame(seen)).into_iter().filter(is_answer).collect();
+            let [answer] = answers[..] else { panic!("{answers:?}") };
+            answer
+        }
+
+        fn judged(&mut self, frame_id: u64, disorder: Option<Disorder>) -> u64 {
+            match self.frame(frame_id, disorder) {
+                Action::Judge(Judge { part, view: 0, .. }) => part,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn lost(&mut self, lost: u64) -> Vec<Action> {
+            self.tell(Event::Gap { view: 0, lost })
+        }
+    }
+
+    #[test]
+    fn a_frame_that_comes_late_is_of_the_part_that_its_gap_announced() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.judged(7, None), 1);
+        bench.lost(2);
+        assert_eq!(bench.judged(10, None), 4);
+        assert_eq!(bench.judged(9, Some(Disorder::Late)), 3);
+        assert_eq!(bench.judged(8, Some(Disorder::Late)), 2);
+        assert_eq!((bench.tracker.counts().announced, bench.tracker.stray_frames()), (4, 0));
+        // Its place is taken now.
+        assert_eq!(bench.frame(8, Some(Disorder::Late)), Action::Stray { view: 0 });
+        assert_eq!(bench.judged(11, None), 5);
+    }
+
+    #[test]
+    fn a_lost_frame_is_waited_for_a_moment_and_announces_nothing_after_that() {
+        let mut bench = Bench::new();
+        bench.judged(1, None);
+        let is_commit = |action: &Action| matches!(action, Action::Commit(_));
+        assert!(!bench.lost(1).iter().any(is_commit));
+        bench.now_ns += LATE_NS;
+        let outcome = bench.tell(Event::Tick).into_iter().find_map(|action| match action {
+            Action::Commit(committed) => Some((committed.part, committed.outcome)),
+            _ => None,
+        });
+        assert_eq!(outcome, Some((2, Outcome::Unjudged(Reason::LostFrame))));
+        let too_late = Action::Unjudged { part: 2, view: 0, reason: Reason::Late };
+        assert_eq!(bench.frame(2, Some(Disorder::Late)), too_late);
+        assert_eq!(bench.tracker.counts().announced, 2);
+    }
+
+    #[test]
+    fn a_frame_that_comes_twice_is_one_part() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.judged(1, None), 1);
+        assert_eq!(bench.frame(1, Some(Disorder::Repeated)), Action::Stray { view: 0 });
+        assert_eq!(bench.judged(2, None), 2);
+        let counts = bench.tracker.counts();
+        assert_eq!((counts.announced, counts.in_flight, bench.tracker.stray_frames()), (2, 2, 1));
+    }
+
+    #[test]
+    fn pictures_without_numbers_and_long_gaps_are_not_waited_for() {
+        let mut bench = Bench::new();
+        let is_commit = |action: &&Action| matches!(action, Action::Commit(_));
+        assert_eq!(bench.lost(1).iter().filter(is_commit).count(), 1);
+        bench.judged(1, None);
+        assert_eq!(bench.lost(MOST_LATE + 1).iter().filter(is_commit).count(), 9);
+        assert_eq!(bench.lost(MOST_LATE).iter().filter(is_commit).count(), 0);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::setup::MOST_VIEWS;
 use crate::actuate::{ActuatorEvent, Answer, Command, Key};
-use crate::frame::FrameInfo;
+use crate::frame::{Disorder, FrameInfo};
 use crate::outcome::{ClassId, Disposition, Outcome, PartId, Reason, ViewVerdict};
 use crate::sense::{Edge, Reading};
 
@@ -119,6 +119,10 @@ pub struct Seen {
     pub counter: Option<u64>,
     /// Pixels are missing.
     pub incomplete: bool,
+    /// The camera's number of the frame.
+    pub frame_id: u64,
+    /// What is wrong with that number, if something is.
+    pub disorder: Option<Disorder>,
 }
 
 impl Seen {
@@ -131,6 +135,8 @@ impl Seen {
             encoder_count: info.encoder_count,
             counter: info.counter,
             incomplete: info.incomplete,
+            frame_id: info.frame_id,
+            disorder: info.disorder,
         }
     }
 }
@@ -156,7 +162,7 @@ pub enum Action {
         /// Incomplete, ambiguous, overload, or late: its outcome was frozen before the frame came.
         reason: Reason,
     },
-    /// The frame at hand is nobody's.
+    /// The frame at hand is nobody's, or was there before.
     Stray {
         /// The camera.
         view: u8,

@@ -6,6 +6,7 @@ use super::event::{Action, Judge, Seen};
 use super::part::View;
 use super::setup::AnnouncedBy;
 use crate::clock::SEC;
+use crate::frame::Disorder;
 use crate::outcome::{PartId, Reason, ViewVerdict};
 
 /// What the parts say to a frame.
@@ -27,6 +28,19 @@ impl Tracker {
         self.cameras[view].silence.broken(seen.captured_ns, now_ns);
         let at_mm = self.position.latched(seen.encoder_count, seen.captured_ns);
         let announces = self.setup.announced_by == AnnouncedBy::Frame && view == self.first_view;
+        match seen.disorder {
+            // A second time it shows no second part, and is no reason to doubt the first.
+            Some(Disorder::Repeated) => {
+                self.stray(seen.view, actions);
+                return self.place_of_frame(before, now_ns, actions);
+            }
+            Some(Disorder::Late) if announces => {
+                self.late(seen, at_mm, now_ns, actions);
+                return self.place_of_frame(before, now_ns, actions);
+            }
+            Some(Disorder::Late) => {}
+            None => self.cameras[view].last_id = Some(seen.frame_id),
+        }
         // A camera without a belt may well be given two pictures of one instant.
         let found = match at_mm {
             Some(at_mm) if !announces || self.setup.belt.is_some() => self.find(seen, at_mm),
@@ -57,7 +71,12 @@ impl Tracker {
                 self.unjudged(nearest, seen.view, Reason::Ambiguous, actions);
             }
         }
-        let stray = matches!(actions.last(), Some(Action::Stray { .. }));
+        self.place_of_frame(before, now_ns, actions);
+    }
+
+    /// Frames of no part are a reason to look, once the line knows every part on the belt.
+    fn place_of_frame(&mut self, before: usize, now_ns: i64, actions: &mut Vec<Action>) {
+        let stray = matches!(actions[before..].last(), Some(Action::Stray { .. }));
         if self.setup.ejectors.is_empty() || self.ready(now_ns) {
             self.alarms.frame(stray, actions);
         }
@@ -137,7 +156,13 @@ impl Tracker {
     }
 
     /// The frame is this part's.
-    fn take(&mut self, index: usize, seen: Seen, now_ns: i64, actions: &mut Vec<Action>) {
+    pub(super) fn take(
+        &mut self,
+        index: usize,
+        seen: Seen,
+        now_ns: i64,
+        actions: &mut Vec<Action>,
+    ) {
         let part = self.parts.get_mut(index);
         let open = part.open();
         let view = &mut part.views[usize::from(seen.view)];
@@ -184,7 +209,7 @@ impl Tracker {
         actions.push(Action::Unjudged { part: self.parts.get(index).id, view, reason });
     }
 
-    fn stray(&mut self, view: u8, actions: &mut Vec<Action>) {
+    pub(super) fn stray(&mut self, view: u8, actions: &mut Vec<Action>) {
         self.stray_frames += 1;
         actions.push(Action::Stray { view });
     }

@@ -93,6 +93,8 @@ struct Camera {
     lost_since_ns: Option<i64>,
     /// Exposures that were numbered and whose parts are not yet found.
     lost_frames: u64,
+    /// The number of its last frame that came in its turn.
+    last_id: Option<u64>,
     /// A part's number less the camera's count of its trigger, as of the last frame that was placed.
     counted_from: Option<i64>,
     silence: Silence,

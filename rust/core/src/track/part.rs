@@ -14,6 +14,8 @@ pub(super) struct Part {
     /// Its length, where the eye measured it.
     pub(super) length_mm: Option<f64>,
     pub(super) views: [View; MOST_VIEWS],
+    /// The number of the frame that was lost with it, until that comes all the same.
+    pub(super) lost_id: Option<u64>,
     /// A frame fitted it and another part, or two frames fitted it.
     pub(super) ambiguous: bool,
     pub(super) verdict_ns: Option<i64>,
@@ -75,6 +77,7 @@ impl Part {
             announced_ns,
             origin_mm,
             length_mm: None,
+            lost_id: None,
             views: [View::Waiting(None); MOST_VIEWS],
             ambiguous: false,
             verdict_ns: None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smartqc_core::error::Error;
-use smartqc_core::frame::PartKind;
+use smartqc_core::frame::{Disorder, PartKind};
 use smartqc_core::source::features::Value;
 use smartqc_core::source::gentl::GentlSource;
 use smartqc_core::source::{Source, SourceEvent};
@@ -125,8 +125,6 @@ fn one_absurd_frame_id_makes_no_frame_lost() {
     let Some((uri, _bench)) = simcam("LEFT1") else { return };
     let mut source = GentlSource::open(&uri, 2).unwrap();
     source.start().unwrap();
-    // The first frame's number is no gap, whatever it is.
-    (0..2).for_each(|_| drop(frame(&mut source)));
     let control = source.control();
     let absurd = 9_007_199_254_740_991;
     control.features().execute("SimFaultStrike[BadFrameId]").unwrap();
@@ -155,6 +153,34 @@ fn lost_and_disordered_frames_are_counted_beside_the_producers_own_figures() {
     let producer = control.statistics().unwrap();
     assert!(producer.delivered.unwrap() > 0 && producer.announced == Some(5));
     eprintln!("{counts:?} {producer:?}");
+}
+
+#[test]
+fn frames_out_of_their_turn_are_marked_and_what_comes_late_is_not_lost() {
+    let Some((uri, _bench)) = simcam("LEFT1") else { return };
+    let mut source = GentlSource::open(&uri, 2).unwrap();
+    source.start().unwrap();
+    for (fault, wanted) in [("Duplicated", Disorder::Repeated), ("OutOfOrder", Disorder::Late)] {
+        let mut seen = vec![frame(&mut source).0.info().frame_id];
+        source.features().execute(&format!("SimFaultStrike[{fault}]")).unwrap();
+        let (before, mut gaps) = (source.control().counts(), 0);
+        let marked = (0..50).find_map(|_| {
+            let (frame, gap) = frame(&mut source);
+            gaps += gap;
+            let info = *frame.info();
+            if info.disorder.is_none() {
+                seen.push(info.frame_id);
+            }
+            info.disorder.map(|disorder| (info.frame_id, disorder))
+        });
+        let (id, disorder) = marked.unwrap_or_else(|| panic!("{fault} was not noticed"));
+        assert_eq!(disorder, wanted, "{fault}");
+        assert_eq!(seen.contains(&id), wanted == Disorder::Repeated, "{fault}");
+        let after = source.control().counts();
+        let late = u64::from(wanted == Disorder::Late);
+        assert_eq!(after.lost + late, before.lost + gaps, "{fault}");
+        assert_eq!(after.disordered, before.disordered + 1, "{fault}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use smartqc_belt as belt;
 use smartqc_core::actuate::{ActuatorEvent, Answer, Key};
 use smartqc_core::clock::{MS, SEC};
+use smartqc_core::frame::Disorder;
 use smartqc_core::line::deadline::Message;
 use smartqc_core::outcome::{Disposition, PartId, Reason, ViewVerdict};
 use smartqc_core::sense::{Edge, Reading};
@@ -27,7 +28,7 @@ enum Happening {
     SensorLost,
     Edge { covered: bool, ago_ms: i64 },
     Announce { ago_ms: i64 },
-    Frame { view: u8, ago_ms: i64, incomplete: bool },
+    Frame { view: u8, ago_ms: i64, incomplete: bool, frame_id: u64, disorder: Option<Disorder> },
     Gap { view: u8, lost: u64 },
     CameraLost { view: u8 },
     CameraBack { view: u8 },
@@ -40,14 +41,25 @@ enum Happening {
     Abort,
 }
 
+/// Now and then a frame does not come in its turn.
+fn disorder() -> impl Strategy<Value = Option<Disorder>> {
+    prop_oneof![
+        6 => Just(None),
+        1 => Just(Some(Disorder::Late)),
+        1 => Just(Some(Disorder::Repeated)),
+    ]
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     use Happening as H;
     prop_oneof![
         12 => (1..120i64).prop_map(|ms| H::Wait { ms }),
         6 => (any::<bool>(), 0..20i64).prop_map(|(covered, ago_ms)| H::Edge { covered, ago_ms }),
         2 => (0..20i64).prop_map(|ago_ms| H::Announce { ago_ms }),
-        8 => (0..3u8, -5..300i64, prop::bool::weighted(0.1))
-            .prop_map(|(view, ago_ms, incomplete)| H::Frame { view, ago_ms, incomplete }),
+        8 => (0..3u8, -5..300i64, prop::bool::weighted(0.1), 0..8u64, disorder())
+            .prop_map(|(view, ago_ms, incomplete, frame_id, disorder)| {
+                H::Frame { view, ago_ms, incomplete, frame_id, disorder }
+            }),
         8 => (0..6u64, 0..3u8, 0..5u8)
             .prop_map(|(back, view, kind)| H::Verdict { back, view, kind }),
         2 => (0..6u64, 0..6u8).prop_map(|(back, kind)| H::Device { back, kind }),
@@ -189,7 +201,7 @@ impl Watched {
             Happening::Announce { ago_ms } => {
                 self.tell(Event::Announce { at_ns: self.now_ns - ago_ms * MS });
             }
-            Happening::Frame { view, ago_ms, incomplete } => {
+            Happening::Frame { view, ago_ms, incomplete, frame_id, disorder } => {
                 let captured_ns = self.now_ns - ago_ms * MS;
                 let (error_ns, encoder_count) = (0, None);
                 self.tell(Event::Frame(Seen {
@@ -199,6 +211,8 @@ impl Watched {
                     encoder_count,
                     counter: None,
                     incomplete,
+                    frame_id,
+                    disorder,
                 }));
             }
             Happening::Gap { view, lost } => self.tell(Event::Gap { view, lost }),
@@ -257,7 +271,13 @@ fn a_frame_that_fits_two_parts_makes_both_unjudged() {
     watched.happen(Happening::Announce { ago_ms: 0 });
     // 170 mm after the first part was announced, 166 after the second.
     watched.wait(186);
-    watched.happen(Happening::Frame { view: 0, ago_ms: 1, incomplete: false });
+    watched.happen(Happening::Frame {
+        view: 0,
+        ago_ms: 1,
+        incomplete: false,
+        frame_id: 0,
+        disorder: None,
+    });
     assert!(matches!(watched.actions[..], [Action::Unjudged { reason: Reason::Ambiguous, .. }]));
     watched.wait(2000);
     assert_eq!(watched.tracker.counts().by_reason[Reason::Ambiguous as usize], 2);
@@ -268,7 +288,17 @@ impl Watched {
         let captured_ns = self.now_ns - ago_ms * MS;
         let counter = Some(counter);
         let (view, error_ns, encoder_count, incomplete) = (0, 0, None, false);
-        let seen = Seen { view, captured_ns, error_ns, encoder_count, counter, incomplete };
+        let (frame_id, disorder) = (0, None);
+        let seen = Seen {
+            view,
+            captured_ns,
+            error_ns,
+            encoder_count,
+            counter,
+            incomplete,
+            frame_id,
+            disorder,
+        };
         self.tell(Event::Frame(seen));
         self.actions[0]
     }
@@ -321,7 +351,17 @@ fn the_count_of_the_encoder_in_a_frame_outweighs_its_time() {
     let (captured_ns, counter) = (watched.now_ns, None);
     let encoder_count = Some(origin + 1700);
     let (view, error_ns, incomplete) = (0, 0, false);
-    let seen = Seen { view, captured_ns, error_ns, encoder_count, counter, incomplete };
+    let (frame_id, disorder) = (0, None);
+    let seen = Seen {
+        view,
+        captured_ns,
+        error_ns,
+        encoder_count,
+        counter,
+        incomplete,
+        frame_id,
+        disorder,
+    };
     watched.tell(Event::Frame(seen));
     assert!(matches!(watched.actions[0], Action::Judge(judge) if judge.part == 1));
 }

@@ -15,7 +15,9 @@ use super::silence::{Pace, Silence};
 use super::{CameraHome, GoesToCamera, failed};
 use crate::clock::{SEC, monotonic_ns};
 use crate::error::{Error, Result};
-use crate::frame::{ChunkPlace, Frame, FrameInfo, FrameMut, MOST_CHUNKS, MOST_PARTS, Slots};
+use crate::frame::{
+    ChunkPlace, Disorder, Frame, FrameInfo, FrameMut, MOST_CHUNKS, MOST_PARTS, Slots,
+};
 use crate::source::SourceEvent;
 use crate::source::chunks::ChunkField;
 use crate::source::features::{Features, Value};
@@ -335,6 +337,9 @@ impl Running {
         if numbered.is_none() {
             self.count.skip();
         }
+        if let Some(Numbered::Disordered(disorder)) = numbered {
+            info.disorder = Some(disorder);
+        }
         let frame = slot.publish(info);
         counts.frames.fetch_add(1, Ordering::Relaxed);
         counts.incomplete.fetch_add(frame.info().incomplete.into(), Ordering::Relaxed);
@@ -344,8 +349,11 @@ impl Running {
                 self.held = Some(frame);
                 return Ok(Some(SourceEvent::Gap { lost }));
             }
-            Some(Numbered::Disordered) => {
+            Some(Numbered::Disordered(disorder)) => {
                 counts.disordered.fetch_add(1, Ordering::Relaxed);
+                if disorder == Disorder::Late {
+                    counts.lost.fetch_sub(1, Ordering::Relaxed);
+                }
             }
             Some(Numbered::After(0)) | None => {}
         }
