@@ -250,6 +250,11 @@ impl Control {
         }
     }
 
+    /// Whether it may be set, started and stopped, which is for one who has not opened it `readonly`.
+    pub(super) fn may_write(&self) -> bool {
+        !matches!(self.shared.access, Access::ReadOnly)
+    }
+
     /// How the producer stands to the camera now, in the words of
     /// [`CameraInfo::access`](crate::source::discover::CameraInfo::access); `gone` while it is lost.
     pub fn access_status(&self) -> &'static str {
@@ -443,7 +448,9 @@ impl Control {
     /// Tells the camera that its setup must not change now, or may, if it wants to know. One that
     /// refuses to be unlocked is told again with the next signs of life.
     pub(super) fn lock_parameters(&self, locked: bool) {
-        self.shared.vitals.lock_parameters(self.features(), locked);
+        if self.may_write() {
+            self.shared.vitals.lock_parameters(self.features(), locked);
+        }
     }
 
     /// Unlocks what refused to be unlocked at the last stop.

@@ -120,9 +120,8 @@ impl GentlSource {
     /// [`add_folder`]. Three keys are no features: `access` is `exclusive` (unless given), `control`
     /// or `readonly`; `latency_ms` is the time from an exposure to its arrival; `silence_ms` is how
     /// long a camera that delivers by itself may be silent before it is held for lost, which its
-    /// rate, exposure and triggers decide as they are then, unless it is given (0: for ever, also while
-    /// parts pass it). `held_slots` is how many frames others may hold at once; the camera gets what it
-    /// needs itself on top.
+    /// frame rate decides unless it is given (0: for ever, also while parts pass it). `held_slots` is how many frames others
+    /// may hold at once; the camera gets what it needs itself on top.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::InUse`], [`Error::Uri`], [`Error::Feature`], or
@@ -208,7 +207,9 @@ impl GentlSource {
             different = self.reconnect(EVERYWHERE)?;
         }
         // Before the parameters are locked: what can't be set is not remembered.
-        self.snapshot = self.features().snapshot()?;
+        if self.control.may_write() {
+            self.snapshot = self.features().snapshot()?;
+        }
         self.state = State::Running(self.run(false)?);
         self.control.vitals().tell_return(in_words(&different));
         Ok(())
@@ -218,9 +219,15 @@ impl GentlSource {
     fn run(&self, is_recovered: bool) -> Result<Box<Running>> {
         let control = &self.control;
         let shape = self.configured_shape()?;
-        let (latency_ns, silence_ns) = (self.latency_ns, self.silence_ns);
+        let latency_ns = self.latency_ns;
+        // What another one controls is rightly silent.
+        let silence_ns = if control.may_write() { self.silence_ns } else { Some(0) };
         let plan = Plan { slots: self.slots, shape, latency_ns, silence_ns, is_recovered };
         let running = Running::start(control, &plan)?;
+        if !control.may_write() {
+            // Who controls it starts it; what it then sends to everybody comes here, too.
+            return Ok(running);
+        }
         match self.features().execute("AcquisitionStart") {
             Ok(()) => Ok(running),
             Err(why) => {
@@ -233,7 +240,7 @@ impl GentlSource {
     /// Stops a run and clears it away. Each step may fail on a camera that is gone; the next is made
     /// all the same.
     fn end(&self, running: Box<Running>, answers: bool) {
-        if answers {
+        if answers && self.control.may_write() {
             // One write may fail where the next does not.
             let stop = || self.features().execute("AcquisitionStop");
             let _ = stop().or_else(|_| stop());
