@@ -11,8 +11,9 @@ import threading
 import numpy as np
 import pytest
 
+import simulated
 import smartqc as qc
-from conftest import ROOT, TESTS, until
+from conftest import PATIENCE_S, ROOT, TESTS, until
 from smartqc.errors import ClosedError, SourceSilentError
 
 SIMCAM = "gentl:simcam.cti#0"
@@ -78,6 +79,41 @@ print(json.dumps([said[:5], stats.cameras["top"]["incomplete"]]))
     assert reasons[2] == "incomplete"
     assert reasons[:2] + reasons[3:] == [None] * 4
     assert incomplete == 1
+
+
+def test_a_frame_that_comes_twice_or_late_is_marked_and_no_second_part_of_a_line(alone):
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import simulated, smartqc
+said = {}
+for fault in ("Duplicated", "OutOfOrder"):
+    every = {
+        f"SimFaultFirst[{fault}]": 2, f"SimFaultEvery[{fault}]": 3, f"SimFaultEnable[{fault}]": True
+    }
+    line = smartqc.Line(
+        cameras=[{"name": "top", "uri": "gentl:simcam.cti#0", "features": {
+            "Width": 160, "Height": 160, "AcquisitionFrameRate": 100.0, **every}}],
+        recipe=simulated.grey(), verdict={"budget_s": 60.0}, run={"workers": 1},
+    )
+    with line:
+        parts = [(i.part_id, i.frame_id) for i, _ in zip(line, range(40))]
+        # Some parts never had a frame.
+        ahead = {part - frame for part, frame in parts if frame is not None}
+        line.close()
+        stats = line.stats
+        top = stats.cameras["top"]
+    with smartqc.Camera("gentl:simcam.cti#0") as camera:
+        for name, value in every.items():
+            camera[name] = value
+        disorders = {camera.grab(timeout_s=60).disorder for _ in range(30)}
+    said[fault] = [len(ahead), stats.reconciles, top["disordered"] > 0, sorted(map(str, disorders))]
+print(json.dumps(said))
+"""
+    said = alone(code, str(TESTS))
+    # Numbers of parts and of frames go hand in hand: no part was announced twice.
+    assert said["Duplicated"] == [1, True, True, ["None", "repeated"]]
+    assert said["OutOfOrder"] == [1, True, True, ["None", "late"]]
 
 
 def test_a_frame_that_never_came_is_counted_and_the_next_one_is_right(simcam):
@@ -159,16 +195,33 @@ def test_a_multi_part_frame_gives_an_array_for_each_part(simcam):
     assert (image.kind, image.pixel_format) == ("image", "Mono8")
     assert np.array_equal(image.pixels, frame.pixels)
     assert image.pixels.ctypes.data == frame.address
-    assert "confidence" in [part.kind for part in others]
+    named = {part.kind: (part.pixel_format, part.pixels.dtype) for part in others}
+    assert named == {
+        "confidence": ("Confidence8", np.uint8),
+        "coordinates": ("Coord3D_C16", np.uint16),
+    }
     for part in frame.parts:
-        assert (part.width, part.height) == (160, 160)
-        assert len(part.data) >= 160 * 160
+        assert part.pixels.shape == (part.height, part.width) == (160, 160)
+        assert part.pixels.tobytes() == part.data
     with pytest.raises(ValueError, match="read-only"):
         image.pixels[0, 0] = 1
     simcam.stop()
     simcam["ComponentEnable[Confidence]"] = False
     simcam["ComponentEnable[Range]"] = False
     assert simcam.grab(timeout_s=10).parts == []
+
+
+def test_colours_of_16_bits_are_an_array_and_a_file(simcam, tmp_path):
+    simcam["PixelFormat"] = "RGB16"
+    frame = simcam.grab(timeout_s=10)
+    assert (frame.pixels.dtype, frame.pixels.shape) == (np.uint16, (160, 160, 3))
+    assert frame.pixels.ctypes.data == frame.address
+    assert np.array_equal(frame.to_rgb(), frame.pixels >> 8)
+    for name in ("picture.png", "picture.tiff"):
+        frame.save(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 0
+    simcam.stop()
+    simcam["PixelFormat"] = "Mono8"
 
 
 def test_a_part_holds_its_frames_buffer(open_camera):
@@ -318,6 +371,109 @@ print(json.dumps([seen >= 2, losses]))
 camera.close()
 """
     assert alone(code) == [True, 2]
+
+
+# Stopping and closing from another thread.
+
+
+def test_a_stop_ends_whoever_waits_and_only_what_begins_later_starts_again(simcam):
+    frames = iter(simcam)
+    next(frames)
+    simcam.stop()
+    assert next(frames, None) is None
+    assert simcam.grab(timeout_s=10)
+    assert next(frames, None) is None, "it has ended for good"
+    assert [frame.frame_id for frame, _ in zip(simcam, range(2), strict=False)]
+    simcam.stop()
+    # Nothing comes untriggered.
+    frames, ended = iter(by_hand(simcam)), []
+
+    def grab():
+        with pytest.raises(ClosedError) as error:
+            simcam.grab(timeout_s=PATIENCE_S)
+        ended.append(str(error.value))
+
+    iterates = threading.Thread(target=lambda: ended.append(list(frames)))
+    waits = threading.Thread(target=grab)
+    for thread in (iterates, waits):
+        thread.start()
+    # The first may come before the wait begins.
+    until(lambda: simcam.stop() or not (iterates.is_alive() or waits.is_alive()), "both end")
+    assert [] in ended and len(ended) == 2
+    assert shot(simcam)
+
+
+def test_a_close_ends_waits_and_accesses_and_the_device_is_free_at_once():
+    for use in (
+        lambda camera: camera.events(timeout_s=PATIENCE_S),
+        lambda camera: camera.features(),
+        lambda camera: camera.stats,
+    ):
+        for _ in range(5):
+            camera, used, ended = qc.Camera(SIMCAM), threading.Event(), []
+
+            def loop(camera=camera, use=use, used=used, ended=ended):
+                try:
+                    while True:
+                        used.set()
+                        use(camera)
+                except ClosedError as error:
+                    ended.append(error)
+
+            thread = threading.Thread(target=loop)
+            thread.start()
+            used.wait()
+            camera.close()
+            # It would be in use.
+            qc.Camera(SIMCAM).close()
+            thread.join()
+            assert len(ended) == 1
+
+
+def test_the_end_of_a_line_ends_the_wait_for_its_cameras_events():
+    line = qc.Line(cameras=[{"name": "top", "uri": SIMCAM}], recipe=simulated.grey())
+    line.start()
+    top, ended = line.camera("top"), []
+
+    def wait():
+        with pytest.raises(ClosedError):
+            while True:
+                top.events(timeout_s=PATIENCE_S)
+        ended.append(True)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    line.close()
+    qc.Camera(SIMCAM).close()
+    thread.join()
+    assert ended
+
+
+def test_who_only_reads_waits_for_frames_that_another_one_starts():
+    with (
+        qc.Camera(f"{SIMCAM}?access=readonly") as camera,
+        pytest.raises(SourceSilentError, match="read-only"),
+    ):
+        camera.grab(timeout_s=0.1)
+
+
+def test_a_value_may_be_of_numpy(simcam):
+    given = {
+        "Width": np.int64(64),
+        "Height": np.uint8(32),
+        "ExposureTime": np.float32(512.0),
+        "Gain": np.float64(2.0),
+        "ChunkModeActive": np.bool_(True),
+        "PixelFormat": np.str_("Mono12"),
+    }
+    for name, value in given.items():
+        simcam[name] = value
+        assert simcam[name].value == value
+    simcam["Width"] = np.array(160)
+    for value in (None, [1], np.array([1, 2]), 1j):
+        with pytest.raises(TypeError):
+            simcam["Height"] = value
+    simcam["Height"], simcam["PixelFormat"], simcam["ChunkModeActive"] = 160, "Mono8", False
 
 
 # Events and clocks.

@@ -65,6 +65,8 @@ def frame(of: "Frame") -> str:
     said = f"{of.frame_id}: {of.width} x {of.height} {of.pixel_format}"
     if of.incomplete:
         said += ", <b>incomplete</b>"
+    if of.disorder:
+        said += f", <b>{of.disorder}</b>"
     said += f", {of.captured_ns} ns &plusmn; {of.captured_error_ns} ns"
     try:
         width = min(of.width, WIDTH)

@@ -247,7 +247,8 @@ class Frame:
         """Image as captured: uint8, (height, width) or (height, width, 2 to 4).
 
         RGB8_Planar is (3, height, width); Mono10 to Mono16 and their Bayer kin are uint16, (height,
-        width).
+        width), RGB10 to RGB16 and BGR10 to BGR16 uint16, (height, width, 3). Coordinates (Coord3D)
+        and confidences are uint8, uint16 or float32, as their names say.
 
         A read-only view of the very buffer that the camera filled; it holds the buffer until the
         last slice dies. ``.copy()`` keeps the pixels longer.
@@ -328,6 +329,14 @@ class Frame:
     @property
     def incomplete(self) -> bool:
         """Whether pixels are missing."""
+    @property
+    def disorder(self) -> Literal["late", "repeated"] | None:
+        """How it came out of its turn, by its number; None for one that came in it.
+
+        ``late``: after a later one, which had told it as lost. ``repeated``: a second time, or so
+        late that nobody knows. On a line neither announces a part: a late one is of the part that
+        its loss had announced, while that is open.
+        """
     @property
     def counter(self) -> int | None:
         """Hardware counter of trigger pulses, from a chunk."""
@@ -430,9 +439,11 @@ class LineCamera:
     def connected(self) -> bool:
         """Whether the camera is there, as far as is known."""
     def events(self, *, timeout_s: float = 0.0) -> list[CameraEvent]:
-        """The events since the last call, as `Camera.events`."""
+        """The events since the last call, as `Camera.events`; ended by the end of its line."""
     def __getitem__(self, name: str, /) -> Feature: ...
-    def __setitem__(self, name: str, value: bool | int | float | str | bytes, /) -> None:
+    def __setitem__(
+        self, name: str, value: bool | int | float | str | bytes | np.generic, /
+    ) -> None:
         """Set a feature, as of a `Camera`; what frames depend on is locked until `stop_camera`."""
     def __contains__(self, name: str, /) -> bool: ...
     def features(self) -> list[Feature]: ...
@@ -462,9 +473,10 @@ class Camera:
 
     DEVICE is a serial number, a user-defined name, an identifier or an index. ``camera[name]``
     is a `Feature`, ``camera[name] = value`` sets it; ``camera["Gain[Red]"]`` selects first and puts
-    the selector back. Iterating gives frames without end. Usable from several threads. The URI may
+    the selector back. Iterating gives frames until `stop`. Usable from several threads. The URI may
     set features, ``?ExposureTime=800&access=readonly``; ``access`` is ``exclusive`` unless given,
-    ``control`` or ``readonly``; ``latency_ms`` is the time from an exposure to its arrival, for
+    ``control`` or ``readonly`` (it then delivers what whoever controls it has started and sends to
+    everybody); ``latency_ms`` is the time from an exposure to its arrival, for
     cameras without a clock; ``silence_ms`` how long a free-running camera may be silent (its frame
     rate decides unless it is given; 0 is for ever, also while parts of a line pass it).
 
@@ -504,6 +516,9 @@ class Camera:
         Losses and returns, errors of its producer, and events of the camera itself that
         ``EventNotification`` switches on. Events that nobody reads are dropped, oldest first, and
         counted.
+
+        Raises:
+            ClosedError: it is closed, or was closed meanwhile.
         """
     @property
     def stats(self) -> CameraStats:
@@ -513,7 +528,9 @@ class Camera:
             ClosedError: it is closed.
         """
     def __getitem__(self, name: str, /) -> Feature: ...
-    def __setitem__(self, name: str, value: bool | int | float | str | bytes, /) -> None: ...
+    def __setitem__(
+        self, name: str, value: bool | int | float | str | bytes | np.generic, /
+    ) -> None: ...
     def __contains__(self, name: str, /) -> bool: ...
     def features(self) -> list[Feature]:
         """Every feature, in the order of the camera's own categories."""
@@ -559,19 +576,40 @@ class Camera:
         Raises:
             SourceSilentError: none came in time.
             CameraLostError: the camera is gone; call again to have it looked for.
-            ClosedError: it is closed.
+            ClosedError: it is closed, or was stopped or closed meanwhile.
         """
-    def __iter__(self) -> Self: ...
-    def __next__(self) -> Frame: ...
+    def __iter__(self) -> Frames:
+        """Frames until the next `stop` or `close`, from whichever thread: then it ends."""
     def stop(self) -> None:
-        """Stop delivering; frames that you hold stay valid."""
+        """Stop delivering; frames that you hold stay valid.
+
+        Whoever iterates comes to the end, and a `grab` that waits raises `ClosedError`; only what
+        begins later starts it again.
+        """
     def close(self) -> None:
-        """Give the camera back; frames that you hold stay valid."""
+        """Give the camera back; frames that you hold stay valid.
+
+        Whoever iterates comes to the end, and whoever waits for frames or events in another thread
+        gets `ClosedError`. Waits for accesses in flight: when it returns, others may open it.
+        """
     def __enter__(self) -> Self: ...
     def __exit__(self, *_error: object) -> None: ...
     def _ipython_key_completions_(self) -> list[str]:
         """Names of features, those that a selector selects also with each of its entries."""
     def _repr_html_(self) -> str: ...
+    def __reduce__(self) -> NoReturn: ...
+
+@final
+class Frames:
+    """The frames of a `Camera` until it is stopped or closed; made by iterating over it."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Frame:
+        """Wait for the next frame, without the GIL.
+
+        Raises:
+            CameraLostError: the camera is gone; call again to have it looked for.
+        """
     def __reduce__(self) -> NoReturn: ...
 
 @final
@@ -585,10 +623,10 @@ class CameraStats:
     def incomplete(self) -> int: ...
     @property
     def lost(self) -> int:
-        """Frames that the camera numbered and that never came."""
+        """Frames that the camera numbered and that never came; less by those that come late."""
     @property
     def disordered(self) -> int:
-        """Frames delivered after a later one, or twice."""
+        """Frames delivered after a later one, or twice; `Frame.disorder` says which."""
     @property
     def unusable(self) -> int:
         """Buffers that could not be made a frame of."""

@@ -32,8 +32,8 @@ class Stats:
     dispositions: dict[str, int]
     """How often each disposition was told: ``commanded``, ``confirmed`` ..."""
     cameras: dict[str, dict[str, int]]
-    """By name: ``frames``, ``incomplete``, ``lost``, ``errors``, ``refused``, ``gone``,
-    ``stopped``, ``recoveries``."""
+    """By name: ``frames``, ``incomplete``, ``lost``, ``disordered``, ``errors``, ``refused``,
+    ``gone``, ``stopped``, ``recoveries``."""
     trigger_to_verdict_s: dict[str, float]
     """``count``, ``min``, ``p01``, ``p50``, ``p99``, ``p999``, ``max``."""
     slack_s: dict[str, float]

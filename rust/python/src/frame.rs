@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict};
-use smartqc_core::frame::{Frame, FrameInfo, Part};
+use smartqc_core::frame::{Disorder, Frame, FrameInfo, Part};
 use smartqc_core::prepare::{self, Depth, Dtype, Layout, Plan, Resize, Spec};
 use smartqc_core::record::picture_file;
 use smartqc_core::source::features::Features;
@@ -66,6 +66,21 @@ fn filled<'py>(
     flat.call_method1("reshape", (shape.to_vec(),))
 }
 
+/// The 8 highest of so many bits of each colour, red first.
+fn high_bytes(frame: &Frame, bits: u32, places: [usize; 3], out: &mut [u8]) {
+    let info = frame.info();
+    let width = info.width as usize;
+    let rows = frame.image().chunks(info.stride).zip(out.chunks_exact_mut((3 * width).max(1)));
+    for (line, out) in rows {
+        for (pixel, out) in line.chunks_exact(6).zip(out.chunks_exact_mut(3)) {
+            for (out, at) in out.iter_mut().zip(places) {
+                let sample = u16::from_le_bytes([pixel[2 * at], pixel[2 * at + 1]]);
+                *out = (sample >> (bits - 8)).min(255) as u8;
+            }
+        }
+    }
+}
+
 #[pymethods]
 impl PyFrame {
     #[getter]
@@ -97,6 +112,13 @@ impl PyFrame {
     fn to_rgb<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let info = self.info();
         let (width, height) = (info.width, info.height);
+        if let Some((bits, places)) = info.pixel_format.deep_rgb() {
+            let shape = [height as usize, width as usize, 3];
+            return filled(py, ("u1", &shape), shape.iter().product(), |out| {
+                high_bytes(self.frame(), bits, places, out);
+                Ok(())
+            });
+        }
         let spec = Spec {
             depth: Some(Depth::Eight),
             dtype: Dtype::Uint8,
@@ -177,6 +199,11 @@ impl PyFrame {
     }
 
     #[getter]
+    fn disorder(&self) -> Option<&'static str> {
+        self.info().disorder.map(Disorder::as_str)
+    }
+
+    #[getter]
     fn counter(&self) -> Option<u64> {
         self.info().counter
     }
@@ -203,8 +230,10 @@ impl PyFrame {
     fn __repr__(&self) -> String {
         let info = self.info();
         let mark = if info.incomplete { ", incomplete" } else { "" };
+        let (comma, disorder) =
+            info.disorder.map_or(("", ""), |disorder| (", ", disorder.as_str()));
         format!(
-            "<Frame {} {}x{} {}{mark}>",
+            "<Frame {} {}x{} {}{mark}{comma}{disorder}>",
             info.frame_id, info.width, info.height, info.pixel_format
         )
     }

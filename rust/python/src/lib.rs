@@ -29,7 +29,7 @@ mod _native {
     use crate::belt::{PyBelt, faults, plan, rehearse};
     #[pymodule_export]
     use crate::camera::{
-        PyCamera, PyCameraEvent, PyCameraInfo, PyCameraStats, PyClockReading, PyFeature,
+        PyCamera, PyCameraEvent, PyCameraInfo, PyCameraStats, PyClockReading, PyFeature, PyFrames,
         PyLineCamera, PyLoaded, PyUnrestored, add_producer_folder, py_discover, trigger_all,
     };
     #[pymodule_export]

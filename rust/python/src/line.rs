@@ -15,10 +15,9 @@ use smartqc_core::line::product::Product;
 use smartqc_core::line::{self, Next, Spread, severity_word};
 use smartqc_core::outcome::{Outcome, Reason};
 use smartqc_core::source::features::Features;
-use smartqc_core::source::gentl::Control;
 
 use crate::arrays::Picture;
-use crate::camera::PyLineCamera;
+use crate::camera::{Accesses, Lent, PyLineCamera};
 use crate::errors::to_py;
 use crate::frame::PyFrame;
 use crate::pixels::Held;
@@ -217,7 +216,7 @@ const LINE: &str = "a line";
 
 /// A line; the Python class of that name builds on it.
 #[pyclass(frozen, subclass, module = "smartqc._native", name = "Line")]
-pub(crate) struct PyLine(Owned<line::Line>);
+pub(crate) struct PyLine(Owned<line::Line>, Arc<Accesses>);
 
 /// JSON schema of `line.toml` or `recipe.toml`, for editors.
 #[pyfunction]
@@ -230,9 +229,10 @@ pub(crate) fn schema(file: &str) -> PyResult<String> {
 }
 
 impl PyLine {
-    /// The control side of one of its cameras.
-    pub(crate) fn control(&self, name: &str) -> Result<Control, Error> {
-        self.0.camera(name)
+    /// The control side of one of its cameras, for one access.
+    pub(crate) fn control(&self, name: &str) -> Result<Lent, Error> {
+        let access = self.1.begin();
+        Ok(Lent::new(self.0.camera(name)?, access))
     }
 }
 
@@ -278,7 +278,7 @@ impl PyLine {
             plug::open(&plug, uri, name, options)
         };
         py.detach(|| line::Line::open_with(plant, &product, library.as_deref(), &plugged))
-            .map(|line| Self(Owned::new(line)))
+            .map(|line| Self(Owned::new(line), Arc::default()))
             .map_err(to_py)
     }
 
@@ -351,7 +351,11 @@ impl PyLine {
 
     fn trigger(&self, py: Python<'_>) -> PyResult<()> {
         process::check(LINE)?;
-        py.detach(|| self.0.trigger()).map_err(to_py)
+        py.detach(|| {
+            let _access = self.1.begin();
+            self.0.trigger()
+        })
+        .map_err(to_py)
     }
 
     fn camera(slf: Bound<'_, Self>, name: &str) -> PyResult<PyLineCamera> {
@@ -457,6 +461,7 @@ impl PyLine {
             row.set_item("frames", camera.frames)?;
             row.set_item("incomplete", camera.incomplete)?;
             row.set_item("lost", camera.lost)?;
+            row.set_item("disordered", camera.disordered)?;
             row.set_item("errors", camera.errors)?;
             row.set_item("refused", camera.refused)?;
             row.set_item("gone", camera.gone)?;
@@ -554,16 +559,22 @@ impl PyLine {
         let drained =
             wait(py, None, |slice| Ok::<_, Error>(self.0.wait_drained(slice).then_some(())));
         if let Err(interrupted) = drained {
-            py.detach(|| self.0.abort());
+            self.abort(py);
             return Err(interrupted);
         }
-        py.detach(|| self.0.close());
+        py.detach(|| {
+            self.0.close();
+            self.1.end_all();
+        });
         Ok(())
     }
 
     fn abort(&self, py: Python<'_>) {
         if !is_forked() {
-            py.detach(|| self.0.abort());
+            py.detach(|| {
+                self.0.abort();
+                self.1.end_all();
+            });
         }
     }
 

@@ -127,28 +127,42 @@ pub(crate) struct PyCameraStats {
     producer: Py<PyDict>,
 }
 
-impl PyCameraStats {
-    pub(super) fn of(
-        py: Python<'_>,
-        control: &Control,
-        slots: usize,
-        held: usize,
-    ) -> PyResult<Self> {
-        let said = py.detach(|| control.statistics()).unwrap_or_default();
-        let producer = PyDict::new(py);
-        let answers = [
+/// What is counted of a camera, ours and its producer's.
+pub(super) struct Counted {
+    ours: CameraCounts,
+    events_dropped: u64,
+    producers: [(&'static str, Option<u64>); 5],
+}
+
+impl Counted {
+    /// Asks the producer, which takes its time.
+    pub(super) fn of(control: &Control) -> Self {
+        let said = control.statistics().unwrap_or_default();
+        let producers = [
             ("delivered", said.delivered),
             ("underrun", said.underrun),
             ("announced", said.announced),
             ("queued", said.queued),
             ("awaiting", said.awaiting),
         ];
-        for (name, count) in answers {
+        Self { ours: control.counts(), events_dropped: control.events_dropped(), producers }
+    }
+}
+
+impl PyCameraStats {
+    pub(super) fn of(
+        py: Python<'_>,
+        counted: Counted,
+        slots: usize,
+        held: usize,
+    ) -> PyResult<Self> {
+        let Counted { ours: counts, events_dropped, producers } = counted;
+        let producer = PyDict::new(py);
+        for (name, count) in producers {
             if let Some(count) = count {
                 producer.set_item(name, count)?;
             }
         }
-        let counts = control.counts();
         let CameraCounts { frames, incomplete, lost, disordered, unusable, losses, recoveries } =
             counts;
         Ok(Self {
@@ -159,7 +173,7 @@ impl PyCameraStats {
             unusable,
             losses,
             recoveries,
-            events_dropped: control.events_dropped(),
+            events_dropped,
             slots,
             held,
             producer: producer.unbind(),

@@ -46,12 +46,31 @@ pub(super) fn from_object(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         Ok(Value::Text(value.extract()?))
     } else if value.is_instance_of::<PyBytes>() {
         Ok(Value::Bytes(value.extract()?))
+    } else if let Some(number) = number(value)? {
+        Ok(number)
     } else {
         let found = value.get_type().name()?.to_string();
         Err(PyTypeError::new_err(format!(
             "a feature's value is bool, int, float, str or bytes, not {found}"
         )))
     }
+}
+
+/// What another library, such as NumPy, has for a bool, an int or a float.
+fn number(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
+    if let Ok(dtype) = value.getattr("dtype")
+        && value.getattr("shape")?.len().is_ok_and(|dimensions| dimensions == 0)
+        && dtype.getattr("kind")?.extract::<String>()? == "b"
+    {
+        return Ok(Some(Value::Bool(value.is_truthy()?)));
+    }
+    if value.hasattr("__index__")? {
+        return Ok(Some(Value::Int(value.call_method0("__index__")?.extract()?)));
+    }
+    if value.hasattr("__float__")? {
+        return Ok(Some(Value::Float(value.call_method0("__float__")?.extract()?)));
+    }
+    Ok(None)
 }
 
 fn limit<'py>(py: Python<'py>, number: Option<&Value>) -> PyResult<Option<Bound<'py, PyAny>>> {

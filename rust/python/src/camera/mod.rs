@@ -7,7 +7,7 @@ mod remote;
 mod saved;
 mod trigger;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use smartqc_core::error::Error;
 use smartqc_core::source::gentl::GentlSource;
 use smartqc_core::source::{Source, SourceEvent};
 
+use self::events::Counted;
 use self::remote::Remote;
 use crate::errors::to_py;
 use crate::frame::PyFrame;
@@ -28,7 +29,7 @@ use crate::waiting::{seconds, wait, without_gil};
 pub(crate) use self::events::{PyCameraEvent, PyCameraStats, PyClockReading, named};
 pub(crate) use self::feature::PyFeature;
 pub(crate) use self::info::{PyCameraInfo, add_producer_folder, py_discover};
-pub(crate) use self::remote::PyLineCamera;
+pub(crate) use self::remote::{Accesses, Lent, PyLineCamera};
 pub(crate) use self::saved::{PyLoaded, PyUnrestored};
 pub(crate) use self::trigger::trigger_all;
 
@@ -44,6 +45,8 @@ pub(crate) struct PyCamera {
     /// How many wait for `state` beside those who wait for frames, and go first.
     wanted: AtomicUsize,
     started: AtomicBool,
+    /// How often it was stopped: who waits since before a stop does not start it again.
+    stops: AtomicU64,
 }
 
 struct State {
@@ -80,13 +83,21 @@ impl PyCamera {
         Ok(())
     }
 
-    /// Waits for a frame, also one of a camera that is looked for.
-    fn next(&self, slice: Duration) -> Result<Option<PyFrame>, Error> {
+    fn stops(&self) -> u64 {
+        self.stops.load(Ordering::Acquire)
+    }
+
+    /// Waits for a frame, also one of a camera that is looked for; until the next stop, if so many
+    /// had been when the wait began.
+    fn next(&self, slice: Duration, stops: u64) -> Result<Option<PyFrame>, Error> {
         let until = Instant::now() + slice;
         while self.wanted.load(Ordering::Acquire) > 0 {
             thread::sleep(GIVE_WAY);
         }
         let mut state = lock(&self.state);
+        if self.stops() != stops && state.is_some() {
+            return Err(Error::Closed { what: format!("the wait for frames of {}", self.uri) });
+        }
         let state = self.begun(&mut state)?;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -109,10 +120,11 @@ impl PyCamera {
 
     fn give_back(&self) {
         self.remote.close();
-        let state = std::mem::replace(&mut *self.state(), Owned::new(None));
+        // Stops, revokes and closes, as a source does when it is dropped; who closes it, too,
+        // waits for that.
+        let mut state = self.state();
         self.started.store(false, Ordering::Release);
-        // Stops, revokes and closes, as a source does when it is dropped.
-        drop(state);
+        *state = Owned::new(None);
     }
 }
 
@@ -140,6 +152,7 @@ impl PyCamera {
             state: Mutex::new(Owned::new(Some(State { source }))),
             wanted: AtomicUsize::new(0),
             started: AtomicBool::new(false),
+            stops: AtomicU64::new(0),
         })
     }
 
@@ -169,16 +182,16 @@ impl PyCamera {
     #[getter]
     fn stats(&self, py: Python<'_>) -> PyResult<PyCameraStats> {
         process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        let (slots, held) = py
+        let (counted, slots, held) = py
             .detach(|| {
+                let counted = Counted::of(&*self.remote.control()?);
                 let state = self.state();
                 let closed = || Error::Closed { what: self.uri.clone() };
                 let source = &state.as_ref().ok_or_else(closed)?.source;
-                Ok((source.slots(), source.memory().map_or(0, |slots| slots.held())))
+                Ok((counted, source.slots(), source.memory().map_or(0, |slots| slots.held())))
             })
             .map_err(to_py)?;
-        PyCameraStats::of(py, &control, slots, held)
+        PyCameraStats::of(py, counted, slots, held)
     }
 
     #[pyo3(signature = (*, timeout_s = 0.0))]
@@ -220,10 +233,14 @@ impl PyCamera {
     fn grab(&self, py: Python<'_>, timeout_s: f64) -> PyResult<PyFrame> {
         process::check(&self.uri)?;
         let timeout = seconds("timeout_s", timeout_s)?;
-        let frame = wait(py, Some(timeout), |slice| self.next(slice))?.map_err(to_py)?;
+        let stops = self.stops();
+        let frame = wait(py, Some(timeout), |slice| self.next(slice, stops))?.map_err(to_py)?;
         frame.ok_or_else(|| {
-            let uri = self.uri.clone();
-            let is_there = self.remote.control().is_ok_and(|control| control.is_connected());
+            let control = self.remote.control();
+            let is_there = control.as_ref().is_ok_and(|control| control.is_connected());
+            let reads = control.is_ok_and(|control| control.access() == "readonly");
+            let why = if reads { " (opened read-only: whoever controls it starts it)" } else { "" };
+            let uri = format!("{}{why}", self.uri);
             let held = || self.state().as_ref().and_then(|state| state.source.all_held());
             let slots = py.detach(held);
             to_py(if let Some(slots) = slots {
@@ -237,18 +254,9 @@ impl PyCamera {
         })
     }
 
-    fn __iter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __next__(&self, py: Python<'_>) -> PyResult<PyFrame> {
-        process::check(&self.uri)?;
-        match wait(py, None, |slice| self.next(slice))? {
-            Ok(frame) => Ok(frame.expect("an endless wait ends with a frame")),
-            // Closed from another thread: the end, and no error.
-            Err(Error::Closed { .. }) => Err(PyStopIteration::new_err(())),
-            Err(why) => Err(to_py(why)),
-        }
+    fn __iter__(slf: Py<Self>) -> PyFrames {
+        let stops = slf.get().stops();
+        PyFrames { camera: slf, stops }
     }
 
     fn trigger(&self, py: Python<'_>) -> PyResult<()> {
@@ -257,15 +265,14 @@ impl PyCamera {
 
     fn save(&self, py: Python<'_>, path: std::path::PathBuf) -> PyResult<usize> {
         process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        py.detach(|| saved::save(&control, &path)).map_err(to_py)
+        py.detach(|| saved::save(&*self.remote.control()?, &path)).map_err(to_py)
     }
 
     #[pyo3(signature = (path, *, strict = true))]
     fn load(&self, py: Python<'_>, path: std::path::PathBuf, strict: bool) -> PyResult<PyLoaded> {
         process::check(&self.uri)?;
-        let control = self.remote.control().map_err(to_py)?;
-        let loaded = py.detach(|| saved::load(&control, &path, strict)).map_err(to_py)?;
+        let loaded =
+            py.detach(|| saved::load(&*self.remote.control()?, &path, strict)).map_err(to_py)?;
         PyLoaded::new(py, loaded)
     }
 
@@ -274,6 +281,7 @@ impl PyCamera {
         py.detach(|| {
             let mut state = self.state();
             if let Some(state) = &mut **state {
+                self.stops.fetch_add(1, Ordering::AcqRel);
                 state.source.stop();
                 self.started.store(false, Ordering::Release);
             }
@@ -303,5 +311,35 @@ impl PyCamera {
 
     fn __repr__(&self) -> String {
         format!("<Camera {}>", self.uri)
+    }
+}
+
+/// A camera's frames until it is stopped or closed.
+#[pyclass(frozen, module = "smartqc._native", name = "Frames")]
+pub(crate) struct PyFrames {
+    camera: Py<PyCamera>,
+    /// Of its stops, when this began.
+    stops: u64,
+}
+
+#[pymethods]
+impl PyFrames {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<PyFrame> {
+        let camera = self.camera.get();
+        process::check(&camera.uri)?;
+        match wait(py, None, |slice| camera.next(slice, self.stops))? {
+            Ok(frame) => Ok(frame.expect("an endless wait ends with a frame")),
+            // Stopped or closed, perhaps from another thread: the end, and no error.
+            Err(Error::Closed { .. }) => Err(PyStopIteration::new_err(())),
+            Err(why) => Err(to_py(why)),
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(no_pickle("Frames", "send the camera's uri, and open it where it is used"))
     }
 }

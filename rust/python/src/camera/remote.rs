@@ -1,6 +1,7 @@
 //! The control side of a camera: its own, or that of one of a line's.
 
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -16,6 +17,62 @@ use crate::line::PyLine;
 use crate::process::{self, Owned, no_pickle};
 use crate::waiting::{seconds, wait};
 
+/// Accesses in flight: whoever closes a camera waits until each has let go of it, so that the device
+/// is closed when that returns.
+#[derive(Default)]
+pub(crate) struct Accesses {
+    count: Mutex<usize>,
+    none: Condvar,
+}
+
+impl Accesses {
+    /// One more, until it is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Access {
+        *lock(&self.count) += 1;
+        Access(Arc::clone(self))
+    }
+
+    /// Waits until there is none; the GIL must not be held.
+    pub(crate) fn end_all(&self) {
+        let waited = self.none.wait_while(lock(&self.count), |count| *count > 0);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// One access in flight.
+pub(crate) struct Access(Arc<Accesses>);
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        let mut count = lock(&self.0.count);
+        *count -= 1;
+        if *count == 0 {
+            self.0.none.notify_all();
+        }
+    }
+}
+
+/// A camera's control side for one access.
+pub(crate) struct Lent {
+    // Before the access: the camera may be closed by letting go of it.
+    control: Control,
+    _access: Access,
+}
+
+impl Lent {
+    pub(crate) fn new(control: Control, access: Access) -> Self {
+        Self { control, _access: access }
+    }
+}
+
+impl Deref for Lent {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
+
 /// A camera's control side until the camera is closed, shared with its features, so that one that
 /// somebody still holds does not keep the camera open.
 pub(super) struct Remote {
@@ -24,31 +81,40 @@ pub(super) struct Remote {
 }
 
 enum Whose {
-    Own(Mutex<Owned<Option<Control>>>),
+    Own {
+        control: Mutex<Owned<Option<Control>>>,
+        accesses: Arc<Accesses>,
+    },
     /// Asked of the line each time, by the camera's name.
     Line(Py<PyLine>, String),
 }
 
 impl Remote {
     pub(super) fn new(uri: &str, control: Control) -> Self {
-        let control = Whose::Own(Mutex::new(Owned::new(Some(control))));
+        let control = Mutex::new(Owned::new(Some(control)));
+        let control = Whose::Own { control, accesses: Arc::default() };
         Self { uri: uri.into(), control }
     }
 
-    pub(super) fn control(&self) -> Result<Control, Error> {
+    /// The control side for one access, which ends without the GIL or soon: a close waits for it.
+    pub(super) fn control(&self) -> Result<Lent, Error> {
         match &self.control {
-            Whose::Own(control) => {
+            Whose::Own { control, accesses } => {
+                // Under its lock, so that a close either sees the access or comes before it.
+                let control = lock(control);
                 let closed = || Error::Closed { what: self.uri.clone() };
-                lock(control).as_ref().cloned().ok_or_else(closed)
+                let known = control.as_ref().cloned().ok_or_else(closed)?;
+                Ok(Lent::new(known, accesses.begin()))
             }
             Whose::Line(line, name) => line.get().control(name),
         }
     }
 
+    /// From now on every access is refused; waits for those in flight, so not with the GIL.
     pub(super) fn close(&self) {
-        if let Whose::Own(control) = &self.control {
-            // Closing takes its time, and nobody is to wait for it here.
+        if let Whose::Own { control, accesses } = &self.control {
             let control = std::mem::replace(&mut *lock(control), Owned::new(None));
+            accesses.end_all();
             drop(control);
         }
     }
@@ -56,10 +122,10 @@ impl Remote {
     fn asked<T: Send>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(Control) -> Result<T, Error> + Send,
+        work: impl FnOnce(&Control) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         process::check(&self.uri)?;
-        py.detach(|| work(self.control()?)).map_err(to_py)
+        py.detach(|| work(&*self.control()?)).map_err(to_py)
     }
 
     pub(super) fn feature(self: &Arc<Self>, py: Python<'_>, name: &str) -> PyResult<PyFeature> {
@@ -102,9 +168,9 @@ impl Remote {
     pub(super) fn events(&self, py: Python<'_>, timeout_s: f64) -> PyResult<Vec<PyCameraEvent>> {
         process::check(&self.uri)?;
         let timeout: Duration = seconds("timeout_s", timeout_s)?;
-        let control = self.control().map_err(to_py)?;
         let taken = wait(py, Some(timeout), |slice| {
-            let taken = events::take(&control, slice);
+            // Anew for each slice: a close meanwhile ends the wait.
+            let taken = events::take(&*self.control()?, slice);
             Ok::<_, Error>((!taken.is_empty()).then_some(taken))
         })?;
         Ok(taken.map_err(to_py)?.unwrap_or_default())

@@ -10,6 +10,7 @@ use smartqc_core::source::features::Value;
 use smartqc_core::source::gentl::Control;
 
 use super::PyCamera;
+use super::remote::Lent;
 use crate::errors::to_py;
 use crate::process;
 
@@ -55,7 +56,7 @@ pub(super) fn trigger(py: Python<'_>, cameras: &[&PyCamera]) -> PyResult<Vec<i64
     .map_err(to_py)
 }
 
-fn fire(controls: &[Control]) -> Result<Vec<i64>> {
+fn fire(controls: &[Lent]) -> Result<Vec<i64>> {
     let execute = |control: &Control| control.trigger().map(|()| monotonic_ns());
     if let [only] = controls {
         return Ok(vec![execute(only)?]);
