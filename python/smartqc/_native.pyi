@@ -23,6 +23,7 @@ __all__ = [
     "Feature",
     "Frame",
     "FramePart",
+    "Frames",
     "GoldenPart",
     "Inspection",
     "Line",
