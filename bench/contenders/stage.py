@@ -213,7 +213,8 @@ def measure_parts(running: Running, settings: dict[str, Any], order: Order) -> d
             if verdict.frame is None or verdict.exposed_ns is None or verdict.done_ns is None:
                 continue  # Nothing stays in its place in the arrays.
             if now < warm_until:
-                first, meter = verdict.frame + 1, Meter()
+                # Workers overtake each other: the last one is not always the latest.
+                first, meter = max(first, verdict.frame + 1), Meter()
                 continue
             first = verdict.frame if first < 0 else first
             number = verdict.frame - first
