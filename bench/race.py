@@ -73,6 +73,9 @@ PLANES = replace(
 )
 
 
+BARE = Contender("bound", "bounds.py", "prepare and run on schedule, with nothing between")
+
+
 def bounds(copies: int) -> Contender:
     """B0, B1 and B2 on so many cores at once."""
     what = f"session, prepare and memory read alone, in {copies} process(es) of one thread"

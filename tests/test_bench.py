@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import sys
+import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -110,7 +112,8 @@ def test_a_wrong_verdict_or_a_slow_camera_is_a_problem_of_its_arm():
 
 def test_parts_on_schedule_are_counted_timed_and_judged_rightly(workshop):
     # Late enough for every buffer to have been given back and shown again.
-    with race.started([race.LINE, race.TUNED], SMALL, workshop, race.Plan()) as running:
+    everybody = [race.LINE, race.TUNED, race.BARE]
+    with race.started(everybody, SMALL, workshop, race.Plan()) as running:
         for one in running.started:
             found = open_loop.trial(one, 100.0, 20)
             assert found["wrong"] == 0
@@ -196,22 +199,22 @@ def test_a_slope_is_that_of_the_nearest_line():
     assert slope([(1, 1)]) == 0
 
 
-@pytest.mark.parametrize("limit", [75.0, 99.0, 180.0])
-def test_bisection_finds_the_greatest_rate_that_holds(limit):
-    tried = []
+def test_stairs_find_the_rate_that_each_holds(monkeypatch):
+    limits = {"line": 75.0, "bound": 180.0}
 
-    def holds(hz):
-        tried.append(hz)
-        return hz <= limit
+    def trial(one, hz, parts):
+        name = one.contender.name
+        told = {"late": 0, "unjudged": {}, "emitted_hz": hz, "others_cores": 0, "steal_s": 0}
+        missed = 0 if hz <= limits[name] else 7
+        times = {"consumer_cpu_s": 1, "seconds": 2, "times_s": []}
+        return {"missed": missed, "on_schedule": True, **told, **times}
 
-    found, held = open_loop.greatest(holds, 70.0, 100.0, step=0.02)
-    assert held
-    assert limit / 1.02 <= found <= limit
-    assert len(tried) < 20
-
-
-def test_bisection_says_where_nothing_holds():
-    assert open_loop.greatest(lambda hz: False, 70.0, 100.0, step=0.02) == (70.0, False)
+    monkeypatch.setattr(open_loop, "trial", trial)
+    both = [SimpleNamespace(contender=SimpleNamespace(name=name)) for name in limits]
+    found = open_loop.stairs(both, [100.0, 100.0], 50, time.monotonic() + 0.1, lambda word: None)
+    for trials, limit in zip(found, limits.values(), strict=True):
+        assert open_loop.greatest(trials) == pytest.approx(limit, rel=0.06)
+    assert open_loop.greatest([row for row in found[0] if not row["held"]]) is None
 
 
 def test_what_a_section_takes_too_long_is_taken_from_those_after_it(tmp_path, monkeypatch):

@@ -2,12 +2,14 @@
 
 An order is one block of three turns of equal length: the session over an input that is there and
 bound (B0), `smartqc.prepare` of frames that take turns in the camera's own buffers (B1), and a read
-of the same frames' bytes (B2).
+of the same frames' bytes (B2). The order ``parts`` is prepare and run on a schedule: a thread for
+each of the line's workers takes the next part, waits until it is due, and nobody is told.
 """
 
 import itertools
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,19 +28,29 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 options.inter_op_num_threads = 1
 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-session = onnxruntime.InferenceSession(
-    settings["line_model"], options, providers=["CPUExecutionProvider"]
-)
 rows = np.random.default_rng(0).random((BATCH, 3, HEIGHT, WIDTH), dtype=np.float32)
-output = np.zeros((BATCH, *session.get_outputs()[0].shape[1:]), np.float32)
-binding = session.io_binding()
-binding.bind_ortvalue_input(
-    session.get_inputs()[0].name, onnxruntime.OrtValue.ortvalue_from_numpy(rows)
-)
-binding.bind_ortvalue_output(
-    session.get_outputs()[0].name, onnxruntime.OrtValue.ortvalue_from_numpy(output)
-)
 
+
+class Bound:
+    """A session whose input and output stay where they are."""
+
+    def __init__(self) -> None:
+        self._session = onnxruntime.InferenceSession(
+            settings["line_model"], options, providers=["CPUExecutionProvider"]
+        )
+        result, value = self._session.get_outputs()[0], onnxruntime.OrtValue
+        self._output = np.zeros((BATCH, *result.shape[1:]), np.float32)
+        self._binding = self._session.io_binding()
+        self._binding.bind_ortvalue_input(
+            self._session.get_inputs()[0].name, value.ortvalue_from_numpy(rows)
+        )
+        self._binding.bind_ortvalue_output(result.name, value.ortvalue_from_numpy(self._output))
+
+    def run(self) -> None:
+        self._session.run_with_iobinding(self._binding)
+
+
+bound = Bound()
 spec = smartqc.Spec(**settings["prepare"])
 camera = smartqc.Camera(f"gentl:{settings['cti']}#0", slots=settings["buffers"] + 2)
 camera["AcquisitionFrameRate"] = 200.0
@@ -57,7 +69,7 @@ def packed(frame: smartqc.Frame) -> np.ndarray[Any, Any]:
 turns = itertools.cycle(frames)
 words = itertools.cycle([packed(frame) for frame in frames])
 STEPS: dict[str, Callable[[], object]] = {
-    "run": lambda: session.run_with_iobinding(binding),
+    "run": bound.run,
     "prepare": lambda: smartqc.prepare(next(turns), spec, row),
     "read": lambda: next(words).max(),
 }
@@ -87,4 +99,50 @@ def block(order: stage.Order) -> dict[str, Any]:
     return {**meter.read(), **found, "frames": 0}
 
 
-stage.repeat(block, {"threads": {"onnxruntime": 1}})
+def scheduled(order: stage.Order) -> dict[str, Any]:
+    """So many parts at a rate; the first ones, until ``warm_up_s``, do not count."""
+    hz, wanted = order["camera_hz"], order["parts"]
+    before = round(hz * min(order["warm_up_s"], 0.3))
+    due_ns = (np.arange(before + wanted) * (1e9 / hz)).astype(np.int64)
+    due_ns += time.monotonic_ns() + 20_000_000
+    done_ns = np.zeros_like(due_ns)
+    numbers = itertools.count()
+
+    def work() -> None:
+        own, own_row = Bound(), np.empty_like(row)
+        for number in numbers:
+            if number >= len(due_ns):
+                return
+            time.sleep(max(0, due_ns[number] - time.monotonic_ns()) / 1e9)
+            smartqc.prepare(frames[number % len(frames)], spec, own_row)
+            own.run()
+            done_ns[number] = time.monotonic_ns()
+
+    meter, began_s = stage.Meter(), time.process_time()
+    workers = [threading.Thread(target=work) for _ in range(settings["workers"])]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    times_s = (done_ns - due_ns)[before:] / 1e9
+    return {
+        **meter.read(),
+        # Of threads that have ended, too.
+        "consumer_cpu_s": time.process_time() - began_s,
+        "frames": wanted,
+        "wrong": 0,
+        "missing": 0,
+        "late": int((times_s > order["deadline_s"]).sum()),
+        "unjudged": {},
+        "times_s": times_s.tolist(),
+        "emitted_hz": hz,
+        "memory": [],
+        "peak_bytes": stage.memory_bytes("VmHWM"),
+    }
+
+
+def answered(order: stage.Order) -> dict[str, Any]:
+    return scheduled(order) if order["what"] == "parts" else block(order)
+
+
+stage.repeat(answered, {"threads": {"onnxruntime": 1}})
