@@ -145,6 +145,7 @@ class Started:
         self.contender = contender
         self.camera_hz = 1000.0
         self.cameras, self.buffers = arm.cameras, arm.buffers
+        self.least_warm_up_s = 0.0
         settings = workshop.settings(arm) | contender.told
         script = BENCH / "contenders" / contender.script
         camera = workshop.camera(arm, tells_pictures=contender.tells_pictures)
@@ -185,9 +186,10 @@ class Started:
 
     def block(self, plan: Plan) -> Block:
         """One measured block; again where others disturbed it or the camera was too slow."""
-        timeout_s = plan.warm_up_s + plan.measure_s
+        warm_up_s = max(plan.warm_up_s, self.least_warm_up_s)
+        timeout_s = warm_up_s + plan.measure_s
         for attempt in range(1 + plan.patience):
-            order = {"warm_up_s": plan.warm_up_s, "measure_s": plan.measure_s}
+            order = {"warm_up_s": warm_up_s, "measure_s": plan.measure_s}
             block = self.order(timeout_s, what="block", **order)
             block |= {"attempts": attempt + 1, "camera_hz": self.camera_hz}
             allowed_s = plan.calm * block["seconds"] + KERNEL_CLOCK_S
@@ -219,11 +221,14 @@ class Race:
     def set_pace(self, arm: Arm) -> None:
         """Each contender's camera becomes a little faster than it; blocks that are not counted.
 
-        It is never so slow that the first use of each buffer, which costs it a copy, reaches into
-        the measured time.
+        The first use of each buffer costs the camera a copy, which must not reach into the measured
+        time: a camera is so fast that all are used while it warms up. Where the line is held against
+        the last few per cent of its bound the warm-up is longer instead, for what a camera loses
+        costs the line time.
         """
         short = replace(self.plan, patience=0)
-        least_hz = min(1000.0, arm.buffers / self.plan.warm_up_s)
+        patient = arm.more_pairs > 0
+        least_hz = 1.0 if patient else min(1000.0, arm.buffers / self.plan.warm_up_s)
         bound_hz = 1000.0
         for one in self.started:
             if one.contender.name == "bounds":
@@ -234,6 +239,8 @@ class Race:
                 one.camera_hz = max(least_hz, AHEAD * bound_hz / arm.cameras)
                 fps = one.block(short)["fps"]
                 one.camera_hz = max(least_hz, AHEAD * fps / arm.cameras)
+                if patient:
+                    one.least_warm_up_s = 0.1 + arm.buffers / one.camera_hz
 
     def round(self, only: Collection[str] = ()) -> dict[str, Block]:
         """One block of every contender, or of those alone, forwards and backwards in turn."""
