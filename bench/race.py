@@ -221,10 +221,10 @@ class Race:
     def set_pace(self, arm: Arm) -> None:
         """Each contender's camera becomes a little faster than it; blocks that are not counted.
 
-        The first use of each buffer costs the camera a copy, which must not reach into the measured
-        time: a camera is so fast that all are used while it warms up. Where the line is held against
-        the last few per cent of its bound the warm-up is longer instead, for what a camera loses
-        costs the line time.
+        The first use of each buffer costs the camera a copy, which must not reach into the
+        measured time: a camera is so fast that all are used while it warms up. Where the line is
+        held against the last few per cent of its bound the warm-up is longer instead, for what a
+        camera loses costs the line time.
         """
         short = replace(self.plan, patience=0)
         patient = arm.more_pairs > 0
