@@ -1,10 +1,14 @@
 """What several tests run: the demo's photographs on a simulated belt, and submitted arrays."""
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import smartqc
-from conftest import MODELS
+from conftest import MODELS, PATIENCE_S, until
 
 DEMO = Path(smartqc.__file__).parent / "demo_data"
 SCREWS = sorted((path.name for path in (DEMO / "screws").glob("*.jpg")), key=str.encode)
@@ -87,3 +91,36 @@ def screw_line(count: int = 40, /, **tables: Any) -> smartqc.Line:
         },
     }
     return smartqc.Line(**(setup | tables))
+
+
+def picture(level: int, shape: tuple[int, ...] = (16, 16)) -> Any:
+    """An array of one level."""
+    return np.full(shape, level, np.uint8)
+
+
+def judged(line: smartqc.Line) -> smartqc.Inspection:
+    """The next part, which must come."""
+    inspection = line.next(timeout_s=PATIENCE_S)
+    assert inspection is not None
+    return inspection
+
+
+def settled(line: smartqc.Line, parts: int) -> None:
+    """Waits until so many parts have an outcome."""
+    until(lambda: (line.stats.announced, line.stats.in_flight) == (parts, 0), "all are judged")
+
+
+def reconciles(stats: smartqc.Stats) -> bool:
+    """Whether every part has an outcome or is on its way."""
+    parts = stats.in_flight + stats.passed + stats.rejected + stats.unjudged
+    return stats.reconciles and stats.announced == parts
+
+
+def records_of(folder: Path) -> tuple[list[Any], dict[str, list[Any]]]:
+    """The rows of the only session that was recorded there, and the same by their kind."""
+    (file,) = folder.glob("*.jsonl")
+    rows = [json.loads(row) for row in file.read_text().splitlines()]
+    return rows, {
+        kind: [row for row in rows if row["kind"] == kind]
+        for kind in Counter(row["kind"] for row in rows)
+    }
