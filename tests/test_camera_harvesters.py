@@ -79,8 +79,10 @@ harvester = Harvester()
 harvester.add_file(sys.argv[2])
 harvester.update()
 said = {}
-for name in ("Clean", "LyingShape", "Duplicated", "OutOfOrder"):
+for name in ("Clean", "LyingShape", "Duplicated", "OutOfOrder", "Swapped"):
     acquirer = harvester.create({"user_defined_name": name})
+    # A busy machine keeps Python waiting.
+    acquirer.num_buffers = 64
     with simulated.push_line() as line:
         with Feed(acquirer, line) as feed:
             parts = [line.next(timeout_s=60) for _ in range(20)]
@@ -126,6 +128,8 @@ def test_what_a_producer_does_wrong_ends_in_parts_or_in_an_error(alone, tmp_path
     device = '[[device]]\nuser_name = "{0}"\nwidth = 64\nheight = 48\nframe_rate = 100\n'
     fault = '[[device.fault]]\nkind = "{0}"\nevery = 4\n'
     tables = [device.format(kind) + fault.format(kind) * (kind != "Clean") for kind in kinds]
+    # The first two frames change places: neither comes twice.
+    tables.append(device.format("Swapped") + fault.format("OutOfOrder") + "times = 1\n")
     (tmp_path / "cameras.toml").write_text("schema = 1\n" + "".join(tables))
     monkeypatch.setenv("SMARTQC_SIMCAM", str(tmp_path / "cameras.toml"))
     cti = tmp_path / "simcam.cti"
@@ -139,5 +143,6 @@ def test_what_a_producer_does_wrong_ends_in_parts_or_in_an_error(alone, tmp_path
         ("LyingShape", True, False),
         ("Duplicated", False, True),
         ("OutOfOrder", True, True),
+        ("Swapped", False, False),
     ):
         assert said[name] == {**whole, "lost": lost, "disordered": disordered}, name

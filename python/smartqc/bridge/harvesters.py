@@ -31,6 +31,8 @@ SLICE_S = 0.1
 """The thread looks this often whether it is to end."""
 DISORDER = 64
 """A frame's number this far back at most is a duplicate's or a late one's; further: a new start."""
+MOST_LOST = 1000
+"""A number so far ahead at most tells that frames are lost; further: a new start."""
 PICTURES = (0, 1, 2, 4)
 """GenTL's payload types that hold a picture: unknown, image, raw, and the old one of chunk data."""
 
@@ -62,7 +64,7 @@ class Feed:
     numbered and that never came, incomplete ones among them, are told to the line as lost, so that
     each becomes a part without pixels; so are buffers that hold no picture that can be read, and
     those for which the line had no room in time. One that comes twice, or after its number was told
-    as lost, is no other part.
+    as lost, is no other part; one that the first has overtaken is.
 
     Args:
         acquirer: made by ``Harvester.create``, with one stream, not running as a thread.
@@ -129,7 +131,7 @@ class Feed:
                 self._line.stop()
 
     def _feed(self) -> None:
-        last: int | None = None
+        turns = _Turns()
         nodes = self._acquirer.remote_device.node_map
         while not self._ends.is_set():
             buffer = self._acquirer.try_fetch(timeout=SLICE_S, is_raw=True)
@@ -138,14 +140,13 @@ class Feed:
             if isinstance(buffer, list):
                 raise InvalidError("the acquirer has several streams; feed takes one")
             try:
-                frame_id = _numbered(buffer, last)
-                behind = 0 if last is None else last - frame_id
-                if last is not None and 0 <= behind <= DISORDER:
+                number = _asked(buffer, "frame_id", turns.next)
+                missing = turns.missing_before(number, _asked(buffer, "timestamp", 0))
+                if missing is None:
                     self.disordered += 1
                     continue
-                if last is not None and behind < -1:
-                    self._lose(-behind - 1)
-                last = frame_id
+                if missing:
+                    self._lose(missing)
                 try:
                     array, pixel_format = picture(buffer, nodes)
                 except _UnreadableError:
@@ -169,6 +170,43 @@ class Feed:
             self.frames += 1
 
 
+class _Turns:
+    """Which frames are other parts, by their camera's numbers and times, one after the other."""
+
+    def __init__(self) -> None:
+        self.next = 0
+        """The number of a frame that comes in its turn."""
+        self._first: int | None = None
+        self._time = 0
+        self._lost: set[int] = set()
+        self._overtaken: set[int] = set()
+
+    def missing_before(self, number: int, time: int) -> int | None:
+        """How many are missing before it; None for one that is no other part."""
+        if number in self._lost:
+            self._lost.remove(number)
+            return None
+        ahead = number - self.next
+        if self._first is not None and -DISORDER <= ahead < 0:
+            if number < self._first and number not in self._overtaken:
+                # Nobody was told that it is missing: the first has overtaken it.
+                self._overtaken.add(number)
+                return 0
+            # A picture that was taken later is another one, whatever its number.
+            if not 0 < self._time < time:
+                return None
+        if self._first is not None and 0 <= ahead <= MOST_LOST:
+            missing = ahead
+            lost = self._lost.union(range(self.next, number))
+            self._lost = {one for one in lost if number - one <= DISORDER}
+        else:
+            # The first, or the camera counts anew.
+            missing, self._first = 0, number
+            self._lost, self._overtaken = set(), set()
+        self.next, self._time = number + 1, time
+        return missing
+
+
 class _UnreadableError(InvalidError):
     """One buffer that cannot be read; the next one may be."""
 
@@ -181,11 +219,6 @@ def _asked(buffer: Any, name: str, otherwise: int) -> int:  # noqa: ANN401
         return int(getattr(buffer, name))
     except GenericException:
         return otherwise
-
-
-def _numbered(buffer: Any, last: int | None) -> int:  # noqa: ANN401
-    """The frame's number; the next one where the producer does not say it."""
-    return _asked(buffer, "frame_id", 0 if last is None else last + 1)
 
 
 def picture(buffer: Any, nodes: Any) -> tuple[NDArray[Any], str]:  # noqa: ANN401
