@@ -1,6 +1,7 @@
 """Bounds and the line in turns, then parts on schedule, then what could be changed."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -25,8 +26,10 @@ _SATURATED_S = 2.0
 _MOST_WORKERS = 16
 _KEPT_UP = 0.97
 """Of what the simulation brings: whoever judges so many may be able to judge more."""
-_BELOW_BOUND = (0.02, 1.02)
-"""Shares of the bound between which the greatest rate is looked for."""
+_LEAST_SHARE = 0.02
+"""Of the bound: the least rate that the search begins with."""
+_FINE = 1.03
+"""The search ends when a rate that holds and one that does not are so near."""
 
 
 def measure(setup: Setup, *, quick: bool = False, command: str = "", say: Say = print) -> Result:
@@ -112,7 +115,7 @@ class _Plan:
 
 
 _QUICK = _Plan(rounds=1, bound_s=0.4, block_s=0.6, trials=4, trial_s=0.7, held_s=1.5)
-_FULL = _Plan(rounds=6, bound_s=0.8, block_s=1.5, trials=6, trial_s=2.5, held_s=15.0)
+_FULL = _Plan(rounds=6, bound_s=0.8, block_s=1.5, trials=8, trial_s=2.5, held_s=15.0)
 
 
 def _examiner(setup: Setup, workers: int) -> _native.Examiner:
@@ -200,15 +203,24 @@ def _open_loop(setup: Setup, mine: Rate, plan: _Plan, say: Say) -> OpenLoop:
     if setup.cameras:
         held, latencies = block(mine.bound.parts_hz, plan.held_s)
         return OpenLoop((), held, latencies)
-    low, high = (share * mine.bound.parts_hz for share in _BELOW_BOUND)
-    # What the line did under pressure is the best guess.
-    trials, hz = [], max(low, 0.97 * min(mine.parts_hz, high))
+    # What the line did under pressure is the best guess, and its bound too much for it.
+    low, high, most = 0.0, math.inf, stream.most_hz(setup)
+    trials, hz = [], min(most, max(_LEAST_SHARE * mine.bound.parts_hz, 0.9 * mine.parts_hz))
+    stride = 1.1
     for _ in range(plan.trials):
         tried, _ = block(hz, plan.trial_s)
         trials.append(tried)
-        low, high = (hz, high) if not tried.misses else (low, hz)
-        hz = (low + high) / 2 if len(trials) > 1 or tried.misses else min(1.05 * hz, high)
-    hz = low
+        low, high = (low, hz) if tried.misses else (hz, high)
+        if low and high < math.inf:
+            if high < _FINE * low:
+                break
+            hz = math.sqrt(low * high)
+        else:
+            hz = min(most, low * stride) if low else high / stride
+            stride *= stride
+        if low >= most:
+            break
+    hz = low or hz
     for _ in range(4):
         held, latencies = block(hz, plan.held_s)
         if not held.misses:
@@ -361,10 +373,7 @@ def _problems(blocks: list[Block], rates: list[Rate], *, simulated: bool) -> tup
         said.append("the line's own counts did not add up: a bug of smartqc, please report it")
     if any(block.announced != block.judged + sum(block.unjudged.values()) for block in blocks):
         said.append("a part has no outcome: a bug of smartqc, please report it")
-    most = [1.02 * block.asked_hz * block.seconds + 2 for block in blocks]
-    if simulated and any(
-        block.announced > count for block, count in zip(blocks, most, strict=True)
-    ):
+    if simulated and any(map(_too_many, blocks)):
         said.append("more parts were announced than came: a bug of smartqc, please report it")
     loud = [rate.bound.workers for rate in rates if rate.efficiency > 1.1]
     if loud:
@@ -372,6 +381,16 @@ def _problems(blocks: list[Block], rates: list[Rate], *, simulated: bool) -> tup
             "the line was faster than its bound: the machine's speed swings, or other work goes on"
         )
     return tuple(said)
+
+
+def _too_many(block: Block) -> bool:
+    """Whether more parts were announced than came.
+
+    What a free-running camera lost is announced when its next frame comes: after a stall that may
+    be in a later block than it was exposed in.
+    """
+    announced = block.announced - block.unjudged.get("lost_frame", 0)
+    return announced > 1.02 * block.asked_hz * block.seconds + 2
 
 
 def _machine(setup: Setup) -> dict[str, str]:

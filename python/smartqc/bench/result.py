@@ -93,11 +93,20 @@ class OpenLoop:
     latencies_s: NDArray[np.float64]
     """Trigger to verdict of every judged part of it, sorted."""
 
+    @property
+    def fails_hz(self) -> float | None:
+        """The least rate above the one that held at which a part was missed, if any was tried."""
+        held_hz = 0.0 if self.held is None else self.held.asked_hz
+        missed = [one.asked_hz for one in self.trials if one.misses and one.asked_hz > held_hz]
+        return min(missed, default=None)
+
     def quantile_s(self, share: float) -> float | None:
-        """The latency that this share of the parts does not exceed."""
+        """The latency that this share of the parts does not exceed; None of too few parts."""
         from smartqc.report.result import quantile
 
-        return quantile(self.latencies_s, share) if self.latencies_s.size else None
+        beyond = round(self.latencies_s.size * (1 - share), 6)
+        enough = self.latencies_s.size > 0 and (share == 1.0 or beyond >= 1)
+        return quantile(self.latencies_s, share) if enough else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,7 @@ class Result:
         said["open_loop"] = {
             "trials": [_block(one) for one in loop.trials],
             "held": None if held is None else _block(held),
+            "fails_hz": loop.fails_hz,
             "trigger_to_verdict_s": {
                 name: loop.quantile_s(share)
                 for name, share in {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}.items()

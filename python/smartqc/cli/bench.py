@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,11 +44,16 @@ def bench(
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="15 s instead of two minutes.")] = False,
     as_json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here.")
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="All figures; else smartqc-bench-TIME.json."),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with plots here.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A page with plots; else smartqc-bench-TIME.html."),
     ] = None,
+    print_only: Annotated[
+        bool, typer.Option("--print-only", help="Write no file that is not asked for.")
+    ] = False,
 ) -> None:
     """Measure a line on this machine beside what the machine allows, and say what limits it.
 
@@ -62,11 +68,21 @@ def bench(
     from smartqc.bench import measure, setup_of
     from smartqc.bench.setup import size_of
 
+    console = Console(highlight=False)
     # Known now rather than after two minutes.
     for file in (as_json, html):
         if file is not None and not os.access(file.parent, os.W_OK):
             raise PermissionError(f"{file}: its folder is not there, or not to be written to")
-    console = Console(highlight=False)
+    if as_json is None and html is None and not print_only:
+        if os.access(Path(), os.W_OK):
+            stem = f"smartqc-bench-{datetime.now():%Y%m%d-%H%M%S}"
+            as_json, html = Path(f"{stem}.json"), Path(f"{stem}.html")
+        else:
+            console.print(
+                f"{Path.cwd()} is not to be written to: figures are printed only; "
+                "--json FILE and --html FILE write them elsewhere",
+                soft_wrap=True,
+            )
     setup = setup_of(
         line_toml,
         recipe=recipe,
@@ -113,14 +129,14 @@ def show(console: "Console", result: "Result") -> None:
         )
     else:
         held = loop.held
-        figures = ", ".join(
-            f"{name} {milliseconds(loop.quantile_s(share) or 0.0)}"
-            for name, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
-        )
+        shares = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
+        known = ((name, loop.quantile_s(share)) for name, share in shares)
+        figures = ", ".join(f"{name} {milliseconds(s)}" for name, s in known if s is not None)
+        fails = "" if loop.fails_hz is None else f"; at {loop.fails_hz:,.1f}/s some were"
         console.print(
             Text.assemble(
                 (f"{held.parts_hz:,.1f} parts/s", "bold"),
-                f" on schedule, {held.misses} of {held.announced:,} missed; "
+                f" on schedule, {held.misses} of {held.announced:,} missed{fails}\n",
                 f"trigger to verdict {figures}\n",
                 f"deadline {milliseconds(result.deadline_s)}, {result.deadline_is}; "
                 f"CPU {milliseconds(held.own_cpu_s)} a part",
