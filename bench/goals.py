@@ -4,12 +4,13 @@ What falls short says where its time went in this very run; what profiling showe
 like this cannot see, stands in `reasons.toml`.
 """
 
-import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from open_loop import rate_said
 
 Run = dict[str, Any]
 
@@ -81,6 +82,34 @@ def threads(arm: Run) -> str:
     return f"By thread, a frame: {said} (python reads the results)."
 
 
+def misses(run: Run) -> str:
+    """What became of the parts at rates that did not hold, and what a part cost below them."""
+    found = run["open_loop"]["contenders"]["line"]
+    failed = [trial for trial in found["trials"] if not trial["held"]]
+    why: dict[str, int] = {"late": sum(trial["late"] for trial in failed)}
+    for trial in failed:
+        for reason, count in trial["unjudged"].items():
+            name = reason.removeprefix("unjudged(").removesuffix(")").replace("_", " ")
+            why[name] = why.get(name, 0) + count
+    counts = ", ".join(f"{count} {name}" for name, count in why.items() if count)
+    held = [trial for trial in found["trials"] if trial["held"]]
+    said = [f"In {len(failed)} trials, ended at their first miss: {counts or 'none'}"]
+    if held:
+        most = max(held, key=lambda one: one["hz"])
+        said.append(
+            f"in the one that held {most['hz']:.0f}/s the line had {most['cores']:.2f} cores"
+        )
+    said.append(f"a part costs {found['long']['cpu_us']:.0f} us of CPU at {found['at_hz']:.0f}/s")
+    base = run["star"].get("base")
+    if base:
+        said[-1] += f", and {base['contenders']['line']['cpu_us']:.0f} in the saturated base case"
+    return "; ".join(said) + "."
+
+
+COMMANDS = 1000
+"""The fewest that have a p99.9."""
+
+
 def table(run: Run) -> list[dict[str, Any]]:
     """Every row; what the run lacks is a row without a figure."""
     why = reasons()
@@ -91,7 +120,7 @@ def table(run: Run) -> list[dict[str, Any]]:
     ) -> None:
         try:
             found, reached, spent_so = of()
-        except (KeyError, TypeError, IndexError, ZeroDivisionError):
+        except (KeyError, TypeError, IndexError, ValueError, ZeroDivisionError):
             rows.append(Row(what, "not measured in this run", goal, baseline, None))
             return
         reason = "" if reached else " ".join(text for text in (spent_so, why.get(key, "")) if text)
@@ -165,11 +194,11 @@ def table(run: Run) -> list[dict[str, Any]]:
         ours, bound, tuned = (found["contenders"][name] for name in ("line", "bound", "tuned"))
         of_bound = found["of_bound_on_schedule"]
         share_of = share(of_bound)
-        rates = [f"{one['greatest_hz'] or math.nan:.0f}/s" for one in (ours, bound, tuned)]
+        rates = [rate_said(one) for one in (ours, bound, tuned)]
         said = f"{rates[0]}, {share_of} of {rates[1]}; tuned {rates[2]}"
         without = ours["greatest_hz"] / found["bound_hz"]
         said = f"{said} ({ours['parts']} parts); {without:.0%} of the bound without a schedule"
-        return said, of_bound["median"] >= 0.9, spent(arm("base"))
+        return said, of_bound["median"] >= 0.9, misses(run)
 
     add(
         "parts",
@@ -186,6 +215,8 @@ def table(run: Run) -> list[dict[str, Any]]:
         loops = ", ".join(
             f"{name} {1e3 * found[name]['p999']:.1f}" for name in ("time.sleep", "asyncio")
         )
+        if min(one["commands"] for one in found.values()) < COMMANDS:
+            raise ValueError("a p99.9 needs more")
         said = (
             f"p99.9 {1e3 * ordinary['p999']:.2f} ms of {ordinary['commands']}, "
             f"{ordinary['outside']} refused; {loops} ms"

@@ -12,7 +12,8 @@ from typing import Any
 import jinja2
 
 import advocate
-from goals import share, times
+from goals import COMMANDS, share, times
+from open_loop import rate_said
 
 Said = dict[str, Any]
 Table = list[list[str]]
@@ -51,7 +52,8 @@ def rows(table: Table) -> list[str]:
 
 def provenance(said: Said) -> str:
     machine = said["machine"]
-    changes = " with changes" if said["changed_since"] else ""
+    changed = said["changed_since"]
+    changes = f" with changes in {listed(changed)}" if changed else ""
     return (
         f"{said['date']}, commit {said['commit']}{changes}, "
         f"{machine['cpu']}, {machine['cores']} cores, {machine['last_level_cache']} of last level "
@@ -59,6 +61,12 @@ def provenance(said: Said) -> str:
         f"{machine['load_average_1_5_15_min'][0]:.1f} before, "
         f"{said['load_average_at_the_end'][0]:.1f} after."
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of them."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def conditions(said: Said) -> str:
@@ -73,14 +81,16 @@ def conditions(said: Said) -> str:
     calm = "Nothing else ran. "
     if disturbed:
         calm = f"**Other processes disturbed {disturbed} of {blocks} blocks.** "
-    more = {
-        name: arm["efficiency"]["pairs"]
-        for name, arm in said["star"].items()
-        if arm["efficiency"]["pairs"] > arm["pairs"]
-    }
-    pairs = "; ".join(f"{name} has {count} pairs of line and bound" for name, count in more.items())
+    asked = said.get("rounds_asked")
+    notes = []
+    for name, arm in said["star"].items():
+        pairs, of_bound = arm["pairs"], arm["efficiency"]["pairs"]
+        if asked and pairs != asked:
+            notes.append(f"{name} had time for {pairs} rounds")
+        if of_bound > pairs:
+            notes.append(f"{name} has {of_bound} pairs of line and bound")
     statistic = f"{said['statistic'][0].upper()}{said['statistic'][1:]}"
-    return f"{calm if blocks else ''}{statistic}{f'; {pairs}' if pairs else ''}."
+    return f"{calm if blocks else ''}{'; '.join([statistic, *notes])}."
 
 
 def tables(said: Said) -> list[tuple[str, str, Table]]:
@@ -147,22 +157,10 @@ def star_table(said: Said) -> Table:
                 f"{line['others_cores']:.2f}",
             ]
         )
-        other = ratios.get("tuned, other pixels")
-        if other:
-            fps = of["tuned, other pixels"]["fps"]["median"]
-            table.append(
-                [
-                    f"{name}: tuned, other pixels",
-                    "",
-                    "",
-                    "",
-                    "",
-                    times(other["fps"]),
-                    "",
-                    f"{fps:.0f}",
-                ]
-                + [""] * 6
-            )
+        for extra in [rival for rival in ratios if rival not in ("naive", "tuned")]:
+            beside = ["", "", "", "", times(ratios[extra]["fps"]), ""]
+            fps = of[extra]["fps"]["median"]
+            table.append([f"{name}: {extra}", *beside, f"{fps:.0f}", *[""] * 6])
     return table
 
 
@@ -198,24 +196,29 @@ def open_note(said: Said) -> str:
         return ""
     found = said["open_loop"]
     return (
-        f"Parts on schedule, each with {1e3 * found['deadline_s']:.0f} ms from its exposure. "
-        "`held` is the rate at which one of two trials has no miss; `bound` is prepare and run on "
-        "the same schedule, in turns with the line, with nothing between; where it never waits it "
-        f"makes {found['bound_hz']:.0f}/s. Times in ms from trigger to verdict at 90 % of the rate "
-        "that is held; a percentile is left open where the parts are too few."
+        f"Parts on schedule, each with {1e3 * found['deadline_s']:.0f} ms from its exposure to its "
+        f"verdict, and {found['buffers']} buffers for the camera. `held` is the rate at which one "
+        "of two trials has no miss; beside it the greatest rate of which one had none, and the "
+        "least of which one had a miss. `bound` is prepare and run on the same schedule, in turns "
+        "with the line, with nothing between; where it never waits it makes "
+        f"{found['bound_hz']:.0f}/s. Times in ms from trigger to verdict at 90 % of the rate that "
+        "is held; a percentile is left open where the parts are too few."
     )
 
 
 def open_table(said: Said) -> Table:
-    table = [["", "held, parts/s", "trials", "without a miss over", "then at", "parts", "missed"]]
-    table[0] += [*PERCENTILES[:-1], "max", "CPU us/part", "memory, KiB/s"]
+    table = [["", "held, parts/s", "without a miss up to", "with one from", "trials", "of parts"]]
+    table[0] += ["then at", "parts", "missed", *PERCENTILES[:-1], "max", "CPU us/part"]
+    table[0] += ["memory grows, KiB/s"]
     found = said.get("open_loop", {"contenders": {}})
     for name, one in found["contenders"].items():
         long = one["long"]
+        rates = (one["held_hz"], one["fails_hz"])
         table.append(
             [
                 name,
-                "-" if one["greatest_hz"] is None else f"{one['greatest_hz']:.0f}",
+                rate_said(one).removesuffix("/s"),
+                *("-" if hz is None else f"{hz:.0f}" for hz in rates),
                 str(len(one["trials"])),
                 str(one["parts"]),
                 f"{one['at_hz']:.0f}/s",
@@ -227,6 +230,12 @@ def open_table(said: Said) -> Table:
             ]
         )
     return table
+
+
+def late_cells(late: dict[str, Any], count: int) -> list[str]:
+    """p50, p99, p99.9 and the greatest in ms; a percentile needs values beyond it."""
+    p999 = f"{1e3 * late['p999']:.3f}" if count >= COMMANDS else "-"
+    return [*(f"{1e3 * late[key]:.3f}" for key in ("p50", "p99")), p999, f"{1e3 * late['max']:.3f}"]
 
 
 def eject_note(said: Said) -> str:
@@ -260,7 +269,7 @@ def eject_table(said: Said) -> Table:
                     milliseconds(eject["trigger_to_actuator_s"][p])
                     for p in ("p50", "p99", "p99.9", "p100")
                 ),
-                *(f"{1e3 * late[key]:.3f}" for key in ("p50", "p99", "p999", "max")),
+                *late_cells(late, eject["parts"]),
                 milliseconds(eject["trigger_to_verdict_s"]["p99"]),
             ]
         )
@@ -333,7 +342,7 @@ THREADS_NOTE = (
 def commands_table(said: Said) -> Table:
     table = [["", "commands", "p50", "p99", "p99.9", "max", "outside"]]
     for name, one in said.get("realtime", {"lateness_s": {}})["lateness_s"].items():
-        late = [f"{1e3 * float(one[key]):.3f}" for key in ("p50", "p99", "p999", "max")]
+        late = late_cells(one, one["commands"])
         table.append([name, str(one["commands"]), *late, str(one["outside"])])
     return table
 

@@ -65,11 +65,11 @@ TUNED = Contender(
     "tuned.py",
     "the same libraries at their best: two threads, arrays made once, bound sessions",
 )
-PLANES = replace(
+QUANTISED = replace(
     TUNED,
-    name="tuned, other pixels",
-    what="tuned that averages each colour's own samples instead of demosaicing",
-    told={"tuned": {"planes": True}},
+    name="tuned, INT8 too",
+    what="tuned with the line's own model",
+    told={"tuned": {"line_model": True}},
 )
 
 

@@ -67,26 +67,35 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> dict[str, Any]:
-    """What was measured, as far as git knows."""
+    """What is measured, as far as git knows: the commit, and the files that differ from it.
+
+    Earlier records do not count, for the suite writes them while it runs.
+    """
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(BENCH), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        command = ["git", "-C", str(BENCH.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": git("rev-parse", "--short", "HEAD"), "changed_since": bool(changed)}
+    changed = git("status", "--porcelain", "--", ".", ":!bench/results", ":!bench/out")
+    names = [line[3:] for line in changed.splitlines()]
+    return {"commit": git("rev-parse", "--short", "HEAD").strip(), "changed_since": names}
 
 
-def of_run(run: dict[str, Any], before: dict[str, Any], rounds: int) -> dict[str, Any]:
-    """The whole record, ready to be written; `before` is the machine at the start."""
+def before() -> dict[str, Any]:
+    """What is to be known before anything is measured."""
+    return {"machine": machine(), **commit()}
+
+
+def of_run(run: dict[str, Any], begin: dict[str, Any], rounds: int) -> dict[str, Any]:
+    """The whole record, ready to be written; `begin` is what `before` said."""
     return {
-        "schema": 2,
+        "schema": 3,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join(["python bench/suite.py", *sys.argv[1:]]),
-        **commit(),
-        "machine": before,
+        **begin,
         "load_average_at_the_end": os.getloadavg(),
         "versions": versions(),
+        "rounds_asked": rounds,
         "statistic": statement(rounds),
         **run,
     }

@@ -33,24 +33,35 @@ from arms import BASE, STAR, Arm, Workshop  # noqa: E402
 from race import Plan, patiently  # noqa: E402
 
 MINUTES = 19.5
-ROUNDS, FULL_MINUTES, FEWEST_ROUNDS = 20, 18.0, 5
-"""In less than those minutes two cores do not get through so many rounds, blocks being as short as
-they may be."""
-SECTIONS = ("star", "advocate", "open-loop", "costs", "threads", "commands", "prepare", "kernels")
-SHARES = {
-    # Of the time that is left when it begins, beside the sections after it.
-    "star": 0.62,
-    "advocate": 0.04,
-    "open-loop": 0.11,
-    "costs": 0.04,
-    "threads": 0.05,
-    "commands": 0.07,
-    "prepare": 0.05,
-    "kernels": 0.02,
+ROUNDS, FEWEST_ROUNDS = 20, 5
+NEEDED_S = {
+    "advocate": 50.0,
+    "open-loop": 140.0,
+    "costs": 16.0,
+    # Six rounds, so that a share has a limit.
+    "threads": 28.0,
+    # Two thousand commands, so that there is a p99.9.
+    "commands": 58.0,
+    "prepare": 28.0,
+    "kernels": 5.0,
 }
+"""What those sections take on two cores; the star gets what is left."""
+WHOLE_MINUTES = 12.0
+"""In less than those everything gets shorter."""
+SECTIONS = ("star", *NEEDED_S)
 
 
 Said = dict[str, Any]
+
+
+def shortened(minutes: float) -> float:
+    """What the sections beside the star get of what they need, in so many minutes."""
+    return min(1.0, minutes / WHOLE_MINUTES)
+
+
+def star_seconds(minutes: float) -> float:
+    """What is left to the star in so many minutes."""
+    return 60 * minutes - shortened(minutes) * sum(NEEDED_S.values())
 
 
 class Progress:
@@ -68,24 +79,28 @@ class Suite:
     """One run of the sections that were asked for."""
 
     def __init__(self, asked: argparse.Namespace, folder: Path) -> None:
+        self.until_s = time.monotonic() + 60 * asked.minutes
         if asked.rounds is None:
-            share = min(1.0, asked.minutes / FULL_MINUTES)
-            asked.rounds = max(FEWEST_ROUNDS, round(ROUNDS * share))
+            # In less time two cores do not get through so many, blocks being as short as they may.
+            share = star_seconds(asked.minutes) / star_seconds(MINUTES)
+            asked.rounds = max(FEWEST_ROUNDS, round(ROUNDS * min(1.0, share)))
         self.asked = asked
         self.say = Progress()
         self.folder = folder
         self.workshop = Workshop(folder / "workshop")
         self.run: Said = {"star": {}, "failures": {}, "took_s": {}}
-        self.before = record.machine()
+        self.before = record.before()
         day = datetime.datetime.now(datetime.UTC).date().isoformat()
         self.stem = BENCH / "results" / f"{day}-bench" if asked.record else asked.out / "bench"
-        self.until_s = time.monotonic() + 60 * asked.minutes
 
     def seconds_of(self, name: str) -> float:
         """What a section gets of the time that is left: when one took longer, the others give."""
         after = self.asked.sections[self.asked.sections.index(name) :]
         left_s = max(0.0, self.until_s - time.monotonic())
-        return left_s * SHARES[name] / sum(SHARES[one] for one in after)
+        wanted_s = {"star": star_seconds(self.asked.minutes)} | {
+            other: seconds * shortened(self.asked.minutes) for other, seconds in NEEDED_S.items()
+        }
+        return left_s * wanted_s[name] / sum(wanted_s[one] for one in after)
 
     def attempt(self, name: str, step: Callable[[], None]) -> None:
         """A section; that it failed is a part of the record."""
@@ -115,7 +130,9 @@ class Suite:
 
             def race(arm: Arm = arm, plan: Plan = plan, until_s: float = until_s) -> None:
                 found = patiently(
-                    2, lambda: star.run(arm, self.workshop, plan, until_s, self.say), self.say
+                    2,
+                    lambda: star.run(arm, self.workshop, plan, until_s, self.say, until_star_s),
+                    self.say,
                 )
                 self.run["star"][arm.name] = found
                 for problem in star.problems(found):
@@ -142,15 +159,16 @@ class Suite:
     def threads(self) -> None:
         # A round is two contenders, each with three blocks of a quarter second and one beside.
         seconds = self.seconds_of("threads")
-        rounds = max(1, int((seconds - 8) / 3))
+        rounds = max(FEWEST_ROUNDS, int((seconds - 8) / 3))
         words = ["--rounds", str(rounds)]
         found, _ = costs.beside("cameras.py", words, self.folder, 10 * seconds + 300)
         self.run["share_left"] = costs.share_left(found)
         self.run["cameras"] = {"figures": found["figures"], "rounds": rounds}
 
     def commands(self) -> None:
-        minutes = self.seconds_of("commands") / 60
-        words = ["--minutes", f"{minutes:.2f}", "--rate", "40"]
+        # Some seconds pass before the first command and after the last.
+        minutes = max(0.05, (self.seconds_of("commands") - 6) / 60)
+        words = ["--minutes", f"{minutes:.3f}", "--rate", "40"]
         self.run["realtime"], _ = costs.beside(
             "realtime.py", words, self.folder, 120 * minutes + 300
         )
@@ -229,7 +247,7 @@ def words() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for all (%(default)s)")
     parser.add_argument(
         "--rounds", type=int,
-        help=f"pairs of each arm ({ROUNDS} from {FULL_MINUTES:g} minutes on, fewer in less)",
+        help=f"pairs of each arm ({ROUNDS} in {MINUTES:g} minutes, fewer in less)",
     )  # fmt: skip
     parser.add_argument(
         "--block-s", type=float, default=0.25, help="of a block at first; adapted (%(default)s)"

@@ -51,6 +51,8 @@ class Bound:
 
 
 bound = Bound()
+everybody: list[Bound] = []
+"""Of each thread that works on a schedule."""
 spec = smartqc.Spec(**settings["prepare"])
 camera = smartqc.Camera(f"gentl:{settings['cti']}#0", slots=settings["buffers"] + 2)
 camera["AcquisitionFrameRate"] = 200.0
@@ -102,36 +104,45 @@ def block(order: stage.Order) -> dict[str, Any]:
 def scheduled(order: stage.Order) -> dict[str, Any]:
     """So many parts at a rate; the first ones, until ``warm_up_s``, do not count."""
     hz, wanted = order["camera_hz"], order["parts"]
+    while len(everybody) < settings["workers"]:
+        everybody.append(Bound())
     before = round(hz * min(order["warm_up_s"], 0.3))
     due_ns = (np.arange(before + wanted) * (1e9 / hz)).astype(np.int64)
     due_ns += time.monotonic_ns() + 20_000_000
     done_ns = np.zeros_like(due_ns)
     numbers = itertools.count()
 
-    def work() -> None:
-        own, own_row = Bound(), np.empty_like(row)
+    deadline_ns, over = int(1e9 * order["deadline_s"]), threading.Event()
+
+    def work(own: Bound, own_row: np.ndarray[Any, Any]) -> None:
         for number in numbers:
-            if number >= len(due_ns):
+            if number >= len(due_ns) or over.is_set():
                 return
             time.sleep(max(0, due_ns[number] - time.monotonic_ns()) / 1e9)
             smartqc.prepare(frames[number % len(frames)], spec, own_row)
             own.run()
             done_ns[number] = time.monotonic_ns()
+            late = number >= before and done_ns[number] - due_ns[number] > deadline_ns
+            if late and order.get("to_first_miss"):
+                over.set()
 
     meter, began_s = stage.Meter(), time.process_time()
-    workers = [threading.Thread(target=work) for _ in range(settings["workers"])]
+    workers = [threading.Thread(target=work, args=(one, np.empty_like(row))) for one in everybody]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    times_s = (done_ns - due_ns)[before:] / 1e9
+    came = np.flatnonzero(done_ns[before:])
+    times_s = (done_ns - due_ns)[before:][came] / 1e9
     return {
         **meter.read(),
         # Of threads that have ended, too.
         "consumer_cpu_s": time.process_time() - began_s,
-        "frames": wanted,
+        "frames": len(came),
+        "parts": wanted,
+        "whole": not over.is_set(),
         "wrong": 0,
-        "missing": 0,
+        "missing": wanted - len(came),
         "late": int((times_s > order["deadline_s"]).sum()),
         "unjudged": {},
         "times_s": times_s.tolist(),

@@ -173,4 +173,11 @@ def eject(order: stage.Order) -> dict[str, Any]:
     }
 
 
-stage.serve(running, settings, {"threads": {"workers": WORKERS, "onnxruntime": 1}}, inside, eject)
+def pace(hz: float) -> None:
+    """The cameras' rate from now on."""
+    for line in open_lines:
+        line.camera("top")["AcquisitionFrameRate"] = hz
+
+
+facts = {"threads": {"workers": WORKERS, "onnxruntime": 1}}
+stage.serve(running, settings, facts, inside, eject, pace)

@@ -1,8 +1,8 @@
 """From a camera's raw bytes to a model's row, by OpenCV, Pillow and NumPy: once as it is usually
-written (`Usual`), and once by somebody who knows these libraries (`Tuned`). Both give the same row.
+written (`Usual`), and once by somebody who knows these libraries (`Tuned`). Both give the same row,
+to a grey level.
 """
 
-import math
 from typing import Any
 
 import cv2
@@ -12,8 +12,6 @@ from PIL import Image
 
 U8 = NDArray[np.uint8]
 INTERPOLATION = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
-STRIP_BYTES = 1 << 20
-"""RGB that stays in a core's own cache."""
 GREY = 114
 """Of a letterbox's borders."""
 
@@ -80,57 +78,49 @@ class Usual:
         return (picture.astype(np.float32) / 255).transpose(2, 0, 1)[np.newaxis]
 
 
+HALVED_FROM = 8.0
+"""Shrinking as much or more, a mean of means of 2 x 2 is the same mean, but for a grey level."""
+STRIP_ROWS = 128
+"""Of the mosaic: its red, green and blue stay in a core's own cache until they are halved."""
+GAP = 3.0
+"""Pillow's own word for reducing by whole factors first, which it calls hard to tell apart."""
+
+
 class Tuned:
-    """The same row into memory that is there already; `data` are the camera's own bytes."""
+    """The same row into memory that is there already; `data` are the camera's own bytes.
+
+    The same to a grey level (`bench/agreement.py`): OpenCV has vector code for means of 2 x 2, and
+    none for those of its other areas.
+    """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.width, self.height = settings["picture"]
         self.format: str = settings["pixel_format"]
         choice = settings.get("tuned", {})
-        self.by_planes = bool(choice.get("planes"))
         self.by_pillow = bool(choice.get("pillow"))
+        self.gap: float | None = choice.get("gap", GAP) or None
+        self.strip_rows: int = choice.get("strip_rows", STRIP_ROWS)
         self.target = target = Target(settings)
         self.samples = np.empty((self.height, self.width), np.uint8)
         self.low = np.empty((self.height, self.width // 2), np.uint8)
         self.rgb = np.empty((self.height, self.width, 3), np.uint8)
-        self.strip = self._strip() if choice.get("strips") else None
         channels = 1 if self.format == "Mono8" else 3
         canvas = np.full((target.height, target.width, channels), GREY, np.uint8)
         self.canvas = canvas if channels == 3 else canvas[:, :, 0]
         rows = slice(target.top, target.top + target.inner[1])
         columns = slice(target.left, target.left + target.inner[0])
         self.small = self.canvas[rows, columns]
-        self.planes = [np.empty((target.height, target.width, 2), np.uint8) for _ in range(2)]
+        self.planes = [np.empty((target.height, target.width), np.uint8) for _ in range(channels)]
+        shape = () if channels == 1 else (3,)
+        self.halves = [
+            np.empty((self.height >> n, self.width >> n, *shape), np.uint8)
+            for n in range(1, 1 + choice.get("halvings", self._halvings()))
+        ]
 
-    def _strip(self) -> tuple[int, int] | None:
-        """Rows of a strip of the mosaic, and those of the target that are made of it alone.
-
-        None where no strip is small enough for the cache.
-        """
-        if self.target.kind != "area" or not self.format.startswith("Bayer"):
-            return None
-        strips = math.gcd(self.height, self.target.inner[1])
-        rows, made = self.height // strips, self.target.inner[1] // strips
-        if rows % 2:
-            rows, made = 2 * rows, 2 * made
-        fits = rows * self.width * 3 <= STRIP_BYTES and self.height % rows == 0
-        return (rows, made) if fits else None
-
-    def _in_strips(self, raw: U8, strip: tuple[int, int]) -> None:
-        """Demosaics and resizes strip by strip: the same pixels as of the whole."""
-        rows, made = strip
-        for number in range(self.height // rows):
-            # Two more rows at each edge, for what is interpolated from neighbours.
-            begin = number * rows
-            first, end = max(0, begin - 2), min(self.height, begin + rows + 2)
-            rgb = self.rgb[: end - first]
-            cv2.cvtColor(raw[first:end], cv2.COLOR_BayerRGGB2RGB, dst=rgb)
-            cv2.resize(
-                rgb[begin - first :][:rows],
-                (self.target.inner[0], made),
-                dst=self.small[number * made : (number + 1) * made],
-                interpolation=cv2.INTER_AREA,
-            )
+    def _halvings(self) -> int:
+        """How often the picture is halved before the area of what remains is taken."""
+        shrinks = min(self.width / self.target.inner[0], self.height / self.target.inner[1])
+        return int(self.target.kind == "area" and shrinks >= HALVED_FROM and not self.by_pillow)
 
     def samples_of(self, data: U8) -> U8:
         """A plane of 8 bits: the mosaic, or the monochrome picture."""
@@ -153,45 +143,48 @@ class Tuned:
             return raw
         return cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB, dst=self.rgb)
 
+    def _halved(self, data: U8) -> U8:
+        """The colours at half the size; of a mosaic strip by strip, the same as of the whole."""
+        half = self.halves[0]
+        if not self.format.startswith("Bayer"):
+            return mean_of_four(self.colours(data), half)
+        raw = self.samples_of(data)
+        for begin in range(0, self.height, self.strip_rows):
+            # Two more rows at each edge, for what is interpolated from neighbours.
+            end = min(self.height, begin + self.strip_rows)
+            first, last = max(0, begin - 2), min(self.height, end + 2)
+            rgb = self.rgb[: last - first]
+            cv2.cvtColor(raw[first:last], cv2.COLOR_BayerRGGB2RGB, dst=rgb)
+            mean_of_four(rgb[begin - first : end - first], half[begin // 2 : end // 2])
+        return half
+
     def __call__(self, data: U8, row: NDArray[np.float32]) -> None:
         """Fills (3, height, width), 0..1."""
         target, one = self.target, np.float32(1 / 255)
-        if self.by_planes:
-            self._planes(data, row)
-            return
         if target.kind == "antialias" or self.by_pillow:
             kind = Image.Resampling.BOX if self.by_pillow else Image.Resampling.BILINEAR
-            self.small[...] = Image.fromarray(self.colours(data)).resize(target.inner, kind)
-        elif self.strip:
-            self._in_strips(self.samples_of(data), self.strip)
+            gap = None if self.by_pillow else self.gap
+            image = Image.fromarray(self.colours(data))
+            self.small[...] = image.resize(target.inner, kind, reducing_gap=gap)
         else:
-            cv2.resize(
-                self.colours(data),
-                target.inner,
-                dst=self.small,
-                interpolation=INTERPOLATION[target.kind],
-            )
+            picture = self._halved(data) if self.halves else self.colours(data)
+            for half in self.halves[1:]:
+                picture = mean_of_four(picture, half)
+            kind = INTERPOLATION[target.kind]
+            cv2.resize(picture, target.inner, dst=self.small, interpolation=kind)
         if self.canvas.ndim == 2:
             np.multiply(self.canvas, one, out=row[0])
             row[1:] = row[0]
-        else:
-            np.multiply(self.canvas.transpose(2, 0, 1), one, out=row)
+            return
+        cv2.split(self.canvas, self.planes)
+        for plane, values in zip(self.planes, row, strict=True):
+            np.multiply(plane, one, out=values)
 
-    def _planes(self, data: U8, row: NDArray[np.float32]) -> None:
-        """Other pixels: each colour's own samples are averaged, and nothing is demosaiced.
 
-        Rows of a mosaic are pictures of two channels at half the size, without a copy. Red comes
-        out half a pixel of the camera to the left and above, and blue to the right and below.
-        """
-        halves = data.reshape(self.height // 2, 2, self.width // 2, 2)
-        size, one = (self.target.width, self.target.height), np.float32(1 / 255)
-        for number, small in enumerate(self.planes):
-            cv2.resize(halves[:, number], size, dst=small, interpolation=cv2.INTER_AREA)
-        (red, green), (also_green, blue) = ((small[..., 0], small[..., 1]) for small in self.planes)
-        np.multiply(red, one, out=row[0])
-        np.add(green, also_green, out=row[1], dtype=np.float32)
-        row[1] *= one / 2
-        np.multiply(blue, one, out=row[2])
+def mean_of_four(picture: U8, half: U8) -> U8:
+    """Means of 2 x 2, rounded."""
+    size = (half.shape[1], half.shape[0])
+    return cv2.resize(picture, size, dst=half, interpolation=cv2.INTER_AREA)
 
 
 def decided(settings: dict[str, Any], output: NDArray[np.float32]) -> list[str]:

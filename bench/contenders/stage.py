@@ -5,12 +5,14 @@ back; between orders a contender does nothing. An order has ``what``, which is o
 
 - ``block``: judge frames for ``measure_s`` after ``warm_up_s``, the camera at ``camera_hz``;
 - ``parts``: judge ``parts`` frames that come at ``camera_hz`` whatever the backlog is, and say when
-  each was decided (`Parts`);
+  each was decided; the cameras go on streaming, slowly, for the next such order;
+- ``rest``: they stop;
 - ``eject``: command an actuator ``after_s`` after each exposure;
 - ``count``: judge ``parts`` frames and count allocations and copies, where `bench/counting.c` is
   loaded.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -49,6 +51,10 @@ class Verdict(NamedTuple):
 
 
 Running = Callable[[Order], AbstractContextManager[Iterator[Verdict]]]
+Pace = Callable[[float], None]
+"""Sets the rate of cameras that stream."""
+IDLE_HZ = 2.0
+"""Of cameras between two orders: what comes then costs next to nothing."""
 
 
 class Seen:
@@ -190,44 +196,50 @@ def checked(seen: list[Verdict], settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def measure_parts(running: Running, settings: dict[str, Any], order: Order) -> dict[str, Any]:
+def measure_parts(
+    verdicts: Iterator[Verdict], pace: Pace, settings: dict[str, Any], order: Order
+) -> dict[str, Any]:
     """So many frames at the camera's own rate, and what became of each.
 
     A frame that was lost on its way, or decided later than ``deadline_s`` after its exposure, is
-    missed. Memory is read four times a second meanwhile, so that nothing is kept but numbers in
-    arrays that are there.
+    missed; with ``to_first_miss`` that ends it. Memory is read four times a second meanwhile, so
+    that nothing is kept but numbers in arrays that are there.
     """
     expected, wanted = settings["expected"], order["parts"]
+    deadline_ns = int(1e9 * order["deadline_s"])
     exposed_ns, done_ns = np.zeros(wanted, np.int64), np.zeros(wanted, np.int64)
     # What is decided after so many later ones is past its deadline, or nearly.
     overtaking = 8 + int(order["deadline_s"] * order["camera_hz"])
-    first, wrong, memory = -1, 0, []
+    first, last, wrong, memory = -1, -1, 0, []
     unjudged: Counter[str] = Counter()
-    with running(order) as verdicts:
-        warm_until = time.perf_counter() + order["warm_up_s"]
-        next_look, meter = 0.0, Meter()
-        for verdict in verdicts:
-            now = time.perf_counter()
-            if first >= 0 and now >= warm_until and verdict.said not in ("pass", "reject"):
-                unjudged[verdict.said] += 1
-            if verdict.frame is None or verdict.exposed_ns is None or verdict.done_ns is None:
-                continue  # Nothing stays in its place in the arrays.
-            if now < warm_until:
-                # Workers overtake each other: the last one is not always the latest.
-                first, meter = max(first, verdict.frame + 1), Meter()
+    pace(order["camera_hz"])
+    # What was exposed at another rate, and a moment at this one, does not count.
+    from_ns = time.monotonic_ns() + int(1e9 * order["warm_up_s"])
+    next_look, meter, missed = 0.0, Meter(), False
+    for verdict in verdicts:
+        if first >= 0 and last < wanted and verdict.said not in ("pass", "reject"):
+            unjudged[verdict.said] += 1
+            missed = True
+        if verdict.frame is not None and verdict.exposed_ns is not None and verdict.done_ns:
+            if first < 0:
+                if verdict.exposed_ns >= from_ns:
+                    first, meter = verdict.frame + 1, Meter()
                 continue
-            first = verdict.frame if first < 0 else first
             number = verdict.frame - first
             if 0 <= number < wanted and verdict.said in ("pass", "reject"):
                 exposed_ns[number], done_ns[number] = verdict.exposed_ns, verdict.done_ns
+                missed |= verdict.done_ns - verdict.exposed_ns > deadline_ns
                 known = verdict.picture is not None
                 wrong += known and verdict.said != expected[verdict.picture]
+            last = max(last, number)
+            now = time.perf_counter()
             if now >= next_look:
                 memory.append((now, memory_bytes("VmRSS")))
                 next_look = now + 0.25
-            if number >= wanted + overtaking:
-                break
-        used = meter.read()
+        if last >= wanted + overtaking or (missed and order.get("to_first_miss")):
+            break
+    used = meter.read()
+    pace(IDLE_HZ)
     came = np.flatnonzero(done_ns)
     times_s = (done_ns[came] - exposed_ns[came]) / 1e9
     span_s = float(exposed_ns[came[-1]] - exposed_ns[came[0]]) / 1e9 if len(came) > 1 else 0.0
@@ -236,6 +248,7 @@ def measure_parts(running: Running, settings: dict[str, Any], order: Order) -> d
         "frames": len(came),
         "wrong": int(wrong),
         "parts": wanted,
+        "whole": last >= wanted + overtaking,
         "missing": wanted - len(came),
         "late": int((times_s > order["deadline_s"]).sum()),
         # Of all that came meanwhile, what was not judged and why, where the contender says so.
@@ -324,24 +337,41 @@ def serve(
     facts: dict[str, Any],
     inside: Callable[[], dict[str, float]] = dict,
     eject: Callable[[Order], dict[str, Any]] | None = None,
+    pace: Pace | None = None,
 ) -> None:
     """Says what it is, then answers orders until there are no more."""
+    streaming = contextlib.ExitStack()
+    stream: Iterator[Verdict] | None = None
 
     def answered(order: Order) -> dict[str, Any]:
+        nonlocal stream
+        if order["what"] == "parts":
+            assert pace, "nobody can set the rate"
+            if stream is None:
+                idle = {**order, "camera_hz": IDLE_HZ}
+                stream = streaming.enter_context(running(idle))
+            block = measure_parts(stream, pace, settings, order)
+            return {**block, "peak_bytes": memory_bytes("VmHWM")}
+        stream = None
+        streaming.close()
+        if order["what"] == "rest":
+            return {}
         if order["what"] == "eject":
             block = eject(order) if eject else ejecting(running, settings, order)
         elif order["what"] == "count":
             block = counting(running, settings, order)
-        elif order["what"] == "parts":
-            block = measure_parts(running, settings, order)
         else:
             block = measure_judging(running, settings, order, inside)
         return {**block, "peak_bytes": memory_bytes("VmHWM")}
 
-    repeat(answered, facts)
+    repeat(answered, facts, streaming.close)
 
 
-def repeat(answered: Callable[[Order], dict[str, Any]], facts: dict[str, Any]) -> None:
+def repeat(
+    answered: Callable[[Order], dict[str, Any]],
+    facts: dict[str, Any],
+    close: Callable[[], None] = lambda: None,
+) -> None:
     """Answers orders on standard output, in which nobody else's words get."""
     own_stdout = os.dup(1)
     os.dup2(2, 1)
@@ -349,5 +379,6 @@ def repeat(answered: Callable[[Order], dict[str, Any]], facts: dict[str, Any]) -
         print(json.dumps(facts), file=answers)
         for order in sys.stdin:
             print(json.dumps(answered(json.loads(order))), file=answers)
+    close()
     if threading.active_count() > 1:
         os._exit(0)  # A thread that waits for a camera must not keep the process.

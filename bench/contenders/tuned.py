@@ -50,9 +50,8 @@ def make_judge(first: int) -> Callable[[], list[stage.Verdict]]:
     options.intra_op_num_threads = choice.get("session_threads", 1)
     spins = "1" if choice.get("spin") else "0"
     options.add_session_config_entry("session.intra_op.allow_spinning", spins)
-    session = onnxruntime.InferenceSession(
-        settings["model"], options, providers=["CPUExecutionProvider"]
-    )
+    model = settings["line_model" if choice.get("line_model") else "model"]
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     to_row = pixels.Tuned(settings)
     tensor = np.empty((BATCH, 3, HEIGHT, WIDTH), np.float32)
     output = np.empty((BATCH, *session.get_outputs()[0].shape[1:]), np.float32)
@@ -91,6 +90,12 @@ def make_judge(first: int) -> Callable[[], list[stage.Verdict]]:
 judges = [make_judge(number) for number in range(THREADS)]
 
 
+def pace(hz: float) -> None:
+    """The cameras' rate from now on."""
+    for camera in cameras:
+        camera.remote_device.node_map.AcquisitionFrameRate.value = hz
+
+
 @contextmanager
 def running(order: stage.Order) -> Iterator[Iterator[stage.Verdict]]:
     """The cameras stream inside, and their frames are judged."""
@@ -104,8 +109,8 @@ def running(order: stage.Order) -> Iterator[Iterator[stage.Verdict]]:
 
     threads = [threading.Thread(target=work, args=(judge,)) for judge in judges]
     seen.forget()
+    pace(order["camera_hz"])
     for camera in cameras:
-        camera.remote_device.node_map.AcquisitionFrameRate.value = order["camera_hz"]
         camera.start()
     for thread in threads:
         thread.start()
@@ -123,4 +128,5 @@ stage.serve(
     running,
     settings,
     {"threads": {"python": THREADS, "opencv": 1, "onnxruntime": 1}},
+    pace=pace,
 )
