@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import smartqc
 from smartqc import _native
 from smartqc.cli import app
-from smartqc.quality.study import Label, Study, labels, pictures, study
+from smartqc.quality.study import Label, Study, labels, pictures, study, unlisted
 
 DEMO = Path(smartqc.__file__).parent / "demo_data"
 MODELS = Path(__file__).parent / "models"
@@ -158,9 +158,38 @@ def test_labels_that_are_wrong_are_refused_with_their_place(tmp_path):
     with pytest.raises(smartqc.errors.ConfigError, match="no such folder"):
         labels(table, tmp_path / "nowhere")
     # As spreadsheets of different countries write it.
-    for text in ("file,truth\na.png,scratch\n", "\ufefffile;truth\r\na.png;scratch\r\n"):
-        table.write_text(text, encoding="utf-8")
+    for text in (
+        "file,truth\na.png,scratch\n",
+        "\ufefffile;truth\r\na.png;scratch\r\n;\r\n",
+        "File\tTruth \na.png \t scratch\n",
+    ):
+        table.write_text(text, encoding="utf-8", newline="")
         assert labels(table, tmp_path) == [Label((tmp_path / "a.png").resolve(), True, {})]
+
+
+def test_names_of_other_systems_are_found_and_what_no_label_speaks_of_is_counted(tmp_path):
+    (tmp_path / "left").mkdir()
+    composed, apart = "gr\u00fcn.png", "gru\u0308n.png"
+    for name in ("left/a.png", apart, "b.JPG"):
+        (tmp_path / name).write_bytes(b"")
+    table = tmp_path / "labels.csv"
+    table.write_text(f"file,truth\nleft\\a.png,good\n{composed},scratch\n", encoding="utf-8")
+    known = labels(table, tmp_path)
+    assert [label.file.name for label in known] == ["a.png", apart]
+    assert unlisted(tmp_path, known) == 1
+
+
+def test_replay_draws_each_picture_where_it_lies(tmp_path):
+    (tmp_path / "left").mkdir()
+    photo = next((DEMO / "screws").glob("*.jpg")).read_bytes()
+    for name in ("a.jpg", "left/a.jpg"):
+        (tmp_path / name).write_bytes(photo)
+    for _ in range(2):
+        arguments = [tmp_path, "--recipe", DEMO / "recipe.toml", "--plots", tmp_path / "plots"]
+        done = CliRunner().invoke(app, ["replay", *map(str, arguments)])
+        assert "2 pictures:" in done.output, done.output
+    drawn = sorted(path.relative_to(tmp_path / "plots") for path in tmp_path.glob("plots/**/*.png"))
+    assert drawn == [Path("a.jpg.png"), Path("left/a.jpg.png")]
 
 
 def test_a_folder_without_pictures_is_refused_by_what_is_in_it(tmp_path):

@@ -3,6 +3,7 @@
 A command imports what it needs when it runs, so that none pays for the others.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -39,11 +40,17 @@ class _Commands(TyperGroup):
             # `smartqc ... | head`: nobody reads on.
             raise
         except (SmartqcError, OSError, ImportError) as error:
-            print(f"smartqc: {error}", file=sys.stderr)
+            print(f"smartqc: {_sentence(error)}", file=sys.stderr)
             raise typer.Exit(2) from error
         except UnicodeDecodeError as error:
             print(f"smartqc: a file that should be text is none: {error}", file=sys.stderr)
             raise typer.Exit(2) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 app = typer.Typer(

@@ -19,7 +19,7 @@ def compare(
     from rich.table import Table
 
     from smartqc.cli.judging import open_model, progress, times
-    from smartqc.quality.study import judge_all, pictures
+    from smartqc.quality.study import judge_all, light, pictures
     from smartqc.quality.wilson import Rate
 
     console = Console(highlight=False)
@@ -28,7 +28,7 @@ def compare(
     with progress(console, 2 * len(files), "judging") as advance:
         for recipe in (first, second):
             model = open_model(recipe, workers)
-            sides.append(list(judge_all(model, files, progress=advance)))
+            sides.append([light(one) for one in judge_all(model, files, progress=advance)])
     table = Table(title=f"{len(files)} pictures")
     for heading in ("", "reject", "pass", "unjudged", "prepare ms", "run ms"):
         table.add_column(heading)

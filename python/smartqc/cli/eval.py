@@ -28,14 +28,18 @@ def evaluate(
     from rich.console import Console
 
     from smartqc.cli.judging import open_model, progress, times
-    from smartqc.quality.study import fits, labels, study
+    from smartqc.quality.study import fits, labels, study, unlisted
 
     console = Console(highlight=False)
     known = labels(table, images)
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
     model = open_model(recipe, workers)
     with progress(console, len(known), "judging") as advance:
         result = study(model, known, advance)
     console.print(as_table(result))
+    if rest := unlisted(images, known):
+        console.print(f"{rest} pictures of {images} are not in {table}", soft_wrap=True)
     point = result.threshold_for(escape_rate)
     if point is None:
         console.print(

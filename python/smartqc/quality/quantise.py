@@ -12,7 +12,7 @@ import numpy as np
 from smartqc import _native
 from smartqc.errors import ConfigError
 from smartqc.model import Judged, Model, product_of
-from smartqc.quality.study import judge_all
+from smartqc.quality.study import judge_all, light
 
 
 def quantise(
@@ -128,6 +128,6 @@ def changed(
     # In turns, since a machine's speed drifts.
     for start in range(0, len(files), 8):
         part = files[start : start + 8]
-        before += judge_all(first, part, progress=progress)
-        after += judge_all(second, part, progress=progress)
+        before += map(light, judge_all(first, part, progress=progress))
+        after += map(light, judge_all(second, part, progress=progress))
     return before, after

@@ -1,10 +1,12 @@
 """A model against labelled pictures: its errors, its threshold's curve, its worst pictures."""
 
 import csv
+import heapq
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +46,6 @@ def labels(table: Path, images: Path) -> list[Label]:
     """
     if not images.is_dir():
         raise ConfigError(f"{images}: no such folder; it holds the pictures that {table} lists")
-    found: list[Label] = []
-    seen: set[Path] = set()
     try:
         # Spreadsheets put a mark before the first column, and in half of the world semicolons.
         text = table.read_text(encoding="utf-8-sig")
@@ -55,41 +55,65 @@ def labels(table: Path, images: Path) -> list[Label]:
         raise ConfigError(
             f"{table}: {error.strerror}; columns file and truth are needed"
         ) from error
+    try:
+        found = _read(text, table, images)
+    except csv.Error as error:
+        raise ConfigError(f"{table}: {error}; columns file and truth are needed") from error
+    if not found:
+        raise ConfigError(f"{table}: no picture is listed")
+    return found
+
+
+def _read(text: str, table: Path, images: Path) -> list[Label]:
+    found: list[Label] = []
+    seen: set[Path] = set()
     first = text.partition("\n")[0]
     with io.StringIO(text, newline="") as file:
-        rows = csv.DictReader(file, delimiter=";" if first.count(";") > first.count(",") else ",")
-        columns = rows.fieldnames or []
+        rows = csv.DictReader(file, delimiter=max(",;\t", key=first.count), skipinitialspace=True)
+        columns = [name.strip().lower() for name in rows.fieldnames or []]
+        rows.fieldnames = columns
         truth = next((name for name in ("truth", "label", "class") if name in columns), None)
         if "file" not in columns or truth is None:
             raise ConfigError(
                 f"{table}: columns {', '.join(columns) or 'none'}; needed: file, and truth (or "
                 "label, or class)"
             )
-        for number, row in enumerate(rows, 2):
-            if not row["file"]:
+        for row in rows:
+            if not any((row[name] or "").strip() for name in columns):
+                continue
+            number = rows.line_num
+            name = (row["file"] or "").strip()
+            if not name:
                 raise ConfigError(f"{table}:{number}: file is empty")
-            path = _find(row["file"], images, table, number)
+            path = _find(name, images, table, number)
             if path in seen:
                 raise ConfigError(f"{table}:{number}: {path} is listed twice; one trial a picture")
             seen.add(path)
             word = (row[truth] or "").strip().lower()
             if not word:
                 raise ConfigError(f"{table}:{number}: {truth} is empty")
-            references = (
-                {"reference": _find(row["reference"], images, table, number)}
-                if row.get("reference")
-                else {}
-            )
+            other = (row.get("reference") or "").strip()
+            references = {"reference": _find(other, images, table, number)} if other else {}
             found.append(Label(path, word not in _GOOD, references))
-    if not found:
-        raise ConfigError(f"{table}: no picture is listed")
     return found
 
 
+def unlisted(images: Path, known: Sequence[Label]) -> int:
+    """How many pictures of a folder, and those below it, no label speaks of."""
+    listed = {label.file for label in known}
+    listed |= {file for label in known for file in label.references.values()}
+    there = (path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sum(path.resolve() not in listed for path in there)
+
+
 def _find(name: str, images: Path, table: Path, number: int) -> Path:
-    for path in (images / name, table.parent / name, images / Path(name).name):
-        if path.is_file():
-            return path.resolve()
+    # Windows has separators of its own, and macOS takes accents off their letters.
+    forms = [name, name.replace("\\", "/")]
+    forms += [unicodedata.normalize(form, forms[1]) for form in ("NFC", "NFD")]
+    for said in forms:
+        for path in (images / said, images / Path(said).name, table.parent / said):
+            if path.is_file():
+                return path.resolve()
     raise ConfigError(f"{table}:{number}: {name} is neither in {images} nor in {table.parent}")
 
 
@@ -117,9 +141,12 @@ def judge_all(
     *,
     references: Sequence[Mapping[str, Path]] = (),
     progress: Callable[[int], object] = lambda _: None,
-    chunk: int = 64,
+    chunk: int = 32,
 ) -> Iterator[Judged]:
-    """Judge many files, some at a time; ``progress`` is told how many more are done."""
+    """Judge many files, some at a time; ``progress`` is told how many more are done.
+
+    Who keeps the answers keeps their masks and maps, too: see `light`.
+    """
     named = list(references) or [{}] * len(files)
     for start in range(0, len(files), chunk):
         part = slice(start, start + chunk)
@@ -147,6 +174,12 @@ def why_unjudged(one: Judged) -> str:
     return _REASONS.get(reason or "", "the model gave no numbers")
 
 
+def light(one: Judged) -> Judged:
+    """The same without boxes, masks and maps, of which thousands would fill the memory."""
+    why = one.error or (why_unjudged(one) if one.verdict == "unjudged" else None)
+    return replace(one, view=None, error=why)
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """What a threshold would do."""
@@ -154,6 +187,13 @@ class Point:
     threshold: float
     escapes: int
     overkill: int
+
+
+def wrongness(truth: bool, one: Judged) -> float:
+    """How wrong a verdict is: above 1 for an error, and the more the surer it was."""
+    wrong = one.verdict != ("reject" if truth else "pass")
+    score = 0.5 if np.isnan(one.score) else one.score
+    return 2 * wrong + ((1 - score) if truth else score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,25 +280,30 @@ class Study:
 
     def worst(self, count: int) -> list[tuple[bool, Judged]]:
         """Errors first, the surest ones ahead; then those that were nearly errors."""
-
-        def wrongness(pair: tuple[bool, Judged]) -> tuple[bool, float]:
-            truth, one = pair
-            wrong = one.verdict != ("reject" if truth else "pass")
-            score = 0.5 if np.isnan(one.score) else one.score
-            return wrong, (1 - score) if truth else score
-
         pairs = list(zip(self.bad, self.judged, strict=True))
-        return sorted(pairs, key=wrongness, reverse=True)[:count]
+        return sorted(pairs, key=lambda pair: wrongness(*pair), reverse=True)[:count]
 
 
 def study(
-    model: Model, known: Sequence[Label], progress: Callable[[int], object] = lambda _: None
+    model: Model,
+    known: Sequence[Label],
+    progress: Callable[[int], object] = lambda _: None,
+    *,
+    shown: int = 24,
 ) -> Study:
-    """Judge labelled pictures."""
+    """Judge labelled pictures; the ``shown`` worst ones keep what was found in them."""
     judged = judge_all(
         model,
         [label.file for label in known],
         references=[label.references for label in known],
         progress=progress,
     )
-    return Study(tuple(label.bad for label in known), tuple(judged))
+    done: list[Judged] = []
+    worst: list[tuple[float, int]] = []
+    for index, (label, one) in enumerate(zip(known, judged, strict=True)):
+        done.append(one)
+        heapq.heappush(worst, (wrongness(label.bad, one), -index))
+        if len(worst) > shown:
+            _, least = heapq.heappop(worst)
+            done[-least] = light(done[-least])
+    return Study(tuple(label.bad for label in known), tuple(done))
