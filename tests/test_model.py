@@ -179,6 +179,13 @@ def test_names_of_other_systems_are_found_and_what_no_label_speaks_of_is_counted
     assert unlisted(tmp_path, known) == 1
 
 
+def test_what_was_found_in_many_pictures_is_held_as_long_as_somebody_wants_it():
+    prepare = {"resize": "nearest", "size": [32, 32]}
+    model = smartqc.Model(MODELS / "anomaly_map.onnx", workers=1, prepare=prepare)
+    judged = model.judge([np.zeros((32, 32, 3), np.uint8)] * 40)
+    assert all(len(one.boxes) == 1 and one.view.maps["anomaly_map"].max() > 0 for one in judged)
+
+
 def test_replay_draws_each_picture_where_it_lies(tmp_path):
     (tmp_path / "left").mkdir()
     photo = next((DEMO / "screws").glob("*.jpg")).read_bytes()
