@@ -347,6 +347,20 @@ def save_hostile(nchw: list[int | str]) -> None:
         constants={"start": np.array([0], np.int64), "axis": np.array([1], np.int64)},
     )
     save(
+        "giant_output",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Reshape", ["mean", "column"], ["means"]),
+            helper.make_node("Expand", ["means", "giant"], ["scores"]),
+        ],
+        shape=nchw,
+        out=["N", 1_600_000_000],
+        constants={
+            "column": np.array([-1, 1], np.int64),
+            "giant": np.array([1, 1_600_000_000], np.int64),
+        },
+    )
+    save(
         "scalar_output",
         [helper.make_node("ReduceMean", ["image"], ["scores"], keepdims=0)],
         shape=nchw,

@@ -161,14 +161,18 @@ def save_others(
     # Channels last, as Keras has them: 16 x 16 pixels of 3 classes, and of one class number.
     save("map_last", {"Identity": classes.transpose(1, 2, 0)})
     save("map_labels_last", {"Identity": classes.argmax(axis=0).astype(np.int64)[..., None]})
-    # Distances of an anomaly model: the map alone, and beside one for the picture.
+    # Distances of an anomaly model: the map alone, and beside one for the picture; and shares that
+    # were turned round.
     save("map_distances", {"output": heat * 30})
+    save("map_turned", {"output": heat - 1})
     save("anomaly_distances", {"output": heat * 30, "2290": np.array(31, np.float32)})
     save("one_distance", {"output": np.array([34.2], np.float32)})
     # Pooling that kept its dimensions, and the number of the greatest class beside the classes.
     scores = np.array([2, -1, -3], np.float32)
     save("squeezed", {"logits": scores[:, None, None]})
     save("labelled", {"label": np.array(1, np.int64), "scores": scores})
+    # What describes the picture beside what classifies it.
+    save("described", {"embedding": np.linspace(-1, 1, 9, dtype=np.float32), "logits": scores})
     # Each query with a mask of its own: the left half, and everything.
     masks = np.ones((2, 8, 8), np.float32)
     masks[0, :, 3:] = -1
@@ -182,6 +186,17 @@ def save_apart(detect: dict[str, str]) -> None:
     save("boxes_list", {"dets": rows[:, :5], "labels": labels})
     apart = {"num_dets": np.array([2], np.int64), "det_boxes": rows[:, :4]}
     save("boxes_apart", {**apart, "det_scores": rows[:, 4], "det_classes": labels})
+    # As TensorFlow writes them: y before x, 0..1, classes from 1, among much else.
+    tensor = {
+        "detection_anchor_indices": np.arange(5, dtype=np.float32),
+        "detection_boxes": rows[:, [1, 0, 3, 2]] / SIDE,
+        "detection_classes": rows[:, 5] + 1,
+        "detection_multiclass_scores": np.zeros((5, 3), np.float32),
+        "detection_scores": rows[:, 4],
+        "num_detections": np.array(2, np.float32),
+    }
+    save("boxes_y_first", tensor)
+    save_scaled(rows, labels)
     # What an older version says of a model that chooses by itself.
     save("boxes_chosen", {"output0": rows}, {**detect, "args": "{'nms': False}"})
     # Shares of the input, one box on another: a set is not chosen from.
@@ -202,6 +217,7 @@ def save_apart(detect: dict[str, str]) -> None:
     corners[[3, 4, 7]] = [[6, 6, 14, 14], [7, 6, 15, 14], [21, 15, 27, 25]]
     scores[[3, 4, 7]] = [[0.9, 0.1], [0.8, 0.1], [0.05, 0.7]]
     save("boxes_two", {"boxes": corners, "scores": scores})
+    save("boxes_turned", {"scores": scores.T, "boxes": corners})
     # Softmax with a last class for nothing, of which most are.
     nothing = np.tile(np.array([0, 0, 9], np.float32), (40, 1))
     nothing[5] = [6, 0, 0]
@@ -209,6 +225,43 @@ def save_apart(detect: dict[str, str]) -> None:
     save("boxes_softmax", {"logits": nothing, "pred_boxes": places})
     nothing[:20] = [2, -1, -1]
     save("boxes_unclear", {"logits": nothing, "pred_boxes": places})
+
+
+def save_scaled(rows: np.ndarray, labels: np.ndarray) -> None:
+    """Boxes 0..1 of a size that comes in beside the picture, as whole numbers."""
+    shares = numpy_helper.from_array(rows[None, :, :4] / SIDE, "shares")
+    rest = [
+        numpy_helper.from_array(np.int64(0), "zero"),
+        numpy_helper.from_array(labels[None], "kinds"),
+        numpy_helper.from_array(rows[None, :, 4], "sure"),
+        numpy_helper.from_array(np.array([1], np.int64), "one"),
+    ]
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [
+            helper.make_node("Concat", ["sizes", "sizes"], ["sides"], axis=1),
+            helper.make_node("Cast", ["sides"], ["lengths"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["lengths", "one"], ["each"]),
+            helper.make_node("Mul", ["each", "shares"], ["boxes"]),
+            helper.make_node("ReduceSum", ["sizes", "one"], ["sum"]),
+            helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
+            helper.make_node("Add", ["nothing", "kinds"], ["labels"]),
+            helper.make_node("Cast", ["nothing"], ["nought"], to=TensorProto.FLOAT),
+            helper.make_node("Add", ["nought", "sure"], ["scores"]),
+        ],
+        "boxes_scaled",
+        [
+            info("images", TensorProto.FLOAT, ["N", 3, SIDE, SIDE]),
+            info("sizes", TensorProto.INT64, ["N", 2]),
+        ],
+        [
+            info("labels", TensorProto.INT64, ["N", 5]),
+            info("boxes", TensorProto.FLOAT, ["N", 5, 4]),
+            info("scores", TensorProto.FLOAT, ["N", 5]),
+        ],
+        [shares, *rest],
+    )
+    write("boxes_scaled", graph, None)
 
 
 def save_flood(metadata: dict[str, str]) -> None:

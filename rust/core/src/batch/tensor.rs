@@ -216,6 +216,37 @@ impl Tensor {
         })
     }
 
+    /// Writes numbers into a row, in its own type; `false` when it cannot hold one of them exactly
+    /// enough: a number with a fraction in a row of whole ones, one that is too large.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn fill_row(&mut self, row: usize, numbers: &[f64]) -> bool {
+        let element = self.element;
+        let places = self.row_bytes_mut(row).chunks_exact_mut(element.bytes());
+        places.zip(numbers).all(|(place, &number)| {
+            let within =
+                |low: f64, high: f64| number.fract() == 0.0 && (low..high).contains(&number);
+            let mut put = |bytes: &[u8]| place.copy_from_slice(bytes);
+            match element {
+                ElementType::Float32 if (number as f32).is_finite() => {
+                    put(&(number as f32).to_ne_bytes());
+                }
+                ElementType::Float64 if number.is_finite() => put(&number.to_ne_bytes()),
+                ElementType::Int32 if within(-(2f64.powi(31)), 2f64.powi(31)) => {
+                    put(&(number as i32).to_ne_bytes());
+                }
+                ElementType::Int64 if within(-(2f64.powi(63)), 2f64.powi(63)) => {
+                    put(&(number as i64).to_ne_bytes());
+                }
+                ElementType::Uint8 if within(0.0, 256.0) => put(&[number as u8]),
+                ElementType::Bool if within(0.0, 2.0) => put(&[number as u8]),
+                _ => return false,
+            }
+            true
+        })
+    }
+
     /// Zeroes the rows from `first` on.
     pub fn zero_from(&mut self, first: usize) {
         if first < self.rows {
@@ -265,6 +296,29 @@ mod tests {
         tensor.zero_from(2);
         let sums: Vec<f32> = (0..3).map(|row| tensor.row_as_f32(row).sum()).collect();
         assert_eq!(sums, [15.0, 30.0, 0.0]);
+    }
+
+    #[test]
+    fn numbers_are_written_in_the_rows_own_type_or_refused() {
+        for (element, numbers, held) in [
+            (ElementType::Float32, [0.5, -2.0], true),
+            (ElementType::Float64, [0.5, -2.0], true),
+            (ElementType::Int64, [640.0, -480.0], true),
+            (ElementType::Int32, [640.0, 0.5], false),
+            (ElementType::Int32, [640.0, 3e9], false),
+            (ElementType::Uint8, [255.0, 7.0], true),
+            (ElementType::Uint8, [255.0, 256.0], false),
+            (ElementType::Bool, [1.0, 0.0], true),
+            (ElementType::Float32, [f64::NAN, 0.0], false),
+        ] {
+            let mut tensor = Tensor::zeroed(element, 2, &[2]).unwrap();
+            assert_eq!(tensor.fill_row(1, &numbers), held, "{element} {numbers:?}");
+            if held {
+                let expected = numbers.map(|number| number as f32);
+                assert!(tensor.row_as_f32(1).eq(expected), "{element}");
+                assert!(tensor.row_as_f32(0).eq([0.0, 0.0]), "{element}");
+            }
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ const PREPARED: [ElementType; 3] = [ElementType::Float32, ElementType::Float16, 
 pub struct Bound {
     session: Arc<Session>,
     inputs: Vec<Tensor>,
+    /// Of each input, whether it holds numbers that are never changed.
+    constant: Vec<bool>,
     outputs: Vec<Tensor>,
     /// By batch size - 1; of a model with a fixed batch, only that one.
     batches: Vec<Values>,
@@ -153,6 +155,20 @@ impl Bound {
     /// [`Error::Model`], with its inputs and outputs, when a free dimension has no size, a type is
     /// not handled, or the rows of an output cannot be told apart.
     pub fn new(session: Arc<Session>, max_batch: usize, sizes: &[(&str, usize)]) -> Result<Self> {
+        Self::holding(session, max_batch, sizes, &[])
+    }
+
+    /// As [`new`](Self::new), with the numbers that each row of further inputs holds for good, by the
+    /// inputs' indexes.
+    ///
+    /// # Errors
+    /// As there, and for numbers that are too many or too few, or that the input cannot hold.
+    pub fn holding(
+        session: Arc<Session>,
+        max_batch: usize,
+        sizes: &[(&str, usize)],
+        numbers: &[(usize, &[f64])],
+    ) -> Result<Self> {
         if max_batch == 0 {
             return Err(Error::invalid("batch", "0 rows; allowed: 1 and more"));
         }
@@ -161,18 +177,35 @@ impl Bound {
             .iter()
             .map(|input| row_shape(&session, input, sizes))
             .collect::<Result<Vec<_>>>()?;
-        let mut fixed = shapes.iter().map(|(batch, _)| *batch);
-        let first = fixed.next().ok_or_else(|| session.refuse("it has no inputs"))?;
-        if fixed.any(|batch| batch != first) {
+        if shapes.is_empty() {
+            return Err(session.refuse("it has no inputs"));
+        }
+        // One whose batch is free goes along with one whose is not.
+        let mut fixed = shapes.iter().filter_map(|(batch, _)| *batch);
+        let first = fixed.next();
+        if fixed.any(|batch| Some(batch) != first) {
             return Err(session.refuse("its inputs disagree about the batch"));
         }
         let rows = first.unwrap_or(max_batch);
-        let inputs = session
-            .inputs()
-            .iter()
-            .zip(&shapes)
-            .map(|(info, (_, shape))| tensor(&session, info, rows, shape))
-            .collect::<Result<Vec<_>>>()?;
+        // Before a run writes so much: nothing ends it meanwhile.
+        for info in session.outputs() {
+            let row = info.dims.iter().skip(1).map(|dim| match dim {
+                Dim::Fixed(side) => *side,
+                Dim::Free(_) => 1,
+            });
+            let element = info.element.unwrap_or(ElementType::Uint8);
+            fits(&session, info, element, rows, &row.collect::<Vec<_>>())?;
+        }
+        let mut inputs = Vec::new();
+        let mut constant = Vec::new();
+        for (index, (info, (_, shape))) in session.inputs().iter().zip(&shapes).enumerate() {
+            let held = numbers.iter().find(|(input, _)| *input == index);
+            inputs.push(match held {
+                Some((_, numbers)) => filled(&session, info, rows, shape, numbers)?,
+                None => prepared(&session, info, rows, shape)?,
+            });
+            constant.push(held.is_some());
+        }
 
         let run = Arc::new(RunFlag::new(&session.runtime)?);
         let mut bound = Self {
@@ -180,6 +213,7 @@ impl Bound {
             output_names: Names::new(session.outputs()),
             session,
             inputs,
+            constant,
             outputs: Vec::new(),
             batches: Vec::new(),
             max_batch: max_batch.min(rows),
@@ -249,7 +283,8 @@ impl Bound {
             None => &mut self.batches[rows - 1],
             Some(_) => {
                 // Rows of the run before must not be seen by a model that mixes rows.
-                self.inputs.iter_mut().for_each(|tensor| tensor.zero_from(rows));
+                let inputs = self.inputs.iter_mut().zip(&self.constant);
+                inputs.filter(|(_, constant)| !**constant).for_each(|(t, _)| t.zero_from(rows));
                 &mut self.batches[0]
             }
         };
@@ -329,10 +364,18 @@ impl Bound {
             let shape = shape_of(runtime, value, info)
                 .map_err(|problem| session.refuse(format!("output {}: {problem}", info.name)))?;
             match shape.split_first() {
-                Some((&first, row)) if first == rows => Ok(row.to_vec()),
+                Some((&first, row)) if first == rows && !length_varies(info, row) => {
+                    Ok(row.to_vec())
+                }
+                Some((&first, _)) if first == rows => Err(session.refuse(format!(
+                    "output {} is {shape:?} for a picture of zeros: it seems to be as long as what \
+                     is found, and a length that never changes is expected (exporters call it \
+                     top_k, max_det or detections per image, and pad)",
+                    info.name
+                ))),
                 _ => Err(session.refuse(format!(
                     "output {} is {shape:?} for a batch of {rows}, so that its rows cannot be told \
-                     apart",
+                     apart: the batch is expected first, then a length that never changes",
                     info.name
                 ))),
             }
@@ -387,6 +430,12 @@ fn run(
     runtime.check(status)
 }
 
+/// Whether a row has no element in a dimension that the model leaves free: nothing was found.
+fn length_varies(info: &TensorInfo, row: &[usize]) -> bool {
+    let dims = info.dims.iter().skip(1).zip(row);
+    dims.into_iter().any(|(dim, side)| matches!(dim, Dim::Free(_)) && *side == 0)
+}
+
 /// Batch (`None` when it is free) and shape of one row of an input.
 fn row_shape(
     session: &Session,
@@ -411,18 +460,63 @@ fn row_shape(
     Ok((batch, row))
 }
 
+/// Memory for an input that pictures are prepared for.
+fn prepared(session: &Session, info: &TensorInfo, rows: usize, row: &[usize]) -> Result<Tensor> {
+    match info.element {
+        Some(element) if !PREPARED.contains(&element) => Err(session.refuse(format!(
+            "input {} is {element}; float32, float16 and uint8 can be prepared",
+            info.name
+        ))),
+        _ => tensor(session, info, rows, row),
+    }
+}
+
+/// Memory for an input whose rows all hold these numbers.
+fn filled(
+    session: &Session,
+    info: &TensorInfo,
+    rows: usize,
+    row: &[usize],
+    numbers: &[f64],
+) -> Result<Tensor> {
+    let mut tensor = tensor(session, info, rows, row)?;
+    let wanted = tensor.row_elements();
+    if numbers.len() != wanted {
+        let given = numbers.len();
+        return Err(session.refuse(format!(
+            "{given} numbers for input {}, a row of which has {wanted}",
+            info.name
+        )));
+    }
+    for at in 0..rows {
+        if !tensor.fill_row(at, numbers) {
+            return Err(session.refuse(format!(
+                "input {} cannot hold {numbers:?}, which are the same for every part",
+                info.name
+            )));
+        }
+    }
+    Ok(tensor)
+}
+
 /// Memory for an input or output.
 fn tensor(session: &Session, info: &TensorInfo, rows: usize, row: &[usize]) -> Result<Tensor> {
     let element = info.element.ok_or_else(|| {
         session.refuse(format!("{} has an element type that is not handled", info.name))
     })?;
-    let is_input = session.inputs().iter().any(|input| ptr::eq(input, info));
-    if is_input && !PREPARED.contains(&element) {
-        return Err(session.refuse(format!(
-            "input {} is {element}; float32, float16 and uint8 can be prepared",
-            info.name
-        )));
-    }
+    fits(session, info, element, rows, row)?;
+    Tensor::zeroed(element, rows, row)
+        .ok_or_else(|| session.refuse(format!("{} cannot be {rows} x {row:?}", info.name)))
+}
+
+/// Refuses what is too large to be meant.
+fn fits(
+    session: &Session,
+    info: &TensorInfo,
+    element: ElementType,
+    rows: usize,
+    row: &[usize],
+) -> Result<()> {
     let sides = [rows].into_iter().chain(row.iter().copied());
     let bytes = sides.fold(element.bytes(), usize::saturating_mul);
     if bytes > MOST_BYTES {
@@ -433,8 +527,7 @@ fn tensor(session: &Session, info: &TensorInfo, rows: usize, row: &[usize]) -> R
             MOST_BYTES >> 30
         )));
     }
-    Tensor::zeroed(element, rows, row)
-        .ok_or_else(|| session.refuse(format!("{} cannot be {rows} x {row:?}", info.name)))
+    Ok(())
 }
 
 /// An `OrtValue` over the first `rows` rows of our memory.

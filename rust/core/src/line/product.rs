@@ -68,10 +68,10 @@ pub struct Model {
     /// Which of the classes are good, where their names do not say so.
     #[serde(default)]
     pub good: Vec<String>,
-    /// Pictures for further inputs, the same for every part: PNG files by the input's name, relative
-    /// to the recipe; `{product}` stands for the product's name.
+    /// What further inputs hold, the same for every part, by the input's name: a PNG file, relative
+    /// to the recipe, in which `{product}` stands for the product's name; or the numbers of a row.
     #[serde(default)]
-    pub inputs: BTreeMap<String, String>,
+    pub inputs: BTreeMap<String, Further>,
     /// Boxes with a lesser score are not looked at: 0.25, or the least threshold, unless given.
     pub confidence: Option<f32>,
     /// Overlap above which the lesser of two boxes of a class goes: 0.7 unless given, as Ultralytics
@@ -92,6 +92,16 @@ pub struct Model {
     /// What is not to be found out about the model.
     #[serde(default)]
     pub contract: Overrides,
+}
+
+/// What a further input holds.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "a PNG file's path, or a list of numbers, is expected")]
+pub enum Further {
+    /// A picture.
+    Picture(String),
+    /// Numbers.
+    Numbers(Vec<f64>),
 }
 
 /// `[model.golden]`: the part is compared with a golden one, aligned cell by cell.

@@ -9,7 +9,7 @@ use super::golden::{self, Golden};
 use super::judging;
 use super::kit::Kit;
 use super::plant::Plant;
-use super::product::{self, Product};
+use super::product::{self, Further, Product};
 use super::reference;
 use crate::decide::{Judging, Thresholds};
 use crate::error::{Error, Result};
@@ -348,7 +348,8 @@ fn model(
                 classes: named(&said.classes),
                 good: named(&said.good),
                 kind: said.scores,
-                references: said.inputs.keys().cloned().collect(),
+                references: pictures(said).map(|(name, _)| name.clone()).collect(),
+                numbers: numbers(said),
                 overrides: said.contract.clone(),
             };
             let contract = Contract::resolve(session, &wishes)?;
@@ -362,7 +363,10 @@ fn model(
         .references
         .iter()
         .map(|(input, name)| {
-            let file = said.inputs[name].replace("{product}", &product.value.product);
+            let (_, file) = pictures(said).find(|(said, _)| *said == name).ok_or_else(|| {
+                config(&format!("inputs.{name}"), "a picture's file is expected".into())
+            })?;
+            let file = file.replace("{product}", &product.value.product);
             let row = reference::row(&product.path(&file), spec)
                 .map_err(|why| config(&format!("inputs.{name}"), why.to_string()))?;
             Ok((*input, row))
@@ -386,6 +390,23 @@ fn model(
     };
     set_thresholds(&model, said, config)?;
     Ok((model, classes))
+}
+
+/// Further inputs that hold a picture, with its file.
+fn pictures(said: &product::Model) -> impl Iterator<Item = (&String, &String)> {
+    said.inputs.iter().filter_map(|(name, holds)| match holds {
+        Further::Picture(file) => Some((name, file)),
+        Further::Numbers(_) => None,
+    })
+}
+
+/// Further inputs that hold numbers, with the numbers.
+fn numbers(said: &product::Model) -> Vec<(String, Vec<f64>)> {
+    let numbers = said.inputs.iter().filter_map(|(name, holds)| match holds {
+        Further::Picture(_) => None,
+        Further::Numbers(row) => Some((name.clone(), row.clone())),
+    });
+    numbers.collect()
 }
 
 /// Without a model nothing runs on a provider.

@@ -100,6 +100,7 @@ fn types_and_shapes_that_no_picture_has_are_refused_with_the_models_tensors() {
         ("int64_input.onnx", "input image is int64; float32, float16 and uint8 can be prepared"),
         ("text_output.onnx", "scores has an element type that is not handled"),
         ("no_elements.onnx", "scores cannot be 1 x [0]"),
+        ("giant_output.onnx", "scores of 1 x [1600000000] would take 5 GiB; up to 4 are handled"),
         ("scalar_output.onnx", "output scores is [] for a batch of 1"),
         ("scalar_input.onnx", "input image has no dimension for a batch"),
         ("sequence_output.onnx", "output scores: is not a tensor"),
@@ -123,6 +124,19 @@ fn a_run_touches_only_the_rows_that_are_asked_for() {
         (0..3).filter_map(|row| outputs.tensor(0).row::<f32>(row)).map(|row| row[1]).collect();
     for (score, brightness) in scores.into_iter().zip([1.0, 0.2, 0.4]) {
         assert!((score - expected(brightness)).abs() < 1e-5, "{score} for {brightness}");
+    }
+}
+
+#[test]
+fn numbers_beside_the_picture_stay_where_they_are() {
+    let Some(session) = open("boxes_scaled.onnx") else { return };
+    let mut bound = Bound::holding(session, 2, &[], &[(1, &[64.0, 32.0])]).unwrap();
+    for rows in [2, 1, 2] {
+        let outputs = bound.run(rows).unwrap();
+        for row in 0..rows {
+            let boxes: Vec<f32> = outputs.tensor(1).row_as_f32(row).take(4).collect();
+            assert_eq!(boxes, [12.0, 6.0, 28.0, 14.0]);
+        }
     }
 }
 

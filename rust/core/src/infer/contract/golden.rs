@@ -100,6 +100,7 @@ impl Contract {
             input,
             input_index: 0,
             references: Vec::new(),
+            numbers: Vec::new(),
             layout: Layout::Nchw,
             channels: 1,
             width,

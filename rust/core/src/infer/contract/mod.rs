@@ -128,6 +128,8 @@ pub struct Wishes {
     pub good: Option<Vec<String>>,
     /// Names of the inputs that hold the same picture for every part.
     pub references: Vec<String>,
+    /// Names of the inputs that hold the same numbers for every part, with the numbers.
+    pub numbers: Vec<(String, Vec<f64>)>,
     /// What is not to be found out.
     pub overrides: Overrides,
 }
@@ -144,6 +146,8 @@ pub struct Contract {
     pub input_index: usize,
     /// Further inputs of the same shape, which hold the same picture for every part: index and name.
     pub references: Vec<(usize, String)>,
+    /// Further inputs that hold the same numbers for every part: index, name and numbers of a row.
+    pub numbers: Vec<(usize, String, Vec<f64>)>,
     /// Where its channels lie.
     pub layout: Layout,
     /// Channels: 1 or 3.
@@ -183,7 +187,8 @@ impl Contract {
         };
         let sizes = image.sizes(session.inputs());
         let sizes: Vec<_> = sizes.iter().map(|(symbol, size)| (symbol.as_str(), *size)).collect();
-        Bound::new(session, max_batch, &sizes)
+        let numbers: Vec<_> = self.numbers.iter().map(|(index, _, row)| (*index, &**row)).collect();
+        Bound::holding(session, max_batch, &sizes, &numbers)
     }
 
     /// Index of a class, by name.
@@ -214,6 +219,9 @@ impl fmt::Display for Contract {
         }
         for (index, name) in &self.references {
             writeln!(f, "         input {index}, {name}: the same picture for every part")?;
+        }
+        for (index, name, numbers) in &self.numbers {
+            writeln!(f, "         input {index}, {name}: {numbers:?} for every part")?;
         }
         for output in &self.outputs {
             writeln!(f, "output   {output}")?;

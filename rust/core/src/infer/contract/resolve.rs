@@ -26,11 +26,12 @@ impl Contract {
     pub fn resolve(session: &Arc<Session>, wishes: &Wishes) -> Result<Self> {
         let written = written(session)?;
         let exported = exported(session);
-        let (input_index, references) = picture_input(session, wishes)?;
+        let Inputs { picture: input_index, references, numbers } = inputs(session, wishes)?;
         let image = image(session, wishes, written.as_ref(), &exported, input_index)?;
         let sizes = image.sizes(session.inputs());
         let sizes: Vec<_> = sizes.iter().map(|(symbol, size)| (symbol.as_str(), *size)).collect();
-        let mut bound = Bound::new(Arc::clone(session), 1, &sizes)?;
+        let held: Vec<_> = numbers.iter().map(|(index, _, row)| (*index, &**row)).collect();
+        let mut bound = Bound::holding(Arc::clone(session), 1, &sizes, &held)?;
         let picture = bound.input(input_index).row_shape().to_vec();
         for (index, name) in &references {
             if bound.input(*index).row_shape() != picture {
@@ -55,6 +56,7 @@ impl Contract {
             input: session.inputs()[input_index].clone(),
             input_index,
             references,
+            numbers,
             layout: image.layout,
             channels: image.channels,
             width: image.width,
@@ -71,9 +73,16 @@ impl Contract {
 }
 
 /// The input that takes pictures, and those that hold the same for every part.
-fn picture_input(session: &Session, wishes: &Wishes) -> Result<(usize, Vec<(usize, String)>)> {
+struct Inputs {
+    picture: usize,
+    references: Vec<(usize, String)>,
+    numbers: Vec<(usize, String, Vec<f64>)>,
+}
+
+fn inputs(session: &Session, wishes: &Wishes) -> Result<Inputs> {
     let inputs = session.inputs();
-    for name in wishes.references.iter().chain(&wishes.overrides.input) {
+    let said = wishes.references.iter().chain(wishes.numbers.iter().map(|(name, _)| name));
+    for name in said.chain(&wishes.overrides.input) {
         if !inputs.iter().any(|input| input.name == *name) {
             return Err(session.refuse(format!("the recipe names input {name}, which it has not")));
         }
@@ -82,23 +91,36 @@ fn picture_input(session: &Session, wishes: &Wishes) -> Result<(usize, Vec<(usiz
         Some(picture) => name != picture,
         None => wishes.references.contains(name),
     };
+    let mut numbers = Vec::new();
+    let mut others = Vec::new();
+    for (index, input) in inputs.iter().enumerate() {
+        match wishes.numbers.iter().find(|(name, _)| *name == input.name) {
+            Some((name, row)) => numbers.push((index, name.clone(), row.clone())),
+            None => others.push((index, input)),
+        }
+    }
     let (references, pictures): (Vec<_>, Vec<_>) =
-        inputs.iter().enumerate().partition(|(_, input)| same(&input.name));
+        others.into_iter().partition(|(_, input)| same(&input.name));
     let references: Vec<_> =
         references.into_iter().map(|(index, input)| (index, input.name.clone())).collect();
     if let Some((_, name)) = references.iter().find(|(_, name)| !wishes.references.contains(name)) {
         return Err(session.refuse(format!("input {name} needs a file: set `inputs.{name}`")));
     }
     match pictures[..] {
-        [(index, _)] => Ok((index, references)),
+        [(picture, _)] => Ok(Inputs { picture, references, numbers }),
         [] => Err(session.refuse("one input is expected that takes the camera's picture")),
         _ => {
             let no_picture = |info: &TensorInfo| info.dims.len() != 4;
             if let Some((_, other)) = pictures.iter().find(|(_, input)| no_picture(input)) {
+                let row = match &other.dims[..] {
+                    [_, Dim::Fixed(count)] if *count < 8 => vec!["1"; *count].join(", "),
+                    _ => "...".to_owned(),
+                };
                 return Err(session.refuse(format!(
-                    "input {} takes no picture, so that nothing could fill it: export the model \
-                     without it (from detectors that scale boxes by it, also without what scales \
-                     them)",
+                    "input {0} takes no picture: give it the numbers that are the same for every \
+                     part, as `inputs = {{ {0} = [{row}] }}`; of detectors that scale their boxes \
+                     by it, those that leave them in the input's pixels (its width and height, or \
+                     factors of 1)",
                     other.name
                 )));
             }
