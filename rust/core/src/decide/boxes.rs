@@ -35,6 +35,8 @@ pub struct Boxes {
     best: Vec<(f32, u16)>,
     spread: Vec<[f32; 3]>,
     weights: Vec<f32>,
+    /// A query's scores, where they do not lie one behind the other.
+    line: Vec<f32>,
     masks: Masks,
     /// Rows of outputs that are not float32.
     converted: [Vec<f32>; 3],
@@ -88,6 +90,7 @@ impl Boxes {
             best: Vec::with_capacity(if matches!(form, Form::Anchors { .. }) { count } else { 0 }),
             spread: Vec::with_capacity(if *extra == Extra::Angle { places } else { 0 }),
             weights: Vec::with_capacity(extra.channels().max(1)),
+            line: Vec::with_capacity(classes + 1),
             masks,
             converted: Default::default(),
             form: form.clone(),
@@ -116,12 +119,14 @@ impl Boxes {
                 self.read_rows(outputs, row, (output, count, centred))?;
                 self.candidates.truncate(self.most);
             }
-            Form::List { boxes, scores, classes, count, centred } => {
-                self.read_list(outputs, row, (boxes, scores, classes), (count, centred))?;
+            Form::List { boxes, scores, classes, count, centred, y_first } => {
+                let box_ = BoxOrder { centred, y_first };
+                self.read_list(outputs, row, (boxes, scores, classes), (count, box_))?;
                 nms::order(&mut self.candidates, self.most);
             }
-            Form::Queries { boxes, scores, count, centred, overlapping } => {
-                self.read_queries(outputs, row, (boxes, scores), (centred, overlapping))?;
+            Form::Queries { boxes, scores, count, classes_first, centred, overlapping } => {
+                let how = (classes_first, centred, overlapping);
+                self.read_queries(outputs, row, (boxes, scores), how)?;
                 if overlapping {
                     nms::upright(&mut self.candidates, self.iou, self.agnostic, self.most);
                 } else {
@@ -246,7 +251,7 @@ impl Boxes {
         outputs: &Outputs<'_>,
         row: usize,
         (boxes, scores, classes): (usize, Option<usize>, usize),
-        (count, centred): (usize, bool),
+        (count, order): (usize, BoxOrder),
     ) -> std::result::Result<(), Nonsense> {
         let [first, second, third] = &mut self.converted;
         let boxes = floats(outputs.tensor(boxes), row, first);
@@ -270,8 +275,7 @@ impl Boxes {
             if class.fract() != 0.0 || *class < 0.0 || *class >= self.classes as f32 {
                 return Err(Nonsense);
             }
-            let box_ = [line[0], line[1], line[2], line[3]];
-            let numbers = if centred { corners(box_) } else { box_ };
+            let numbers = order.corners([line[0], line[1], line[2], line[3]]);
             self.candidates.push(candidate(score, *class as u16, index, numbers, 0.0)?);
         }
         Ok(())
@@ -282,7 +286,7 @@ impl Boxes {
         outputs: &Outputs<'_>,
         row: usize,
         (boxes, scores): (usize, usize),
-        (centred, overlapping): (bool, bool),
+        (classes_first, centred, overlapping): (bool, bool, bool),
     ) -> std::result::Result<(), Nonsense> {
         let [first, second, _] = &mut self.converted;
         let boxes = floats(outputs.tensor(boxes), row, first);
@@ -292,7 +296,15 @@ impl Boxes {
         if numbers.len() / columns != boxes.len() / 4 || !numbers.len().is_multiple_of(columns) {
             return Err(Nonsense);
         }
-        for (query, (line, box_)) in numbers.chunks(columns).zip(boxes.chunks(4)).enumerate() {
+        let queries = numbers.len() / columns;
+        for (query, box_) in boxes.chunks(4).enumerate() {
+            let line = if classes_first {
+                self.line.clear();
+                self.line.extend(numbers[query..].iter().step_by(queries));
+                &self.line[..]
+            } else {
+                &numbers[query * columns..][..columns]
+            };
             if line.iter().any(|number| !number.is_finite()) {
                 return Err(Nonsense);
             }
@@ -461,6 +473,22 @@ fn weights<'a>(
         Form::Queries { .. } | Form::List { .. } => (0, 1),
     };
     numbers.get(start..).unwrap_or(&[]).iter().copied().step_by(step.max(1))
+}
+
+/// How the numbers of a list's boxes follow each other.
+#[derive(Clone, Copy, Debug)]
+struct BoxOrder {
+    /// Centre and size instead of corners.
+    centred: bool,
+    /// y before x.
+    y_first: bool,
+}
+
+impl BoxOrder {
+    fn corners(self, [a, b, c, d]: [f32; 4]) -> [f32; 4] {
+        let box_ = if self.y_first { [b, a, d, c] } else { [a, b, c, d] };
+        if self.centred { corners(box_) } else { box_ }
+    }
 }
 
 /// Two corners, from centre and size.

@@ -39,6 +39,8 @@ pub struct Maps {
     /// Outputs of an anomaly model: a score, a label.
     whole: [Option<usize>; 2],
     range: Option<[f32; 2]>,
+    /// The greatest of the map's raw scores is the picture's, in `range`.
+    greatest: bool,
     /// Whether the recipe has rules of its own.
     ruled: bool,
     rules: Vec<Rule>,
@@ -70,9 +72,14 @@ impl Maps {
         judging: &Judging,
         shapes: &[Vec<usize>],
     ) -> Result<Self> {
+        let mut greatest = false;
         let (reading, output, whole, range, channels_last) = match &contract.means {
-            Means::Anomaly { score, label, map, mask, range } => {
-                let reading = Reading::Scores(ScoreKind::Scores, *range);
+            Means::Anomaly { score, label, map, mask, range, map_range } => {
+                // A mask is of 0 and 1 already.
+                let scaled = map_range.filter(|_| map.is_some());
+                greatest =
+                    score.is_none() && map.is_some() && range.is_some() && range != map_range;
+                let reading = Reading::Scores(ScoreKind::Scores, scaled);
                 (reading, map.or(*mask), [*score, *label], *range, false)
             }
             Means::Semantic { output, kind, channels_last } => {
@@ -104,6 +111,7 @@ impl Maps {
             output,
             whole,
             range,
+            greatest,
             ruled: judging.ruled,
             rules: judging.rules.clone(),
             good: contract.classes.iter().map(|class| class.good).collect(),
@@ -294,7 +302,14 @@ impl Maps {
                 Ok(Some(f32::from(u8::from(label != 0.0))))
             }
             // The greatest score of the map says it.
-            None => Ok(None),
+            None => match self.output.filter(|_| self.greatest) {
+                Some(map) => {
+                    let numbers = outputs.tensor(map).row_as_f32(row);
+                    let raw = numbers.fold(f32::NEG_INFINITY, f32::max);
+                    score(raw, ScoreKind::Scores, self.range).map(Some).ok_or(Nonsense)
+                }
+                None => Ok(None),
+            },
         }
     }
 

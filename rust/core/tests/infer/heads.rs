@@ -22,6 +22,11 @@ fn screws() -> Wishes {
     Wishes { classes: words(&["screw", "hole"]), ..Wishes::default() }
 }
 
+/// Of a model that scales its boxes by an input.
+fn scaled(sizes: &[f64]) -> Wishes {
+    Wishes { numbers: vec![("sizes".to_owned(), sizes.to_vec())], ..screws() }
+}
+
 /// Twice the size of the input.
 fn place() -> Place {
     let to_camera = Affine::IDENTITY.of_larger(2.0, 2.0);
@@ -77,6 +82,8 @@ fn the_same_boxes_are_found_in_every_form() {
         ("boxes_apart.onnx", screws()),
         ("boxes_chosen.onnx", Wishes::default()),
         ("boxes_two.onnx", screws()),
+        ("boxes_turned.onnx", screws()),
+        ("boxes_scaled.onnx", scaled(&[32.0, 32.0])),
     ] {
         let Some((session, wishes)) = of(name, wishes) else { return };
         let (contract, judged) = judge(&session, &wishes);
@@ -89,6 +96,22 @@ fn the_same_boxes_are_found_in_every_form() {
         assert_eq!(judged.decision.verdict, verdict, "{name}");
         assert_eq!(judged.decision.scores.as_slice(), [(0, 0.9), (1, 0.7)]);
     }
+}
+
+#[test]
+fn a_list_with_y_before_x_is_read_when_it_is_said() {
+    let Some(session) = open("boxes_y_first.onnx") else { return };
+    let output = Some("detection_boxes".to_owned());
+    let classes = words(&["background", "screw", "hole"]);
+    let wishes = |y_first| {
+        let overrides = Overrides { output: output.clone(), y_first, ..Overrides::default() };
+        Wishes { classes: classes.clone(), overrides, ..Wishes::default() }
+    };
+    let error = Contract::resolve(&session, &wishes(None)).unwrap_err().to_string();
+    assert!(error.contains("`contract.y_first`"), "{error}");
+    let (_, judged) = judge(&session, &wishes(Some(true)));
+    assert_eq!(corners(&judged), [SCREW, HOLE]);
+    assert_eq!(judged.decision.scores.as_slice(), [(1, 0.9), (2, 0.7)]);
 }
 
 #[test]
@@ -215,6 +238,24 @@ fn raw_scores_need_a_range() {
 }
 
 #[test]
+fn the_map_may_have_another_range_than_the_picture() {
+    for (name, expected) in [("anomaly_distances.onnx", 0.62), ("map_distances.onnx", 0.54)] {
+        let Some(session) = open(name) else { return };
+        let (range, map_range) = (Some([0.0, 50.0]), Some([0.0, 30.0]));
+        let overrides = Overrides { range, map_range, ..Overrides::default() };
+        let head = Some(HeadKind::Anomaly);
+        let (contract, judged) = judge(&session, &Wishes { head, overrides, ..Wishes::default() });
+        let ViewVerdict::Reject { score, .. } = judged.decision.verdict else { panic!() };
+        assert!((score - expected).abs() < 1e-6, "{score}: {contract}");
+        assert!((judged.found[0].score - 0.9).abs() < 1e-6, "{:?}", judged.found);
+        assert!(
+            contract.to_string().contains("0..50 becomes 0..1, of the map 0..30"),
+            "{contract}"
+        );
+    }
+}
+
+#[test]
 fn a_defect_map_has_a_score_and_parts_for_each_class() {
     let Some(session) = open("map_defects.onnx") else { return };
     let wishes = Wishes { classes: words(&["dent", "scratch"]), ..Wishes::default() };
@@ -257,6 +298,7 @@ fn maps_whose_classes_come_last_are_told_by_the_pictures_proportion() {
 fn distances_are_never_taken_for_logits() {
     for (name, hint) in [
         ("map_distances.onnx", "`contract.range`"),
+        ("map_turned.onnx", "`contract.range`"),
         ("anomaly_distances.onnx", "`contract.range`"),
         ("one_distance.onnx", "set `scores`"),
     ] {
@@ -287,6 +329,18 @@ fn a_classifier_may_keep_its_dimensions_or_name_its_greatest_class() {
         let ViewVerdict::Pass { score } = judged.decision.verdict else { panic!() };
         assert!((score - 0.047_123_417).abs() < 1e-6, "{score}");
     }
+}
+
+#[test]
+fn of_several_outputs_the_one_that_is_named_says_what_the_model_is() {
+    let Some(session) = open("described.onnx") else { return };
+    let (classes, good) = (words(&["good", "dent", "hole"]), words(&["good"]));
+    let wishes = Wishes { classes, good, ..Wishes::default() };
+    let error = Contract::resolve(&session, &wishes).unwrap_err().to_string();
+    assert!(error.contains("set `contract.output`"), "{error}");
+    let overrides = Overrides { output: Some("logits".into()), ..Overrides::default() };
+    let contract = Contract::resolve(&session, &Wishes { overrides, ..wishes }).unwrap();
+    assert!(matches!(contract.means, Means::Classifier { output: 1, .. }), "{contract}");
 }
 
 #[test]
@@ -370,4 +424,11 @@ fn what_does_not_fit_is_refused_with_the_tensors() {
     let references = vec!["golden".to_owned()];
     let wishes = Wishes { references, ..Wishes::default() };
     refused("boxes_raw.onnx", wishes, "names input golden");
+    refused("boxes_scaled.onnx", screws(), "`inputs = { sizes = [1, 1] }`");
+    refused(
+        "boxes_scaled.onnx",
+        scaled(&[32.0]),
+        "1 numbers for input sizes, a row of which has 2",
+    );
+    refused("boxes_scaled.onnx", scaled(&[32.0, 0.5]), "cannot hold [32.0, 0.5]");
 }

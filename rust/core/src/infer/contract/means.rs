@@ -41,8 +41,10 @@ pub enum Means {
         map: Option<usize>,
         /// One bool for each pixel.
         mask: Option<usize>,
-        /// Raw scores that become 0 and 1.
+        /// Raw scores of the picture that become 0 and 1.
         range: Option<[f32; 2]>,
+        /// Raw scores of the map that become 0 and 1.
+        map_range: Option<[f32; 2]>,
     },
     /// One class for each pixel.
     Semantic {
@@ -111,6 +113,8 @@ pub enum Form {
         scores: usize,
         /// How many queries.
         count: usize,
+        /// Scores are [classes, queries] instead.
+        classes_first: bool,
         /// Centre and size instead of corners.
         centred: bool,
         /// Overlapping ones are still to be suppressed.
@@ -129,6 +133,8 @@ pub enum Form {
         count: usize,
         /// Centre and size instead of corners.
         centred: bool,
+        /// y before x.
+        y_first: bool,
     },
 }
 
@@ -209,12 +215,18 @@ impl fmt::Display for Means {
                     Extra::Unread(count) => write!(f, ", {count} further numbers are not read"),
                 }
             }
-            Self::Anomaly { score, label, map, mask, range } => {
+            Self::Anomaly { score, label, map, mask, range, map_range } => {
                 let parts = [("score", score), ("label", label), ("map", map), ("mask", mask)];
                 let there = parts.iter().filter(|(_, output)| output.is_some());
                 let words: Vec<&str> = there.map(|(word, _)| *word).collect();
                 write!(f, "anomaly by {}", words.join(", "))?;
-                range.map_or(Ok(()), |[low, high]| write!(f, ", {low}..{high} becomes 0..1"))
+                if let Some([low, high]) = range {
+                    write!(f, ", {low}..{high} becomes 0..1")?;
+                }
+                match map_range.filter(|_| map_range != range) {
+                    Some([low, high]) => write!(f, ", of the map {low}..{high}"),
+                    None => Ok(()),
+                }
             }
             Self::Semantic { kind, .. } => {
                 write!(f, "semantic, {}", kind.map_or("class numbers", ScoreKind::as_str))
@@ -304,10 +316,14 @@ pub struct Overrides {
     pub objectness: Option<bool>,
     /// Whether boxes are centre and size (true) or two corners (false).
     pub centred: Option<bool>,
+    /// Whether boxes of a list have y before x.
+    pub y_first: Option<bool>,
     /// Whether boxes are 0..1 of the input (true) or its pixels (false).
     pub normalized: Option<bool>,
     /// Raw scores that become 0 and 1: an anomaly model whose scores are not normalised.
     pub range: Option<[f32; 2]>,
+    /// The same for its map, where that has another range than the picture's score.
+    pub map_range: Option<[f32; 2]>,
 }
 
 /// How boxes lie in their output.

@@ -2,7 +2,6 @@
 //! each in an output, as exporters write them that suppress overlapping boxes within the model.
 
 use super::Clues;
-use super::look::{Both, Share};
 use crate::batch::ElementType;
 use crate::error::Result;
 use crate::infer::Bound;
@@ -40,7 +39,12 @@ impl Clues<'_> {
         let scores = self.chosen("scores_output", given.scores_output.as_ref())?;
         let scores = match scores {
             Some(scores) => vec![scores],
-            None => all().filter(|output| float(*output) && *output != classes).collect(),
+            None => {
+                let floats: Vec<usize> =
+                    all().filter(|output| float(*output) && *output != classes).collect();
+                let named = floats.iter().copied().filter(|output| self.says_score(*output));
+                if floats.len() > 1 { named.collect() } else { floats }
+            }
         };
         let scores = match (&scores[..], columns) {
             ([scores], 4) => Some(*scores),
@@ -62,6 +66,11 @@ impl Clues<'_> {
         number && ["class", "label"].iter().any(|word| name.contains(word))
     }
 
+    fn says_score(&self, output: usize) -> bool {
+        let name = self.session.outputs()[output].name.to_lowercase();
+        ["score", "conf"].iter().any(|word| name.contains(word))
+    }
+
     pub(super) fn listed(
         &self,
         bound: &mut Bound,
@@ -70,13 +79,17 @@ impl Clues<'_> {
     ) -> Result<(Means, Option<usize>)> {
         let List { boxes, scores, classes, count } = list;
         let given = &self.wishes.overrides;
-        if self.session.outputs()[boxes].name == "detection_boxes" {
-            return Err(self.session.refuse(
-                "TensorFlow's boxes have y before x and classes from 1, which is not handled: \
-                 export it otherwise, or read it with a head of your own, \
-                 `head = \"python:module:Class\"`",
-            ));
-        }
+        let y_first = match given.y_first {
+            Some(y_first) => y_first,
+            None if self.session.outputs()[boxes].name == "detection_boxes" => {
+                return Err(self.session.refuse(
+                    "TensorFlow calls boxes so that have y before x, with classes from 1: set \
+                     `contract.y_first`, and `background` as the first of `classes` if theirs \
+                     begin at 1",
+                ));
+            }
+            None => false,
+        };
         if *head != HeadKind::Detector {
             return Err(self.session.refuse(
                 "a list of boxes with masks or angles is not handled: set `head = \"detector\"` \
@@ -86,31 +99,13 @@ impl Clues<'_> {
         let normalized = match given.normalized {
             Some(normalized) => normalized,
             None => {
-                let far = self.look(bound, &|outputs| {
-                    let numbers: Vec<f32> = outputs[boxes].row_as_f32(0).collect();
-                    let mut far = Share::default();
-                    for box_ in numbers.chunks_exact(numbers.len() / count) {
-                        let there = box_[2..4].iter().filter(|number| **number != 0.0);
-                        there.for_each(|number| far.count(*number > 2.0));
-                    }
-                    Far(far)
-                })?;
-                far.0.of > 0 && !far.0.exceeds(0.5)
+                let columns = 4 + usize::from(scores.is_none());
+                self.are_shares(bound, boxes, columns, 2..4)?
             }
         };
         let centred = given.centred.unwrap_or(false);
-        let form = Form::List { boxes, scores, classes, count, centred };
+        let form = Form::List { boxes, scores, classes, count, centred, y_first };
         let kind = ScoreKind::Scores;
         Ok((Means::Boxes { form, kind, normalized, extra: Extra::None }, None))
-    }
-}
-
-/// Second corners that are not 0, and those of them beyond the first two pixels.
-#[derive(Clone, Copy)]
-struct Far(Share);
-
-impl Both for Far {
-    fn both(self, other: Self) -> Self {
-        Self(self.0.both(other.0))
     }
 }

@@ -1,6 +1,8 @@
 //! What a model answers to four pictures that nobody photographed: what holds for all of them is
 //! taken for a property of the model.
 
+use std::ops::Range;
+
 use super::Clues;
 use crate::batch::{F16, Tensor};
 use crate::error::Result;
@@ -25,6 +27,27 @@ impl Clues<'_> {
         }
         bound.input(self.input).zero_from(0);
         answer.ok_or_else(|| self.session.refuse("it could not be asked"))
+    }
+
+    /// Whether an output's boxes, of so many numbers each, are 0..1 of the input: few of those numbers
+    /// lie beyond its first two pixels. What is 0 is no box.
+    pub(super) fn are_shares(
+        &self,
+        bound: &mut Bound,
+        output: usize,
+        columns: usize,
+        numbers: Range<usize>,
+    ) -> Result<bool> {
+        let far = self.look(bound, &|outputs| {
+            let all: Vec<f32> = outputs[output].row_as_f32(0).collect();
+            let boxes =
+                all.chunks_exact(columns.max(1)).filter_map(|box_| box_.get(numbers.clone()));
+            let mut far = Share::default();
+            let there = boxes.flatten().filter(|number| **number != 0.0);
+            there.for_each(|number| far.count(number.abs() > 2.0));
+            far
+        })?;
+        Ok(far.of > 0 && !far.exceeds(0.5))
     }
 }
 
@@ -90,6 +113,8 @@ pub(super) struct Spread {
     pub(super) numbers: bool,
     pub(super) unit: bool,
     pub(super) none_below_zero: bool,
+    /// Within -1..0.
+    pub(super) turned_unit: bool,
     pub(super) sums_to_one: bool,
     pub(super) any_sums_to_one: bool,
 }
@@ -100,6 +125,7 @@ impl Both for Spread {
             numbers: self.numbers && other.numbers,
             unit: self.unit && other.unit,
             none_below_zero: self.none_below_zero && other.none_below_zero,
+            turned_unit: self.turned_unit && other.turned_unit,
             sums_to_one: self.sums_to_one && other.sums_to_one,
             any_sums_to_one: self.any_sums_to_one || other.any_sums_to_one,
         }
@@ -122,6 +148,7 @@ pub(super) fn spread_of(tensor: &Tensor) -> Spread {
         numbers: tensor.row_as_f32(0).all(f32::is_finite),
         unit: tensor.row_as_f32(0).all(|score| (0.0..=1.0).contains(&score)),
         none_below_zero: tensor.row_as_f32(0).all(|score| score >= 0.0),
+        turned_unit: tensor.row_as_f32(0).all(|score| in_unit(-score)),
         sums_to_one: one,
         any_sums_to_one: one,
     }
@@ -142,6 +169,7 @@ pub(super) fn pixels_of(tensor: &Tensor, channels_last: bool, classes: usize) ->
         numbers: numbers.iter().all(|number| number.is_finite()),
         unit: numbers.iter().all(|number| !number.is_finite() || in_unit(*number)),
         none_below_zero: numbers.iter().all(|number| !number.is_finite() || *number >= -ROUNDING),
+        turned_unit: numbers.iter().all(|number| !number.is_finite() || in_unit(-number)),
         sums_to_one: (0..pixels).all(one),
         any_sums_to_one: (0..pixels).any(one),
     }

@@ -44,19 +44,23 @@ impl Clues<'_> {
         if !single(score) || !single(label) || !flat(map) || !flat(mask) {
             return Err(self.session.refuse("one score and one map for each picture are expected"));
         }
-        if let Some([low, high]) = given.range
-            && !(low.is_finite() && high.is_finite() && low < high)
-        {
-            return Err(self.session.error(format!("range [{low}, {high}] is none")));
+        let range = given.range;
+        let map_range = given.map_range.or(range);
+        for [low, high] in [range, map_range].into_iter().flatten() {
+            if !(low.is_finite() && high.is_finite() && low < high) {
+                return Err(self.session.error(format!("range [{low}, {high}] is none")));
+            }
         }
-        let scores: Vec<usize> = [score, map].into_iter().flatten().collect();
-        let unit = |outputs: &[Tensor]| scores.iter().all(|output| all_in_unit(&outputs[*output]));
-        if given.range.is_none() && !self.look(bound, &unit)? {
+        let raw = [score.filter(|_| range.is_none()), map.filter(|_| map_range.is_none())];
+        let raw: Vec<usize> = raw.into_iter().flatten().collect();
+        let unit = |outputs: &[Tensor]| raw.iter().all(|output| all_in_unit(&outputs[*output]));
+        if !raw.is_empty() && !self.look(bound, &unit)? {
             return Err(self.session.refuse(
-                "its scores lie outside 0..1: set `contract.range` to those that become 0 and 1",
+                "its scores lie outside 0..1: set `contract.range` to those that become 0 and 1, \
+                 and `contract.map_range` where the map's are others",
             ));
         }
-        Ok(Means::Anomaly { score, label, map, mask, range: given.range })
+        Ok(Means::Anomaly { score, label, map, mask, range, map_range })
     }
 
     fn map_output(&self, bound: &Bound, otherwise: &str) -> Result<usize> {
@@ -131,18 +135,16 @@ impl Clues<'_> {
             None => {
                 let spread = self
                     .look(bound, &|outputs| pixels_of(&outputs[output], channels_last, classes))?;
-                match (spread.unit, spread.none_below_zero) {
-                    (true, _) => ScoreKind::Scores,
-                    (false, false) => ScoreKind::SigmoidLogits,
-                    // Logits are below 0 where nothing is; distances and class numbers never are.
-                    (false, true) => {
-                        return Err(self.session.refuse(
-                            "its map lies above 1 and nowhere below 0: set `scores` if these are \
-                             scores or logits, or `head = \"anomaly\"` and `contract.range` to \
-                             the distances that become 0 and 1",
-                        ));
-                    }
+                // Logits are below 0 where nothing is, and far: distances and class numbers never
+                // are, and probabilities that were turned round not below -1.
+                if !spread.unit && (spread.none_below_zero || spread.turned_unit) {
+                    return Err(self.session.refuse(
+                        "its map is nowhere below 0, or nowhere outside -1..0, as logits are not: \
+                         set `scores` if these are scores or logits, or `head = \"anomaly\"` and \
+                         `contract.range` to the distances that become 0 and 1",
+                    ));
                 }
+                if spread.unit { ScoreKind::Scores } else { ScoreKind::SigmoidLogits }
             }
         };
         Ok((Means::DefectMap { output, kind, channels_last }, Some(classes)))

@@ -154,10 +154,22 @@ impl Clues<'_> {
             },
             _ => None,
         };
+        // Where there are several, the one that the recipe names says it.
+        let head = match (head, self.chosen("output", self.wishes.overrides.output.as_ref())?) {
+            (None, Some(output)) => match *bound.output(output).row_shape() {
+                [_] => Some(HeadKind::Classifier),
+                [_, _, _] if self.map_shape(bound.output(output).row_shape()).1 == 1 => {
+                    Some(HeadKind::DefectMap)
+                }
+                [_, _, _] => Some(HeadKind::Semantic),
+                _ => None,
+            },
+            (head, _) => head,
+        };
         head.map(|head| (head, from)).ok_or_else(|| {
             self.session.refuse(format!(
-                "what its outputs mean does not show: set `head` to {}, and `contract.output` to \
-                 the output that says it where there are several",
+                "what its outputs mean does not show: set `contract.output` to the output that \
+                 says it where there are several, and `head` to {}",
                 HeadKind::WORDS.join(", ")
             ))
         })

@@ -26,8 +26,17 @@ impl Clues<'_> {
         let flat = self.floats(bound, 2);
         let [a, b] = flat[..] else { return Ok(None) };
         let shape = |output: usize| bound.output(output).row_shape();
+        // Boxes [queries, 4] beside scores [classes, queries].
+        let turned = |boxes: usize, scores: usize| {
+            let ([count, 4], [_, same]) = (shape(boxes), shape(scores)) else { return false };
+            count == same
+        };
         if shape(a)[0] != shape(b)[0] {
-            return Ok(None);
+            return Ok(match (turned(a, b), turned(b, a)) {
+                (true, false) => Some((a, b)),
+                (false, true) => Some((b, a)),
+                _ => None,
+            });
         }
         let says_boxes = |output: usize| {
             let name = self.session.outputs()[output].name.to_lowercase();
@@ -55,36 +64,32 @@ impl Clues<'_> {
         scores: usize,
         head: &HeadKind,
     ) -> Result<(Means, Option<usize>)> {
-        let (&[count, 4], &[same, classes]) =
+        let (&[count, 4], &[first, last]) =
             (bound.output(boxes).row_shape(), bound.output(scores).row_shape())
         else {
             return Err(self.session.refuse("boxes [batch, queries, 4] and scores are expected"));
         };
-        if count != same {
+        if ![first, last].contains(&count) {
             return Err(self.session.refuse("boxes and scores differ in their number"));
         }
+        let classes_first = first != count;
+        let classes = if classes_first { first } else { last };
         let given = &self.wishes.overrides;
         let kind = match self.wishes.kind {
             Some(kind) => kind,
-            None => self.query_kind(bound, scores, classes)?,
+            None => self.query_kind(bound, scores, classes, classes_first)?,
         };
         let normalized = match given.normalized {
             Some(normalized) => normalized,
-            // Most numbers of boxes in pixels are above that, whatever they show; and boxes of 0..1
-            // that were not cut may lie outside.
-            None => self.look(bound, &|outputs| {
-                let mut near = Share::default();
-                let there = outputs[boxes].row_as_f32(0).filter(|number| *number != 0.0);
-                there.for_each(|number| near.count((-1.0..=2.0).contains(&number)));
-                near.exceeds(0.5)
-            })?,
+            None => self.are_shares(bound, boxes, 4, 0..4)?,
         };
         let centred = match given.centred {
             Some(centred) => centred,
             None => normalized || !self.look(bound, &|outputs| are_corners(&outputs[boxes]))?,
         };
-        let overlapping = count > MOST_CHOSEN;
-        let form = Form::Queries { boxes, scores, count, centred, overlapping };
+        // Sets have a query's scores together; planes of scores are of a grid.
+        let overlapping = count > MOST_CHOSEN || classes_first;
+        let form = Form::Queries { boxes, scores, count, classes_first, centred, overlapping };
         let classes = classes - usize::from(kind == ScoreKind::Logits && classes > 1);
         let extra = self.query_masks(bound, count, head)?;
         Ok((Means::Boxes { form, kind, normalized, extra }, Some(classes)))
@@ -92,9 +97,18 @@ impl Clues<'_> {
 
     /// What the scores of queries are. A last column for "nothing" that takes part in a softmax
     /// looks like one more class, and only what it answers to pictures of nothing tells them apart.
-    fn query_kind(&self, bound: &mut Bound, scores: usize, columns: usize) -> Result<ScoreKind> {
+    fn query_kind(
+        &self,
+        bound: &mut Bound,
+        scores: usize,
+        columns: usize,
+        classes_first: bool,
+    ) -> Result<ScoreKind> {
         if self.look(bound, &|outputs| all_in_unit(&outputs[scores]))? {
             return Ok(ScoreKind::Scores);
+        }
+        if classes_first {
+            return Ok(ScoreKind::SigmoidLogits);
         }
         let all_named = self.named() == Some(columns);
         let looked = self.look(bound, &|outputs| nothing_of(&outputs[scores], columns))?;
