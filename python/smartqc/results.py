@@ -1,6 +1,7 @@
 """What a view said, as arrays in the camera's pixels, and drawn on its picture."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,19 +90,18 @@ def plot(
         if view.frame is None:
             raise ValueError("the view holds no picture: give the image")
         image, pixel_format = view.frame.pixels, view.frame.pixel_format
-    canvas = _rgb(image, pixel_format).astype(np.float32)
-    height, width = canvas.shape[:2]
+    drawn = np.array(_rgb(image, pixel_format))
+    height, width = drawn.shape[:2]
     if maps:
         for model in view.maps:
-            _lay_map(canvas, view, model, opacity)
+            _lay_map(drawn, view, model, opacity)
     names = sorted({*view.box_classes})
     colours = {name: _COLOURS[_stable(name)] for name in names}
     if masks:
         for index, name in enumerate(view.box_classes):
             mask = view.mask(index, height, width)
             if mask is not None:
-                canvas[mask] += opacity * (colours[name] - canvas[mask])
-    drawn = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+                _mix(drawn, mask, colours[name], opacity)
     thick = max(1, round(max(height, width) / 400))
     for name, score, corners in zip(view.box_classes, view.box_scores, view.corners, strict=True):
         for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -140,23 +140,35 @@ def _rgb(image: NDArray[np.uint8], pixel_format: str | None) -> NDArray[np.uint8
     return np.repeat(image[..., None], 3, axis=2)
 
 
-def _lay_map(canvas: NDArray[np.float32], view: View, model: str, opacity: float) -> None:
-    height, width = canvas.shape[:2]
+def _mix(
+    drawn: NDArray[np.uint8], share: NDArray[Any], colour: NDArray[np.uint8], opacity: float
+) -> None:
+    """Take each pixel towards a colour, by its share of the opacity: 0..1, nothing where it is NaN.
+
+    A few rows at a time, which stay in the cache.
+    """
+    for first in range(0, len(drawn), 32):
+        rows = slice(first, first + 32)
+        part = np.clip(np.nan_to_num(share[rows].astype(np.float32)), 0, 1)
+        if part.any():
+            moved = (opacity * part)[..., None] * (colour.astype(np.float32) - drawn[rows])
+            drawn[rows] = np.rint(drawn[rows] + moved)
+
+
+def _lay_map(drawn: NDArray[np.uint8], view: View, model: str, opacity: float) -> None:
+    height, width = drawn.shape[:2]
     names = view.classes_of(model)
     kind = view.map_kinds[model]
     if kind != "scores":
         found = labels(view, model, height, width)
         for index, name in enumerate(names):
             if name != "background":
-                where = found == index
-                canvas[where] += opacity * (_COLOURS[_stable(name)] - canvas[where])
+                _mix(drawn, found == index, _COLOURS[_stable(name)], opacity)
         return
     for plane, name in enumerate(names[: view.maps[model].shape[0]]):
         scores = view.map_in_camera(model, plane, height, width)
-        if scores is None:
-            continue
-        share = opacity * np.clip(np.nan_to_num(scores), 0, 1)[..., None]
-        canvas += share * (_COLOURS[_stable(name)] - canvas)
+        if scores is not None:
+            _mix(drawn, scores, _COLOURS[_stable(name)], opacity)
 
 
 def _line(
