@@ -143,14 +143,19 @@ impl Parts {
     }
 
     pub(super) fn get(&self, index: usize) -> &Part {
-        debug_assert!(index < self.len);
-        &self.ring[(self.head + index) % self.ring.len()]
+        &self.ring[self.place(index)]
     }
 
     pub(super) fn get_mut(&mut self, index: usize) -> &mut Part {
-        debug_assert!(index < self.len);
-        let place = (self.head + index) % self.ring.len();
+        let place = self.place(index);
         &mut self.ring[place]
+    }
+
+    /// Without a division, for all parts are looked at often.
+    fn place(&self, index: usize) -> usize {
+        debug_assert!(index < self.len);
+        let (place, capacity) = (self.head + index, self.ring.len());
+        if place < capacity { place } else { place - capacity }
     }
 
     pub(super) fn find(&self, id: PartId) -> Option<usize> {

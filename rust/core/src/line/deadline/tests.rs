@@ -328,6 +328,18 @@ impl Actuator for Seen {
 }
 
 #[test]
+fn a_deadline_is_spun_for_only_where_parts_are_ejected() {
+    let (mut line, sender, _hear, free, slots) = line(9);
+    sender.send(frame(&free, &slots)).unwrap();
+    line.step();
+    let deadline = |line: &mut LineThread<Teller>| line.next_wake(monotonic_ns() + 3600 * SEC);
+    let soft = deadline(&mut line);
+    line.actuators.push(Box::new(Seen(Arc::default())));
+    let hard = deadline(&mut line);
+    assert_eq!((soft.exact, hard), (false, Wake { at_ns: soft.at_ns, exact: true }));
+}
+
+#[test]
 fn a_panic_on_the_line_thread_is_the_safe_state_a_stop_and_an_outcome_for_every_part() {
     let (mut line, sender, hear, free, slots) = line(9);
     let (trap, safe) = (Arc::clone(&line.outlet().trap), Arc::new(AtomicBool::new(false)));

@@ -26,6 +26,10 @@ const READ_IDLE_NS: i64 = 10 * MS;
 /// The last stretch before a deadline is spun: a sleep ends too late by about this.
 const SPIN_NS: i64 = MS / 10;
 
+/// Where nothing is ejected a deadline only says when something is given up: those of so long are met
+/// in one.
+const SOFT_NS: i64 = MS / 2;
+
 /// Commands whose tickets are remembered, should the belt stop before they fire.
 const TICKETS: usize = 64;
 
@@ -72,7 +76,8 @@ enum State {
 pub struct Wake {
     /// At this time.
     pub at_ns: i64,
-    /// And not a tenth of a millisecond later: a part's deadline, and no mere reading of a sensor.
+    /// And not a tenth of a millisecond later: a part's deadline where parts are ejected, and no mere
+    /// reading of a sensor.
     pub exact: bool,
 }
 
@@ -512,7 +517,7 @@ impl<O: Outlet> LineThread<O> {
         self.shown.alarm |= lost;
     }
 
-    fn next_wake(&mut self, now_ns: i64) -> Wake {
+    pub(super) fn next_wake(&mut self, now_ns: i64) -> Wake {
         let period_ns = if self.tracker.idle() { READ_IDLE_NS } else { READ_BUSY_NS };
         let read_ns = match (&self.encoder, self.read_ns) {
             (Some(_), Some(read_ns)) => read_ns + period_ns,
@@ -521,15 +526,21 @@ impl<O: Outlet> LineThread<O> {
         let devices = self.actuators.iter().filter_map(|actuator| actuator.next_due_ns());
         let soft_ns = devices.fold(read_ns, i64::min);
         match self.tracker.next_due_ns() {
-            Some(due_ns) if due_ns <= soft_ns => Wake { at_ns: due_ns, exact: true },
+            Some(due_ns) if due_ns <= soft_ns => {
+                Wake { at_ns: due_ns, exact: !self.actuators.is_empty() }
+            }
             _ => Wake { at_ns: soft_ns, exact: false },
         }
     }
 
     /// Waits for the bell or the time; the last stretch before a deadline by spinning.
     fn wait(&mut self, wake: Wake) {
-        let spin_from_ns = if wake.exact { wake.at_ns - SPIN_NS } else { wake.at_ns };
-        let sleep_ns = spin_from_ns - self.clock.now_ns();
+        let until_ns = match wake.exact {
+            true => wake.at_ns - SPIN_NS,
+            false if self.actuators.is_empty() => wake.at_ns + SOFT_NS,
+            false => wake.at_ns,
+        };
+        let sleep_ns = until_ns - self.clock.now_ns();
         let Inbox { receiver, bell } = &self.inbox;
         let there = || !receiver.is_empty() || !self.quiet.is_empty();
         if sleep_ns > 0 {
