@@ -44,6 +44,16 @@ def test_a_view_has_boxes_scores_and_classes_in_the_cameras_pixels():
     assert not view.boxes.flags.writeable
 
 
+def test_an_input_holds_the_same_numbers_for_every_part():
+    inputs = {"sizes": [SIDE, SIDE]}
+    with line(model("boxes_scaled", inputs=inputs, classes=["screw", "hole"])) as running:
+        assert "input 1, sizes: [32.0, 32.0] for every part" in running.contract
+        for _ in range(3):
+            running.submit(np.zeros((64, 64, 3), np.uint8))
+            view = running.next(timeout_s=120).views["top"]
+            np.testing.assert_array_equal(view.boxes, [[12, 12, 28, 28], [42, 30, 54, 50]])
+
+
 SCREW_LEFT = {"classes": ["screw"], "region": "left", "at_least": 1}
 
 
@@ -135,6 +145,7 @@ def test_a_recipe_is_refused_with_the_key_and_what_is_allowed():
     refused(r"good.*nothing could be rejected", good=["screw", "hole's"])
     refused(r"unknown field", contract={"shape": 1})
     refused(r"names input golden", ModelError, inputs={"golden": "x.png"})
+    refused(r"inputs.golden.*PNG file's path, or a list of numbers", inputs={"golden": {"a": 1}})
     refused(r"head.*no_such_module", InvalidError, head="python:no_such_module:Head", classes=["a"])
 
 
