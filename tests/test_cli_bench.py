@@ -185,6 +185,7 @@ def test_a_bare_model_is_measured_with_what_it_says_of_itself(tmp_path):
     [
         (["--model", MODELS / "truncated.onnx"], "truncated.onnx"),
         (["--model", "none.onnx"], "no such model"),
+        (["--model", MODELS / "any_size.onnx"], "say --size 224x224"),
         (["--recipe", "broken.toml"], "broken.toml: no TOML"),
         (["--recipe", "empty.toml"], "needs [[model]] tables"),
         (["none.toml"], "none.toml"),

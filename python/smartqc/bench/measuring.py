@@ -28,6 +28,12 @@ _KEPT_UP = 0.97
 """Of what the simulation brings: whoever judges so many may be able to judge more."""
 _LEAST_SHARE = 0.02
 """Of the bound: the least rate that the search begins with."""
+_HELD_AT = (1.0, 0.93, 0.8, 0.5)
+"""Of what the search found: a rate has to hold for longer than a trial, or a lower one is tried."""
+_HOPELESS = 0.01
+"""Of the parts: when more are missed, the rest need not be waited for."""
+_OTHERS = 0.25
+"""Cores that other processes may take meanwhile."""
 _FINE = 1.03
 """The search ends when a rate that holds and one that does not are so near."""
 
@@ -48,6 +54,7 @@ def measure(setup: Setup, *, quick: bool = False, command: str = "", say: Say = 
         ConfigError, ModelError, OnnxRuntimeError, CameraError: as `Line`.
     """
     started, begin_s = datetime.now().astimezone(), time.monotonic()
+    others = stream.Others()
     plan, machine = _QUICK if quick else _FULL, _machine(setup)
     with stream.simulated_cameras(setup):
         say("loading the model")
@@ -57,7 +64,8 @@ def measure(setup: Setup, *, quick: bool = False, command: str = "", say: Say = 
         rates = _rates(setup, plan, say)
         mine = next(one for one in rates if one.bound.workers == setup.workers)
         loop = _open_loop(setup, mine, plan, say)
-        computing = loop.held.parts_hz if loop.held is not None else 0.0
+        # Where no rate held, it is less than the least that was tried.
+        computing = loop.held.parts_hz if loop.held is not None else loop.fails_hz or 0.0
         limits = {"computing": computing}
         if setup.belt_hz is not None:
             limits["belt"] = setup.belt_hz
@@ -95,10 +103,10 @@ def measure(setup: Setup, *, quick: bool = False, command: str = "", say: Say = 
         open_loop=loop,
         limits_hz=limits,
         limit=limit,
-        why=_why(mine, limit, setup),
+        why=_why(mine, limit, setup, held=loop.held is not None),
         advice=tuple(advice),
         notes=setup.notes,
-        problems=_problems(blocks, rates, simulated=not setup.cameras),
+        problems=_problems(blocks, rates, others.cores(), simulated=not setup.cameras),
     )
 
 
@@ -189,7 +197,7 @@ def _rate(bounds: list[Bound], blocks: list[Block]) -> Rate:
 def _open_loop(setup: Setup, mine: Rate, plan: _Plan, say: Say) -> OpenLoop:
     """Nearer and nearer to the greatest rate without a miss, then there for longer."""
 
-    def block(hz: float, seconds: float) -> tuple[Block, np.ndarray]:
+    def block(hz: float, seconds: float, most_missed: float = 1.0) -> tuple[Block, np.ndarray]:
         say(f"{hz:,.1f} parts/s on schedule, {seconds:g} s")
         return stream.run(
             setup,
@@ -198,6 +206,7 @@ def _open_loop(setup: Setup, mine: Rate, plan: _Plan, say: Say) -> OpenLoop:
             hz=hz,
             seconds=max(seconds, 5 / hz),
             budget_s=setup.deadline_s,
+            most_missed=most_missed,
         )
 
     if setup.cameras:
@@ -220,13 +229,12 @@ def _open_loop(setup: Setup, mine: Rate, plan: _Plan, say: Say) -> OpenLoop:
             stride *= stride
         if low >= most:
             break
-    hz = low or hz
-    for _ in range(4):
-        held, latencies = block(hz, plan.held_s)
+    first_hz = low or hz
+    for share in _HELD_AT:
+        held, latencies = block(share * first_hz, plan.held_s, most_missed=_HOPELESS)
         if not held.misses:
             return OpenLoop(tuple(trials), held, latencies)
         trials.append(held)
-        hz *= 0.93
     return OpenLoop(tuple(trials), None, np.zeros(0))
 
 
@@ -261,14 +269,8 @@ def _advice(
         if reason in ("lost_frame", "no_frame")
     )
     late = sum(sum(trial.unjudged.values()) for trial in loop.trials) - lost
-    if lost > late and loop.held and loop.held.parts_hz < 0.9 * mine.parts_hz:
-        advice.append(
-            Advice(
-                "[run] keep = more",
-                "near the greatest rate frames were lost for want of a free buffer, and few came "
-                "late: more buffers bridge a hiccup of the machine",
-            )
-        )
+    if lost > late:
+        advice.extend(_more_buffers(setup, plan, loop))
     # A simulation that brings no more says nothing of what the plant brings.
     comes = [hz for what, hz in limits.items() if what != "simulation"]
     if limits["computing"] > 2 * min(comes):
@@ -280,6 +282,34 @@ def _advice(
             )
         )
     return advice
+
+
+_STALL_S = 0.05
+"""A machine that is not made for real time stands still for so long now and then."""
+
+
+def _more_buffers(setup: Setup, plan: _Plan, loop: OpenLoop) -> list[Advice]:
+    """As many as come while the machine stands still, where that halves what was missed."""
+    before = min((one for one in loop.trials if one.misses), key=lambda one: one.asked_hz)
+    hz = before.asked_hz
+    keep = max(2 * (setup.keep or 0), math.ceil(hz * min(_STALL_S, setup.deadline_s)))
+    tried, _ = stream.run(
+        replace(setup, keep=keep),
+        workers=setup.workers,
+        batch=setup.batch,
+        hz=hz,
+        seconds=max(plan.trial_s, 5 / hz),
+        budget_s=setup.deadline_s,
+    )
+    if tried.misses / max(tried.announced, 1) > 0.5 * before.misses / before.announced:
+        return []
+    gains = (
+        "most misses were frames without a free buffer, lost while the machine stood still for a "
+        f"moment: with so many buffers "
+        f"{tried.misses:,} of {tried.announced:,} parts were missed at {hz:,.1f}/s, before "
+        f"{before.misses:,} of {before.announced:,}"
+    )
+    return [Advice(f"[run] keep = {keep}", gains)]
 
 
 def _other_resizes(setup: Setup, plan: _Plan) -> list[Advice]:
@@ -340,8 +370,10 @@ def _cheaper_runs(setup: Setup, mine: Rate, plan: _Plan) -> list[Advice]:
     return advice
 
 
-def _why(mine: Rate, limit: str, setup: Setup) -> str:
+def _why(mine: Rate, limit: str, setup: Setup, *, held: bool = True) -> str:
     """What the limit is made of."""
+    if limit == "computing" and not held:
+        return "no rate without a miss was found, and this is the least that was tried"
     if limit == "belt":
         return "the belt brings no more at its greatest speed and least gap"
     if limit == "simulation":
@@ -367,8 +399,13 @@ def _why(mine: Rate, limit: str, setup: Setup) -> str:
     return kernel
 
 
-def _problems(blocks: list[Block], rates: list[Rate], *, simulated: bool) -> tuple[str, ...]:
+def _problems(
+    blocks: list[Block], rates: list[Rate], others: float | None, *, simulated: bool
+) -> tuple[str, ...]:
     said = []
+    if others is not None and others > _OTHERS:
+        cores = len(os.sched_getaffinity(0))
+        said.append(f"other processes took {others:.1f} cores meanwhile, and this one has {cores}")
     if not all(block.reconciles for block in blocks):
         said.append("the line's own counts did not add up: a bug of smartqc, please report it")
     if any(block.announced != block.judged + sum(block.unjudged.values()) for block in blocks):
@@ -378,7 +415,7 @@ def _problems(blocks: list[Block], rates: list[Rate], *, simulated: bool) -> tup
     loud = [rate.bound.workers for rate in rates if rate.efficiency > 1.1]
     if loud:
         said.append(
-            "the line was faster than its bound: the machine's speed swings, or other work goes on"
+            "the line was faster than its bound: the machine's speed swings, or other work went on"
         )
     return tuple(said)
 

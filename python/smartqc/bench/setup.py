@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from smartqc import Spec
-from smartqc.errors import CameraError, ConfigError
+from smartqc import Spec, _native
+from smartqc.errors import CameraError, ConfigError, ModelError
+from smartqc.runtime import onnxruntime_library
 from smartqc.testing import Belt
 
 DEMO_PICTURE = (600, 788)
@@ -74,6 +76,7 @@ def setup_of(
     *,
     recipe: Path | None = None,
     model: Path | None = None,
+    size: tuple[int, int] | None = None,
     picture: tuple[int, int] | None = None,
     pixel_format: str | None = None,
     images: Path | None = None,
@@ -86,6 +89,7 @@ def setup_of(
         line: a ``line.toml``.
         recipe: a ``recipe.toml``.
         model: an ONNX file, instead of a recipe.
+        size: width and height of that model's input, where it takes any.
         picture: width and height of every camera's pictures, whatever else says so.
         pixel_format: their PFNC name, likewise.
         images: folder of photographs that the simulated cameras show.
@@ -116,7 +120,7 @@ def setup_of(
         text = "the demo's line"
     else:
         plant, text = {"schema": 1, "camera": []}, "one camera"
-    product, base = _product(line, recipe, model, notes)
+    product, base = _product(line, recipe, model, size, notes)
     if not plant.get("camera"):
         names = dict.fromkeys(n for one in product["model"] for n in one.get("cameras", []))
         plant["camera"] = [{"name": name, "uri": "push:"} for name in names or ["camera"]]
@@ -157,7 +161,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _product(
-    line: Path | None, recipe: Path | None, model: Path | None, notes: list[str]
+    line: Path | None,
+    recipe: Path | None,
+    model: Path | None,
+    size: tuple[int, int] | None,
+    notes: list[str],
 ) -> tuple[dict[str, Any], Path]:
     """The recipe's content, and the folder that its paths start from."""
     from smartqc.cli.plant import RECIPE
@@ -165,7 +173,7 @@ def _product(
     if recipe is not None:
         return _recipe(recipe), recipe.parent.resolve()
     if model is not None:
-        return _bare(model, notes), model.parent.resolve()
+        return _bare(model, size, notes), model.parent.resolve()
     product = _read(RECIPE)
     if line is not None:
         for one in product["model"]:
@@ -185,19 +193,42 @@ def _recipe(path: Path) -> dict[str, Any]:
     return product
 
 
-def _bare(model: Path, notes: list[str]) -> dict[str, Any]:
+def _bare(model: Path, size: tuple[int, int] | None, notes: list[str]) -> dict[str, Any]:
     """A recipe for a model without one: as its file says, and for the rest as it costs."""
     if not model.is_file():
         raise FileNotFoundError(f"{model}: no such model")
     path = model.resolve()
     try:
-        spec = Spec.from_model(path)
+        spec = Spec.from_model(path, size=size)
     except ConfigError as why:
+        if "is free: say size" in str(why):
+            raise ConfigError(
+                f"{path}: it takes pictures of any size: say --size 224x224"
+            ) from None
         # How pictures were resized changes what is seen, and little of what it costs.
-        spec = Spec.from_model(path, resize="linear", mean=(0.0,), std=(1.0,))
+        spec = Spec.from_model(path, size=size, resize="linear", mean=(0.0,), std=(1.0,))
         notes.append(f"{why}; linear is assumed, which is enough to measure")
     table = {"file": str(path), "prepare": spec.to_dict() | {"depth": "8bit"}}
-    return {"schema": 1, "product": model.stem, "model": [table]}
+    product = {"schema": 1, "product": model.stem, "model": [table]}
+    good = _first_class_if_none_is_good(product)
+    if good is not None:
+        table["good"] = [good]
+        notes.append(
+            f"which classes are good is not said: {good!r} is taken, verdicts mean nothing"
+        )
+    return product
+
+
+def _first_class_if_none_is_good(product: dict[str, Any]) -> str | None:
+    """A class's name, for a model that needs to be told which of its classes are good."""
+    try:
+        _native.Examiner(json.dumps(product), Path(), onnxruntime_library(), 1, 1)
+    except ModelError as why:
+        asks = re.search(r"no class is good of (.+?)(?:, .*)?: set ", str(why))
+        if asks is None:
+            raise
+        return asks.group(1)
+    return None
 
 
 def _plan(plant: Mapping[str, Any], text: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """``smartqc bench``: what a line would do on this machine, and what keeps it from more."""
 
 import json
+import logging
 import shlex
 import sys
 from datetime import datetime
@@ -26,6 +27,10 @@ def bench(
     ] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="FILE.onnx", help="A model, instead of a recipe.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Of the model's input, where it takes any."),
     ] = None,
     picture: Annotated[
         str | None, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the cameras' pictures.")
@@ -87,6 +92,7 @@ def bench(
         line_toml,
         recipe=recipe,
         model=model,
+        size=None if size is None else size_of(size),
         picture=None if picture is None else size_of(picture),
         pixel_format=pixel_format,
         images=images,
@@ -96,6 +102,7 @@ def bench(
     console.print(f"{setup.title}: about {'15 s' if quick else 'two minutes'}", soft_wrap=True)
     for note in setup.notes:
         console.print(Text(f"  {note}"), style="dim", soft_wrap=True)
+    _say_things_once()
     command = shlex.join(["smartqc", *sys.argv[1:]])
     with console.status("") as status:
         result = measure(setup, quick=quick, command=command, say=status.update)
@@ -109,6 +116,23 @@ def bench(
         html.write_text(render(result), encoding="utf-8")
         console.print(f"written: {html}", soft_wrap=True)
     raise typer.Exit(int(bool(result.problems)))
+
+
+def _say_things_once() -> None:
+    """Dozens of lines are opened, and each would say the same of this machine."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        known = text in said
+        said.add(text)
+        return not known
+
+    handler = logging.StreamHandler()
+    handler.addFilter(is_new)
+    logger = logging.getLogger("smartqc")
+    logger.addHandler(handler)
+    logger.propagate = False
 
 
 def show(console: "Console", result: "Result") -> None:

@@ -1,5 +1,6 @@
 """What ``smartqc bench`` found, as one page that refers to nothing outside itself."""
 
+from collections import Counter
 from datetime import datetime
 
 from smartqc.bench.result import Block, Result
@@ -43,6 +44,17 @@ def render(result: Result) -> str:
         ),
         histogram=charts.histogram(loop.latencies_s, charts.SLOWEST),
         trials=charts.columns(trials) if trials else None,
+        missed=_missed(loop.trials),
+    )
+
+
+def _missed(trials: tuple[Block, ...]) -> str:
+    """Why parts were missed, in all trials together."""
+    reasons: Counter[str] = Counter()
+    for trial in trials:
+        reasons.update(trial.unjudged)
+    return ", ".join(
+        f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.most_common()
     )
 
 
