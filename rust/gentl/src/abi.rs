@@ -20,6 +20,7 @@ macro_rules! functions {
     (required { $($must:ident: $must_type:ty,)* } optional { $($may:ident: $may_type:ty,)* }) => {
         /// The functions that one producer exports.
         #[allow(non_snake_case)]
+        #[derive(Clone, Copy)]
         pub(crate) struct Functions {
             $(pub(crate) $must: $must_type,)*
             $(pub(crate) $may: Option<$may_type>,)*

@@ -11,9 +11,9 @@ use crate::event::{Event, EventKind};
 use crate::interface::Interface;
 use crate::library::Library;
 use crate::module::{Module, OwnedHandle};
+use crate::names::Names;
 use crate::port::Port;
 use crate::stream::Stream;
-use crate::system::c_id;
 
 /// What to open a device for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +95,17 @@ pub struct Device {
     remote: OwnedHandle,
     id: String,
     port_access: Mutex<()>,
+    /// Of its streams.
+    pub(crate) names: Names,
 }
+
+/// Streams of a device that are listed: more is a wrong number.
+const MOST_STREAMS: u32 = 64;
 
 impl Device {
     pub(crate) fn open(interface: &Arc<Interface>, id: &str, access: Access) -> Result<Arc<Self>> {
         let library = interface.producer().library;
-        let c_id = c_id(id)?;
+        let c_id = interface.names.written(id)?;
         let mut handle: Handle = null_mut();
         {
             let _alone = interface.producer().list_access();
@@ -116,6 +121,7 @@ impl Device {
             remote: OwnedHandle(null_mut()),
             id: id.to_owned(),
             port_access: Mutex::new(()),
+            names: Names::default(),
         };
         // SAFETY: the device is open and the out pointer lives.
         library.call("DevGetPort", |f| unsafe {
@@ -192,12 +198,13 @@ impl Device {
         library.call("DevGetNumDataStreams", |f| unsafe {
             (f.DevGetNumDataStreams)(self.handle.0, &mut count)
         })?;
-        (0..count)
+        (0..count.min(MOST_STREAMS))
             .map(|index| {
-                // SAFETY: the device is open; buffer and size come from `text`.
-                library.text("DevGetDataStreamID", |f, text, size| unsafe {
+                // SAFETY: the device is open; buffer and size come from `written`.
+                let id = library.written("DevGetDataStreamID", |f, text, size| unsafe {
                     (f.DevGetDataStreamID)(self.handle.0, index, text, size)
-                })
+                })?;
+                Ok(self.names.learn(&id))
             })
             .collect()
     }

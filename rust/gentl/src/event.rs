@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::abi::{self, Handle};
 use crate::error::{Result, Status};
-use crate::library::{Library, lossy};
+use crate::library::Library;
 use crate::module::{Module, OwnedHandle};
+use crate::names::words;
 use crate::system::millis;
 
 /// What kind of event to register for; new buffers come through [`crate::Stream::wait`].
@@ -104,7 +105,7 @@ impl Event {
             )
         })?;
         let id = match data_type {
-            abi::TYPE_STRING => lossy(&id),
+            abi::TYPE_STRING => words(&id),
             _ => i32::from_ne_bytes([id[0], id[1], id[2], id[3]]).to_string(),
         };
         let mut value = vec![0_u8; data.len()];

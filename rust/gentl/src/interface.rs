@@ -13,9 +13,10 @@ use crate::error::{Error, Result};
 use crate::event::{Event, EventKind};
 use crate::library::{Library, optional};
 use crate::module::{Module, OwnedHandle};
+use crate::names::Names;
 use crate::port::Port;
 use crate::shared::Shared;
-use crate::system::{Producer, c_id, millis};
+use crate::system::{MOST_LISTED, Producer, millis};
 
 /// An open interface, shared by all who open the same one through the same producer.
 pub struct Interface {
@@ -24,6 +25,8 @@ pub struct Interface {
     id: String,
     shared: Arc<Shared<Interface>>,
     port_access: Mutex<()>,
+    /// Of its devices.
+    pub(crate) names: Names,
 }
 
 /// One row of a producer's list of interfaces; texts it does not answer are empty.
@@ -41,11 +44,12 @@ impl InterfaceInfo {
     /// Reads one row; the caller holds the producer's list lock.
     pub(crate) fn read(producer: &Producer, index: u32) -> Result<Self> {
         let (library, system) = (producer.library, producer.handle.0);
-        // SAFETY: the system is open; buffer and size come from `text`.
-        let id = library.text("TLGetInterfaceID", |f, text, size| unsafe {
+        // SAFETY: the system is open; buffer and size come from `written`.
+        let id = library.written("TLGetInterfaceID", |f, text, size| unsafe {
             (f.TLGetInterfaceID)(system, index, text, size)
         })?;
-        let c_id = c_id(&id)?;
+        let id = producer.names.learn(&id);
+        let c_id = producer.names.written(&id)?;
         let text = |command| -> Result<String> {
             // SAFETY: as above, and the id is 0-terminated.
             let answer = library.info_text("TLGetInterfaceInfo", |f, t, buffer, size| unsafe {
@@ -98,6 +102,16 @@ impl DeviceInfo {
     }
 }
 
+/// As many rows as there can be; one that says so stands for those of a wrong number.
+fn rows(count: u32, row: impl Fn(u32) -> DeviceInfo) -> Vec<DeviceInfo> {
+    let mut rows: Vec<DeviceInfo> = (0..count.min(MOST_LISTED)).map(row).collect();
+    if count > MOST_LISTED {
+        let problem = format!("of {count} devices the first {MOST_LISTED} are listed");
+        rows.push(DeviceInfo { problem: Some(problem), ..DeviceInfo::default() });
+    }
+    rows
+}
+
 /// The answer, if there is one; the first failure is kept.
 fn noted<T>(answer: Result<Option<T>>, failure: &mut Option<Error>) -> Option<T> {
     answer.unwrap_or_else(|error| {
@@ -112,7 +126,7 @@ impl Interface {
         id: &str,
         shared: Arc<Shared<Self>>,
     ) -> Result<Self> {
-        let c_id = c_id(id)?;
+        let c_id = producer.names.written(id)?;
         let mut handle: Handle = null_mut();
         let _alone = producer.list_access();
         // SAFETY: the system is open, the id 0-terminated, the out pointer lives.
@@ -125,6 +139,7 @@ impl Interface {
             id: id.to_owned(),
             shared,
             port_access: Mutex::new(()),
+            names: Names::default(),
         })
     }
 
@@ -180,7 +195,7 @@ impl Interface {
             (f.IFGetNumDevices)(self.handle.0, &mut count)
         })?;
         library.ours()?;
-        Ok((0..count).map(|index| self.device_info(index)).collect())
+        Ok(rows(count, |index| self.device_info(index)))
     }
 
     fn device_info(&self, index: u32) -> DeviceInfo {
@@ -192,11 +207,12 @@ impl Interface {
 
     fn listed(&self, index: u32) -> Result<DeviceInfo> {
         let library = self.producer.library;
-        // SAFETY: the interface is open; buffer and size come from `text`.
-        let id = library.text("IFGetDeviceID", |f, text, size| unsafe {
+        // SAFETY: the interface is open; buffer and size come from `written`.
+        let id = library.written("IFGetDeviceID", |f, text, size| unsafe {
             (f.IFGetDeviceID)(self.handle.0, index, text, size)
         })?;
-        let c_id = c_id(&id)?;
+        let id = self.names.learn(&id);
+        let c_id = self.names.written(&id)?;
         let (row, failure) =
             DeviceInfo::read(library, "IFGetDeviceInfo", id, |f, command, t, buffer, size| {
                 let (interface, id) = (self.handle.0, c_id.as_ptr());
@@ -279,6 +295,16 @@ mod tests {
         // SAFETY: as above.
         unsafe { *size = 2 };
         0
+    }
+
+    #[test]
+    fn a_wrong_number_of_devices_is_a_row_that_says_so() {
+        let listed =
+            |count| rows(count, |at| DeviceInfo { id: at.to_string(), ..DeviceInfo::default() });
+        assert_eq!(listed(2).len(), 2);
+        let wrong = listed(u32::MAX);
+        assert_eq!((wrong.len(), wrong[1023].id.as_str()), (1025, "1023"));
+        assert!(wrong[1024].problem.as_ref().unwrap().starts_with("of 4294967295 devices"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod event;
 mod interface;
 mod library;
 mod module;
+mod names;
 mod part;
 mod port;
 mod shared;

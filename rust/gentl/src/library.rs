@@ -12,6 +12,7 @@ use libloading::os::unix::{Library as Loaded, RTLD_LOCAL, RTLD_NOW};
 
 use crate::abi::{Functions, TYPE_STRING};
 use crate::error::{Error, Result, Status};
+use crate::names::words;
 use crate::shared::Shared;
 use crate::system::Producer;
 
@@ -75,6 +76,24 @@ impl Library {
         }));
         loaded.insert(key, library);
         Ok(library)
+    }
+
+    /// As [`Library::load`], with other functions in place of some of its own.
+    #[cfg(test)]
+    pub(crate) fn tampered(path: &Path, change: impl FnOnce(&mut Functions)) {
+        let library = Self::load(path).unwrap();
+        let mut functions = library.functions;
+        change(&mut functions);
+        let file = library.path.metadata().unwrap();
+        let library = Box::leak(Box::new(Self {
+            functions,
+            path: library.path.clone(),
+            name: library.name.clone(),
+            opened_by: AtomicU32::new(0),
+            producer: Shared::new(),
+            unknown: Unknown::default(),
+        }));
+        LOADED.lock().unwrap().insert((file.dev(), file.ino()), library);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -141,7 +160,7 @@ impl Library {
         let answer = unsafe {
             (self.functions.GCGetLastError)(&mut code, text.as_mut_ptr().cast(), &mut size)
         };
-        if answer == 0 && code == status.0 { lossy(&text) } else { String::new() }
+        if answer == 0 && code == status.0 { words(&text) } else { String::new() }
     }
 
     /// A text that is fetched by a call for its size and a second one for its bytes.
@@ -150,12 +169,21 @@ impl Library {
         function: &'static str,
         ask: impl Fn(&Functions, *mut c_char, *mut usize) -> i32,
     ) -> Result<String> {
+        Ok(words(&self.written(function, ask)?))
+    }
+
+    /// As [`Library::text`], as its producer wrote it; with a 0 at its end, perhaps.
+    pub(crate) fn written(
+        &self,
+        function: &'static str,
+        ask: impl Fn(&Functions, *mut c_char, *mut usize) -> i32,
+    ) -> Result<Vec<u8>> {
         let mut size = 0;
         self.call(function, |f| ask(f, std::ptr::null_mut(), &mut size))?;
         let mut text = vec![0_u8; size.clamp(1, MAX_TEXT)];
         size = text.len();
         self.call(function, |f| ask(f, text.as_mut_ptr().cast(), &mut size))?;
-        Ok(lossy(&text))
+        Ok(text)
     }
 
     /// A text that an information function answers, `None` when it has no answer.
@@ -219,12 +247,6 @@ pub(crate) fn narrow(scratch: u64, size: usize) -> u64 {
         }
     }
     u64::from_ne_bytes(bytes)
-}
-
-/// The text before the first 0, with what is no UTF-8 replaced.
-pub(crate) fn lossy(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 /// The loader's own message, which `libloading` keeps in the source of its error.

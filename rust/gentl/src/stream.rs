@@ -17,7 +17,7 @@ use crate::library::{Library, optional};
 use crate::module::{Module, OwnedHandle};
 use crate::part::{self, BufferPart};
 use crate::port::Port;
-use crate::system::{c_id, millis};
+use crate::system::millis;
 
 /// The longest single wait. Some producers ignore EventKill, so a waiter looks up this often.
 const SLICE: Duration = Duration::from_millis(150);
@@ -94,7 +94,7 @@ pub enum Flush {
 impl Stream {
     pub(crate) fn open(device: &Arc<Device>, id: &str) -> Result<Arc<Self>> {
         let library = device.library();
-        let c_id = c_id(id)?;
+        let c_id = device.names.written(id)?;
         let mut handle: Handle = null_mut();
         // SAFETY: the device is open, the id 0-terminated, the out pointer lives.
         library.call("DevOpenDataStream", |f| unsafe {
@@ -308,6 +308,10 @@ impl Stream {
                     if let Some(delivered) = self.delivered(came.buffer, came.user)? {
                         return Ok(Some(delivered));
                     }
+                    // One that names buffers of nobody, as fast as it is asked, holds nobody up.
+                    if left.is_zero() {
+                        return Ok(None);
+                    }
                 }
                 Status::TIMEOUT if left <= SLICE => {
                     self.woken.store(false, Ordering::Release);
@@ -464,5 +468,41 @@ impl Drop for Stream {
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Access;
+    use crate::library::Library;
+    use crate::system::Producer;
+
+    /// A buffer that nobody announced, whenever somebody asks.
+    unsafe extern "system" fn nonsense(_: Handle, data: *mut c_void, _: *mut usize, _: u64) -> i32 {
+        let buffer = std::ptr::without_provenance_mut(0x1234_5678);
+        // SAFETY: the test waits for new buffers alone, whose waiter hands over such a structure.
+        unsafe { data.cast::<NewBuffer>().write(NewBuffer { buffer, user: null_mut() }) };
+        0
+    }
+
+    #[test]
+    fn events_of_nobodys_buffers_without_end_hold_no_waiter_up() {
+        let Some(cti) = std::env::var_os("SMARTQC_CTI_SIMCAM") else {
+            eprintln!("skipped: set SMARTQC_CTI_SIMCAM to the path of its .cti");
+            return;
+        };
+        // A library of its own, so that other tests keep theirs.
+        let path = std::env::temp_dir().join(format!("gentl-nonsense-{}.cti", std::process::id()));
+        std::fs::copy(cti, &path).unwrap();
+        Library::tampered(&path, |functions| functions.EventGetData = nonsense);
+        let producer = Producer::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let row = producer.interfaces(Duration::from_secs(1)).unwrap().remove(0);
+        let interface = producer.interface(&row.id).unwrap();
+        let row = interface.devices(Duration::from_secs(1)).unwrap().remove(0);
+        let device = interface.open_device(&row.id, Access::Exclusive).unwrap();
+        let stream = device.open_stream(&device.stream_ids().unwrap()[0]).unwrap();
+        assert_eq!(stream.wait(Duration::from_millis(1)).unwrap(), None);
     }
 }

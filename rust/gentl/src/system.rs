@@ -2,7 +2,6 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -17,8 +16,12 @@ use crate::event::{Event, EventKind};
 use crate::interface::{Interface, InterfaceInfo};
 use crate::library::Library;
 use crate::module::{Module, OwnedHandle};
+use crate::names::Names;
 use crate::port::Port;
 use crate::shared::Shared;
+
+/// Interfaces of a producer, and devices of an interface, that are listed: more is a wrong number.
+pub(crate) const MOST_LISTED: u32 = 1024;
 
 /// The environment variable that names the folders of the installed producers.
 pub const SEARCH_VARIABLE: &str = "GENICAM_GENTL64_PATH";
@@ -34,6 +37,8 @@ pub struct Producer {
     lists: Mutex<()>,
     port_access: Mutex<()>,
     pub(crate) interfaces: Mutex<BTreeMap<String, Arc<Shared<Interface>>>>,
+    /// Of its interfaces.
+    pub(crate) names: Names,
 }
 
 /// What a producer says of itself; texts it does not answer are empty.
@@ -94,6 +99,7 @@ impl Producer {
             lists: Mutex::new(()),
             port_access: Mutex::new(()),
             interfaces: Mutex::new(BTreeMap::new()),
+            names: Names::default(),
         })
     }
 
@@ -154,7 +160,7 @@ impl Producer {
         library.call("TLGetNumInterfaces", |f| unsafe {
             (f.TLGetNumInterfaces)(self.handle.0, &mut count)
         })?;
-        (0..count).map(|index| InterfaceInfo::read(self, index)).collect()
+        (0..count.min(MOST_LISTED)).map(|index| InterfaceInfo::read(self, index)).collect()
     }
 
     /// Opens the interface, or shares the one that is open.
@@ -270,11 +276,6 @@ pub fn cti_files(folders: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
 /// A time-out as the standard counts it.
 pub(crate) fn millis(timeout: Duration) -> u64 {
     u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX - 1)
-}
-
-/// An identifier as the producer takes it.
-pub(crate) fn c_id(id: &str) -> Result<CString> {
-    CString::new(id).map_err(|_| Error::BadId { id: id.to_owned() })
 }
 
 #[cfg(test)]
