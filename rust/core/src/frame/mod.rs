@@ -59,6 +59,9 @@ pub struct FrameInfo {
 pub enum Disorder {
     /// After a later one, which had told it as lost.
     Late,
+    /// After a later one, which could not tell that it was missing: that was the first, or some came
+    /// without numbers.
+    Overtaken,
     /// Once more, or so late that nobody knows any more whether it was there.
     Repeated,
 }
@@ -68,6 +71,7 @@ impl Disorder {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Late => "late",
+            Self::Overtaken => "overtaken",
             Self::Repeated => "repeated",
         }
     }

@@ -278,16 +278,8 @@ mod tests {
         /// Whose the frame is that comes 10 ms after whatever came before.
         fn frame(&mut self, frame_id: u64, disorder: Option<Disorder>) -> Action {
             self.now_ns += 10 * MS;
-            let seen = Seen {
-                view: 0,
-                captured_ns: self.now_ns,
-                error_ns: 0,
-                encoder_count: None,
-                counter: None,
-                incomplete: false,
-                frame_id,
-                disorder,
-            };
+            let captured_ns = self.now_ns;
+            let seen = Seen { captured_ns, frame_id, disorder, ..Seen::default() };
             let is_answer = |action: &Action| {
                 matches!(action, Action::Judge(_) | Action::Unjudged { .. } | Action::Stray { .. })
             };
@@ -348,6 +340,19 @@ mod tests {
         assert_eq!(bench.judged(2, None), 2);
         let counts = bench.tracker.counts();
         assert_eq!((counts.announced, counts.in_flight, bench.tracker.stray_frames()), (2, 2, 1));
+    }
+
+    #[test]
+    fn a_frame_that_the_first_has_overtaken_is_a_part_of_its_own() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.judged(2, None), 1);
+        assert_eq!(bench.judged(1, Some(Disorder::Overtaken)), 2);
+        // What is missing after it is counted from the later one.
+        bench.lost(1);
+        assert_eq!(bench.judged(4, None), 4);
+        assert_eq!(bench.judged(3, Some(Disorder::Late)), 3);
+        let counts = bench.tracker.counts();
+        assert_eq!((counts.announced, counts.in_flight, bench.tracker.stray_frames()), (4, 4, 0));
     }
 
     #[test]

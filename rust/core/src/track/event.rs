@@ -104,8 +104,9 @@ pub enum Event {
     Reset,
 }
 
-/// What matching needs to know of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What matching needs to know of a frame; unless said otherwise, a whole one of the first camera,
+/// exposed at 0 and in its turn, with nothing in its chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Which camera.
     pub view: u8,

@@ -38,7 +38,8 @@ impl Tracker {
                 self.late(seen, at_mm, now_ns, actions);
                 return self.place_of_frame(before, now_ns, actions);
             }
-            Some(Disorder::Late) => {}
+            // Nobody was told of it: it announces as any other does.
+            Some(Disorder::Late | Disorder::Overtaken) => {}
             None => self.cameras[view].last_id = Some(seen.frame_id),
         }
         // A camera without a belt may well be given two pictures of one instant.

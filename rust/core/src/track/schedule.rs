@@ -9,6 +9,9 @@ use super::setup::{AnnouncedBy, OnCrowded};
 use crate::actuate::{Answer, Command, Key};
 use crate::outcome::{ClassId, Disposition};
 
+/// Parts to either side of one among which its neighbours are: some have no place, or were struck.
+const NEIGHBOURS: usize = 8;
+
 /// One part's stroke at the speed of now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stroke {
@@ -90,8 +93,27 @@ impl Tracker {
             Some((part.origin_mm.filter(|_| !part.struck)?, self.length_mm(other)))
         };
         let length_mm = self.length_mm(index);
-        let ahead = (0..index).rev().take(8).find_map(near);
-        let behind = (index + 1..self.parts.len()).take(8).find_map(near);
+        let (mut ahead, mut behind) = (None::<(f64, f64)>, None::<(f64, f64)>);
+        for is_before in [true, false] {
+            // Parts are in their order but for those whose frames were overtaken, so that the second
+            // on its side is far enough.
+            let mut settled = 0;
+            for far in 1..=NEIGHBOURS {
+                let after = Some(index + far).filter(|&other| other < self.parts.len());
+                let other = if is_before { index.checked_sub(far) } else { after };
+                let Some(other) = other else { break };
+                let Some(part) = near(other) else { continue };
+                let is_ahead = part.0 <= origin_mm;
+                let nearest = if is_ahead { &mut ahead } else { &mut behind };
+                if nearest.is_none_or(|known| is_ahead == (known.0 < part.0)) {
+                    *nearest = Some(part);
+                }
+                settled += u32::from(is_ahead == is_before);
+                if settled == 2 {
+                    break;
+                }
+            }
+        }
         let least_mm = self.setup.belt.as_ref().map_or(0.0, |belt| belt.least_gap_mm);
         let unseen_mm = match self.setup.announced_by {
             AnnouncedBy::Sensor | AnnouncedBy::Call => (lead_mm - length_mm).max(least_mm),

@@ -183,18 +183,7 @@ mod tests {
         /// The frame of this instant comes so much later.
         fn frame(&mut self, view: u8, captured_ns: i64, later_ns: i64) {
             self.wait(captured_ns + later_ns);
-            let (encoder_count, counter, incomplete, error_ns) = (None, None, false, 0);
-            let (frame_id, disorder) = (0, None);
-            let seen = Seen {
-                view,
-                captured_ns,
-                error_ns,
-                encoder_count,
-                counter,
-                incomplete,
-                frame_id,
-                disorder,
-            };
+            let seen = Seen { view, captured_ns, ..Seen::default() };
             self.tell(Event::Frame(seen));
         }
     }

@@ -47,6 +47,7 @@ fn disorder() -> impl Strategy<Value = Option<Disorder>> {
         6 => Just(None),
         1 => Just(Some(Disorder::Late)),
         1 => Just(Some(Disorder::Repeated)),
+        1 => Just(Some(Disorder::Overtaken)),
     ]
 }
 
@@ -86,6 +87,8 @@ struct Watched {
     parts: BTreeMap<PartId, u32>,
     answers: u8,
     actions: Vec<Action>,
+    /// When a stroke may begin, of all that were told.
+    windows: Vec<[i64; 2]>,
 }
 
 impl Watched {
@@ -95,8 +98,8 @@ impl Watched {
         let mut setup = Setup { announced_by, capacity, ..setup };
         setup.views.push(View { at_mm: 300.0, ..View::default() });
         let tracker = Tracker::new(setup.clone()).unwrap();
-        let (parts, actions) = (BTreeMap::new(), Vec::new());
-        Self { tracker, setup, now_ns: SEC, count: 0, parts, answers: 0, actions }
+        let (parts, actions, windows) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { tracker, setup, now_ns: SEC, count: 0, parts, answers: 0, actions, windows }
     }
 
     fn tell(&mut self, event: Event) {
@@ -137,6 +140,7 @@ impl Watched {
                         Answer::Busy,
                         Answer::LinkDown,
                     ];
+                    self.windows.push([command.earliest_ns, command.latest_ns]);
                     self.answers = self.answers.wrapping_add(1);
                     let answer = answers[usize::from(self.answers) % answers.len()];
                     events.push(Event::Answer { key: command.key, answer });
@@ -203,17 +207,9 @@ impl Watched {
             }
             Happening::Frame { view, ago_ms, incomplete, frame_id, disorder } => {
                 let captured_ns = self.now_ns - ago_ms * MS;
-                let (error_ns, encoder_count) = (0, None);
-                self.tell(Event::Frame(Seen {
-                    view,
-                    captured_ns,
-                    error_ns,
-                    encoder_count,
-                    counter: None,
-                    incomplete,
-                    frame_id,
-                    disorder,
-                }));
+                let of = Seen { view, captured_ns, ..Seen::default() };
+                let seen = Seen { incomplete, frame_id, disorder, ..of };
+                self.tell(Event::Frame(seen));
             }
             Happening::Gap { view, lost } => self.tell(Event::Gap { view, lost }),
             Happening::CameraLost { view } => self.tell(Event::CameraLost { view }),
@@ -287,18 +283,7 @@ impl Watched {
     fn seen(&mut self, ago_ms: i64, counter: u64) -> Action {
         let captured_ns = self.now_ns - ago_ms * MS;
         let counter = Some(counter);
-        let (view, error_ns, encoder_count, incomplete) = (0, 0, None, false);
-        let (frame_id, disorder) = (0, None);
-        let seen = Seen {
-            view,
-            captured_ns,
-            error_ns,
-            encoder_count,
-            counter,
-            incomplete,
-            frame_id,
-            disorder,
-        };
+        let seen = Seen { captured_ns, counter, ..Seen::default() };
         self.tell(Event::Frame(seen));
         self.actions[0]
     }
@@ -348,22 +333,33 @@ fn the_count_of_the_encoder_in_a_frame_outweighs_its_time() {
     watched.happen(Happening::Announce { ago_ms: 0 });
     watched.wait(400);
     // Latched 170 mm behind the eye; its time is what a camera without a clock has to say.
-    let (captured_ns, counter) = (watched.now_ns, None);
-    let encoder_count = Some(origin + 1700);
-    let (view, error_ns, incomplete) = (0, 0, false);
-    let (frame_id, disorder) = (0, None);
-    let seen = Seen {
-        view,
-        captured_ns,
-        error_ns,
-        encoder_count,
-        counter,
-        incomplete,
-        frame_id,
-        disorder,
-    };
+    let (captured_ns, encoder_count) = (watched.now_ns, Some(origin + 1700));
+    let seen = Seen { captured_ns, encoder_count, ..Seen::default() };
     watched.tell(Event::Frame(seen));
     assert!(matches!(watched.actions[0], Action::Judge(judge) if judge.part == 1));
+}
+
+#[test]
+fn two_parts_whose_frames_changed_places_are_struck_as_if_they_had_not() {
+    let windows = |frames: [(u64, i64, Option<Disorder>); 2]| {
+        let mut watched = Watched::new(AnnouncedBy::Frame, 256);
+        watched.wait(400);
+        for (frame_id, ago_ms, disorder) in frames {
+            let (view, incomplete) = (0, false);
+            watched.happen(Happening::Frame { view, ago_ms, incomplete, frame_id, disorder });
+            assert!(matches!(watched.actions[..], [.., Action::Judge(_)]), "{:?}", watched.actions);
+        }
+        for part in [1, 2] {
+            let verdict = ViewVerdict::Reject { class: 0, score: 0.9 };
+            watched.tell(Event::Verdict { part, view: 0, verdict });
+        }
+        watched.wait(2000);
+        watched.windows.sort_unstable();
+        watched.windows
+    };
+    let in_turn = windows([(1, 190, None), (2, 10, None)]);
+    assert_eq!(in_turn.len(), 2);
+    assert_eq!(windows([(2, 10, None), (1, 190, Some(Disorder::Overtaken))]), in_turn);
 }
 
 /// A tracker on a belt that runs or stands, with one part that has to go; its commands are out early.

@@ -3,7 +3,8 @@
 
 use smartqc_gentl::{BufferInfo, BufferPart, Chunk, Description, PayloadType};
 
-use super::picture::{self, FrameCount, Shape};
+use super::numbers::{FrameCount, Numbered};
+use super::picture::{self, Shape};
 use super::setup::{self, Wanted};
 use crate::frame::{ChunkPlace, FreeList, MOST_CHUNKS, PixelFormat, Slots};
 
@@ -81,11 +82,15 @@ pub fn stream(least: usize, alignment: usize, payload: u64, held: u16, machine_b
 /// # Panics
 /// When one makes more frames lost than can be between it and another, which is what this looks for.
 pub fn frame_ids(ids: &[u64]) {
-    let mut count = FrameCount::default();
     let most = ids.iter().copied().max().unwrap_or(0);
-    for id in ids {
-        if let picture::Numbered::After(lost) = count.take(*id) {
-            assert!(lost <= most.max(0x1_0000));
+    for has_clock in [false, true] {
+        let mut count = FrameCount::default();
+        for (at, id) in ids.iter().enumerate() {
+            // Of one that has, some are taken at one instant, and some before others.
+            let device_ns = (has_clock && id % 7 > 0).then(|| (at as i64 - (*id % 5) as i64) / 2);
+            if let Numbered::After(lost) = count.take(*id, device_ns) {
+                assert!(lost <= most.max(0x1_0000));
+            }
         }
     }
 }

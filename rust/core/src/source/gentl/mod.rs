@@ -17,6 +17,7 @@ mod control;
 #[doc(hidden)]
 pub mod hostile;
 mod news;
+mod numbers;
 mod open;
 mod picture;
 mod running;

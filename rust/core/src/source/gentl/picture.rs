@@ -4,7 +4,7 @@ use std::fmt;
 
 use smartqc_gentl::{BufferInfo, BufferPart, Chunk, PartKind as BufferPartKind, PayloadType};
 
-use crate::frame::{ChunkPlace, Disorder, FrameInfo, Part, PartKind, PixelFormat};
+use crate::frame::{ChunkPlace, FrameInfo, Part, PartKind, PixelFormat};
 
 /// What the camera's features say of its pictures, for producers that leave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,111 +185,6 @@ pub(crate) fn trailing_chunks(
     found
 }
 
-/// What a frame's number says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbered {
-    /// So many are missing before it; usually none.
-    After(u64),
-    /// It did not come in its turn.
-    Disordered(Disorder),
-}
-
-/// Numbers behind the last one of which it is known whether they are missing.
-const REMEMBERED: u64 = u128::BITS as u64;
-
-/// Frames that may be missing at once by one frame's word; of more, the next must say so as well.
-const MOST_AT_ONCE: u64 = 4096;
-/// A frame that is so far behind another was overtaken; what is further back began anew.
-const OVERTAKEN: u64 = 0x100;
-/// GigE Vision 1.x counts 1 to 65535, and then 1 again.
-const SHORT_IDS: u64 = 0xFFFF;
-
-/// Counts the frames that a camera numbered and that never came.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FrameCount {
-    last: Option<u64>,
-    /// Bit n: the number n before the last has not come yet.
-    missing: u128,
-    /// A number far from the last that no other has confirmed yet.
-    strange: Option<u64>,
-    /// Frames since the last whose numbers are none, or strange.
-    unnumbered: u64,
-    /// It was seen to count in 16 bits.
-    is_16_bit: bool,
-}
-
-impl FrameCount {
-    /// A frame came without a number, which is not missing then.
-    pub(crate) fn skip(&mut self) {
-        self.unnumbered += u64::from(self.last.is_some());
-    }
-
-    /// What this frame's number says beside those before it.
-    pub(crate) fn take(&mut self, id: u64) -> Numbered {
-        let Some(last) = self.last else {
-            self.last = Some(id);
-            return Numbered::After(0);
-        };
-        // A number that goes on from the strange one shows that it was right.
-        if let Some(strange) = self.strange
-            && id > strange
-            && id - strange < OVERTAKEN
-            && id.abs_diff(last) >= id - strange
-        {
-            let before = strange.saturating_sub(last.saturating_add(1));
-            let missing = before + (id - strange - 1);
-            return self.after(id, (missing + 1).saturating_sub(self.unnumbered));
-        }
-        if id == last {
-            return self.behind(0);
-        }
-        let is_short = |id: u64| (1..=SHORT_IDS).contains(&id);
-        if id < last && is_short(id) && is_short(last) && last - id >= OVERTAKEN {
-            let missing = SHORT_IDS - last + id - 1;
-            // Unless it is known to, a camera that began anew is more likely than a long gap.
-            let most = if self.is_16_bit { SHORT_IDS / 2 } else { MOST_AT_ONCE };
-            if missing <= most {
-                self.is_16_bit = true;
-                return self.after(id, missing.saturating_sub(self.unnumbered));
-            }
-        }
-        if id > last {
-            let wrapped = last + SHORT_IDS;
-            if self.is_16_bit && is_short(id) && wrapped - id < OVERTAKEN {
-                return self.behind(wrapped - id);
-            }
-            let missing = (id - last - 1).saturating_sub(self.unnumbered);
-            if missing <= MOST_AT_ONCE {
-                return self.after(id, missing);
-            }
-        } else if last - id < OVERTAKEN {
-            return self.behind(last - id);
-        }
-        self.strange = Some(id);
-        self.unnumbered += 1;
-        Numbered::After(0)
-    }
-
-    fn after(&mut self, id: u64, missing: u64) -> Numbered {
-        self.missing = match missing {
-            // Which of them are missing nobody knows.
-            _ if self.unnumbered > 0 => 0,
-            // All but this one.
-            lost if lost >= REMEMBERED - 1 => !1,
-            lost => (self.missing << (lost + 1)) | (((1 << lost) - 1) << 1),
-        };
-        (self.last, self.strange, self.unnumbered) = (Some(id), None, 0);
-        Numbered::After(missing)
-    }
-
-    fn behind(&mut self, by: u64) -> Numbered {
-        let bit = if by < REMEMBERED { 1 << by } else { 0 };
-        let is_late = self.missing & bit != 0;
-        self.missing &= !bit;
-        Numbered::Disordered(if is_late { Disorder::Late } else { Disorder::Repeated })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,64 +346,5 @@ mod tests {
         assert_eq!((info.height, info.offset), (8, 0), "the confidence, for want of a picture");
         show_first(&[], &mut info);
         assert_eq!((info.height, info.incomplete), (0, true));
-    }
-
-    #[test]
-    fn gaps_are_counted_over_a_wrap_and_not_twice() {
-        const LATE: u64 = u64::MAX;
-        const AGAIN: u64 = u64::MAX - 1;
-        let lost = |ids: &[u64]| {
-            let mut count = FrameCount::default();
-            let lost = |id: &u64| match count.take(*id) {
-                Numbered::After(lost) => lost,
-                Numbered::Disordered(Disorder::Late) => LATE,
-                Numbered::Disordered(Disorder::Repeated) => AGAIN,
-            };
-            ids.iter().map(lost).collect::<Vec<_>>()
-        };
-        assert_eq!(lost(&[7, 8, 11]), [0, 0, 2]);
-        assert_eq!(lost(&[65534, 65535, 1]), [0, 0, 0]);
-        assert_eq!(lost(&[65534, 2]), [0, 2]);
-        assert_eq!(lost(&[65534, 1, 65535, 2, 65535]), [0, 1, LATE, 0, AGAIN]);
-        assert_eq!(lost(&[65535, 65536]), [0, 0]);
-        assert_eq!(lost(&[5, 7, 6, 8, 6, 7]), [0, 1, LATE, 0, AGAIN, AGAIN]);
-        assert_eq!(lost(&[90_000, 0, 1]), [0, 0, 0]);
-        assert_eq!(lost(&[5, 5, 6]), [0, AGAIN, 0]);
-        assert_eq!(lost(&[5, 9, 8, 12, 6, 10, 8]), [0, 3, LATE, 2, LATE, LATE, AGAIN]);
-        // What is remembered has an end, and so have gaps.
-        assert_eq!(lost(&[0, 128, 1, 0]), [0, 127, LATE, AGAIN]);
-        assert_eq!(lost(&[0, 129, 1, 2]), [0, 128, AGAIN, LATE]);
-        // A longer gap over the wrap, of a camera that is known to wrap or is about to.
-        assert_eq!(lost(&[65_400, 300]), [0, 434]);
-        assert_eq!(lost(&[65_534, 1, 60_000, 60_001, 1_000]), [0, 1, 0, 59_998, 6_533]);
-        // One that began anew is not taken for one that wraps.
-        assert_eq!(lost(&[40_000, 1, 2]), [0, 0, 0]);
-        assert_eq!(lost(&[40_000, 0, 1, 4]), [0, 0, 0, 2]);
-    }
-
-    #[test]
-    fn one_absurd_number_loses_nothing_and_two_in_a_row_are_believed() {
-        let lost = |ids: &[Option<u64>]| {
-            let mut count = FrameCount::default();
-            let mut lost = 0;
-            for id in ids {
-                match id.map(|id| count.take(id)) {
-                    Some(Numbered::After(missing)) => lost += missing,
-                    Some(Numbered::Disordered(_)) => lost += 1_000_000,
-                    None => count.skip(),
-                }
-            }
-            lost
-        };
-        const BAD: u64 = 9_007_199_254_740_991;
-        assert_eq!(lost(&[Some(5), Some(BAD), Some(7), Some(8)]), 0);
-        assert_eq!(lost(&[Some(5), Some(BAD), Some(BAD), Some(8), Some(10)]), 1);
-        assert_eq!(lost(&[Some(500), Some(0), Some(502)]), 0);
-        assert_eq!(lost(&[Some(5), Some(BAD), Some(9)]), 2);
-        // Nobody fetched frames for an hour.
-        assert_eq!(lost(&[Some(5), Some(1_000_006), Some(1_000_007)]), 1_000_000);
-        // A frame of which nothing is known is not missing as well.
-        assert_eq!(lost(&[Some(5), None, Some(7), Some(9)]), 1);
-        assert_eq!(lost(&[None, Some(7), Some(8)]), 0);
     }
 }

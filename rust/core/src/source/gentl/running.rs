@@ -9,7 +9,8 @@ use smartqc_gentl::{BufferPart, Chunk, Delivered, PayloadType, Stream};
 
 use super::clock_map::ClockMap;
 use super::control::Control;
-use super::picture::{self, FrameCount, MOST_LISTED, Numbered, Shape};
+use super::numbers::{FrameCount, Numbered};
+use super::picture::{self, MOST_LISTED, Shape};
 use super::setup::{self, Wanted};
 use super::silence::{Pace, Silence};
 use super::{CameraHome, GoesToCamera, failed};
@@ -333,7 +334,7 @@ impl Running {
         self.read_parts(delivered, &mut slot, &mut info)?;
         self.read_chunks(delivered, &mut slot, &mut info);
         let counts = control.count();
-        let numbered = delivered.info.frame_id.map(|id| self.count.take(id));
+        let numbered = delivered.info.frame_id.map(|id| self.count.take(id, info.device_ns));
         if numbered.is_none() {
             self.count.skip();
         }
