@@ -5,33 +5,12 @@ use std::thread;
 
 use pyo3::prelude::*;
 use smartqc_core::clock::monotonic_ns;
-use smartqc_core::error::{Error, Result};
-use smartqc_core::source::features::Value;
-use smartqc_core::source::gentl::Control;
+use smartqc_core::error::Result;
 
 use super::PyCamera;
 use super::remote::Lent;
 use crate::errors::to_py;
 use crate::process;
-
-const COMMAND: &str = "TriggerSoftware";
-
-/// Refuses what the camera would take without a word and without a frame.
-fn check(control: &Control) -> Result<()> {
-    let features = control.features();
-    for (name, wanted) in [("TriggerMode", "On"), ("TriggerSource", "Software")] {
-        if let Ok(Value::Text(found)) = features.get(name)
-            && found != wanted
-        {
-            return Err(Error::Feature {
-                uri: control.uri().into(),
-                feature: COMMAND.into(),
-                problem: format!("{name} is {found}; it triggers where {name} = {wanted}"),
-            });
-        }
-    }
-    Ok(())
-}
 
 /// Triggers each, from a thread of its own, and gives the instants at which the commands had been
 /// carried out.
@@ -44,29 +23,32 @@ pub(crate) fn trigger_all(py: Python<'_>, cameras: Vec<Py<PyCamera>>) -> PyResul
 pub(super) fn trigger(py: Python<'_>, cameras: &[&PyCamera]) -> PyResult<Vec<i64>> {
     process::check("a software trigger")?;
     py.detach(|| {
-        let mut controls = Vec::with_capacity(cameras.len());
+        let mut told = Vec::with_capacity(cameras.len());
         for camera in cameras {
             let control = camera.remote.control()?;
-            check(&control)?;
+            // One that would take it without a word and without a frame is refused.
+            let command = control.trigger_command()?;
             camera.begin()?;
-            controls.push(control);
+            told.push((control, command));
         }
-        fire(&controls)
+        fire(&told)
     })
     .map_err(to_py)
 }
 
-fn fire(controls: &[Lent]) -> Result<Vec<i64>> {
-    let execute = |control: &Control| control.trigger().map(|()| monotonic_ns());
-    if let [only] = controls {
+fn fire(told: &[(Lent, String)]) -> Result<Vec<i64>> {
+    let execute = |(control, command): &(Lent, String)| {
+        control.features().execute(command).map(|()| monotonic_ns())
+    };
+    if let [only] = told {
         return Ok(vec![execute(only)?]);
     }
-    let ready = Barrier::new(controls.len());
+    let ready = Barrier::new(told.len());
     thread::scope(|scope| {
-        let each = controls.iter().map(|control| {
+        let each = told.iter().map(|one| {
             scope.spawn(|| {
                 ready.wait();
-                execute(control)
+                execute(one)
             })
         });
         // All are started before the first is waited for.

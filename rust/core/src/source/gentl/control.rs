@@ -12,6 +12,7 @@ use smartqc_gentl::{
 
 use super::clock_map::ClockReading;
 use super::open::Opened;
+use super::triggers;
 use super::watch::{CameraEvent, CameraEventKind, Identity, Vitals, Watch};
 use super::{CameraHome, failed};
 use crate::clock::{SEC, monotonic_ns};
@@ -329,12 +330,25 @@ impl Control {
         self.open_port()?.write_many(places).map_err(|e| failed(self.uri(), &e))
     }
 
-    /// Exposes one frame now, on a camera whose `TriggerSource` is `Software`.
+    /// Exposes one frame now, on a camera of which a trigger is on whose `TriggerSource` is
+    /// `Software`, whichever of them `TriggerSelector` shows.
     ///
     /// # Errors
     /// [`Error::Feature`] when it has no such trigger or does not wait for one.
     pub fn trigger(&self) -> Result<()> {
-        self.features().execute("TriggerSoftware")
+        self.features().execute(&self.trigger_command()?)
+    }
+
+    /// The command that [`Control::trigger`] executes, for whoever wants to be quick then.
+    ///
+    /// # Errors
+    /// [`Error::Feature`] when the camera does not wait for one.
+    pub fn trigger_command(&self) -> Result<String> {
+        triggers::command(self.features()).map_err(|problem| Error::Feature {
+            uri: self.uri().into(),
+            feature: "TriggerSoftware".into(),
+            problem,
+        })
     }
 
     /// Ends the present or the next wait for a frame, at the latest after 150 ms.
@@ -480,7 +494,8 @@ impl Control {
             let Value::Int(ticks) = features.get("TimestampLatchValue").ok()? else { return None };
             let device_ns = i64::try_from(i128::from(ticks) * i128::from(SEC) / i128::from(rate));
             let error_ns = (after_ns - before_ns) / 2;
-            let offset_ns = before_ns + error_ns - device_ns.ok()?;
+            // A camera may say any number.
+            let offset_ns = (before_ns + error_ns).checked_sub(device_ns.ok()?)?;
             if best.is_none_or(|(_, least)| error_ns < least) {
                 best = Some((offset_ns, error_ns));
             }
@@ -490,7 +505,8 @@ impl Control {
 }
 
 /// Triggers all cameras at once: each is told by a thread of its own, when all threads are ready. One
-/// that refuses does not keep the others from exposing. What each answered, in their order.
+/// that refuses, or waits for no such trigger, does not keep the others from exposing. What each
+/// answered, in their order.
 pub fn trigger_all(cameras: &[Control]) -> Vec<Result<()>> {
     let ready = Barrier::new(cameras.len());
     std::thread::scope(|threads| {
@@ -499,8 +515,9 @@ pub fn trigger_all(cameras: &[Control]) -> Vec<Result<()>> {
             .map(|camera| {
                 let ready = &ready;
                 threads.spawn(move || {
+                    let command = camera.trigger_command();
                     ready.wait();
-                    camera.trigger()
+                    camera.features().execute(&command?)
                 })
             })
             .collect();

@@ -23,6 +23,7 @@ mod picture;
 mod running;
 mod setup;
 mod silence;
+mod triggers;
 mod uri;
 mod watch;
 

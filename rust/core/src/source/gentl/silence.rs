@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::triggers;
 use crate::source::features::{Features, Value};
 
 /// A camera that delivers by itself is not held for silent sooner ...
@@ -53,7 +54,7 @@ impl Pace {
         let exposure = us(&["ExposureTime", "ExposureTimeAbs"]);
         let in_flight = exposure.saturating_add(us(&["SensorReadoutTime", "SimReadoutTime"]));
         let is_counted = text("AcquisitionMode").is_some_and(|mode| mode != "Continuous");
-        if is_counted || is_triggered(features) {
+        if is_counted || triggers::is_any_on(features) {
             return Self { turn: Turn::Asked, in_flight };
         }
         let is_off = |name| matches!(features.get(name), Ok(Value::Bool(false) | Value::Int(0)));
@@ -71,21 +72,6 @@ impl Pace {
         };
         Self { turn, in_flight }
     }
-}
-
-/// Whether any trigger is on, whichever of them `TriggerMode` shows just now.
-fn is_triggered(features: &Features) -> bool {
-    let is_on = |name: &str| matches!(features.get(name), Ok(Value::Text(mode)) if mode == "On");
-    if is_on("TriggerMode") {
-        return true;
-    }
-    if !features.selectors("TriggerMode").iter().any(|selector| selector == "TriggerSelector") {
-        return false;
-    }
-    let entries = features.describe("TriggerSelector").map(|known| known.entries);
-    let entries = entries.unwrap_or_default();
-    // A single one is the one that was just read.
-    entries.len() > 1 && entries.iter().any(|entry| is_on(&format!("TriggerMode[{entry}]")))
 }
 
 /// For how long a camera may be silent before that shows that it is gone.
@@ -170,11 +156,8 @@ impl Silence {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::sync::{Arc, Mutex};
-
+    use super::super::triggers::tests::camera;
     use super::*;
-    use crate::source::features::Registers;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -268,70 +251,6 @@ mod tests {
         assert!(camera.shows(MS(240_001)), "no timestamp makes it immortal");
     }
 
-    /// Four bytes each, by their address.
-    #[derive(Default)]
-    struct Memory(Mutex<HashMap<u64, u32>>);
-
-    impl Registers for Memory {
-        fn read(&self, address: u64, data: &mut [u8]) -> Result<(), String> {
-            let number = *self.0.lock().unwrap().get(&address).unwrap_or(&0);
-            data.copy_from_slice(&number.to_le_bytes());
-            Ok(())
-        }
-
-        fn write(&self, address: u64, data: &[u8]) -> Result<(), String> {
-            let number = u32::from_le_bytes(data.try_into().unwrap());
-            self.0.lock().unwrap().insert(address, number);
-            Ok(())
-        }
-    }
-
-    fn camera(rows: &[(&str, i64)]) -> Features {
-        let register = |name: &str, address: &str| {
-            format!(
-                "<IntReg Name=\"{name}\">{address}<Length>4</Length><AccessMode>RW</AccessMode>\
-                 <pPort>Device</pPort><Endianess>LittleEndian</Endianess></IntReg>"
-            )
-        };
-        let choice = |name: &str, entries: [&str; 2], more: &str| {
-            let [zero, one] = entries.map(|entry| format!("<EnumEntry Name=\"{entry}\">"));
-            format!(
-                "<Enumeration Name=\"{name}\">{zero}<Value>0</Value></EnumEntry>{one}<Value>1\
-                 </Value></EnumEntry><pValue>{name}Reg</pValue>{more}</Enumeration>"
-            )
-        };
-        let number =
-            |name: &str| format!("<Integer Name=\"{name}\"><pValue>{name}Reg</pValue></Integer>");
-        let names =
-            ["AcquisitionFrameRate", "AcquisitionFrameRateEnable", "ExposureTime"].map(number);
-        let selected = "<pSelected>TriggerMode</pSelected>";
-        let body = [
-            choice("TriggerSelector", ["AcquisitionStart", "FrameStart"], selected),
-            choice("TriggerMode", ["Off", "On"], ""),
-            choice("AcquisitionMode", ["Continuous", "SingleFrame"], ""),
-            names.concat(),
-            register("TriggerSelectorReg", "<Address>0x10</Address>"),
-            register(
-                "TriggerModeReg",
-                "<Address>0x20</Address><pIndex Offset=\"4\">TriggerSelectorReg</pIndex>",
-            ),
-            register("AcquisitionModeReg", "<Address>0x30</Address>"),
-            register("AcquisitionFrameRateReg", "<Address>0x40</Address>"),
-            register("AcquisitionFrameRateEnableReg", "<Address>0x50</Address>"),
-            register("ExposureTimeReg", "<Address>0x60</Address>"),
-        ];
-        let xml = format!(
-            "<RegisterDescription SchemaMajorVersion=\"1\" SchemaMinorVersion=\"1\" \
-             SchemaSubMinorVersion=\"0\"><Port Name=\"Device\"/>{}</RegisterDescription>",
-            body.concat()
-        );
-        let features = Features::parse("camera", &xml, Arc::new(Memory::default())).unwrap();
-        for (name, number) in rows {
-            features.set(name, &Value::Int(*number)).unwrap();
-        }
-        features
-    }
-
     #[test]
     fn the_rate_counts_only_while_it_is_enabled_and_never_below_the_exposure() {
         let rate = [("AcquisitionFrameRate", 10), ("ExposureTime", 20_000)];
@@ -348,18 +267,12 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_counts_also_when_the_selector_shows_another() {
+    fn a_trigger_counts_and_so_does_a_count_of_frames() {
         let camera = camera(&[("AcquisitionFrameRate", 10), ("AcquisitionFrameRateEnable", 1)]);
         let set = |name: &str, text: &str| camera.set(name, &Value::Text(text.into())).unwrap();
         assert_eq!(Pace::of(&camera).turn, Turn::Free(MS(100)));
         set("TriggerMode[FrameStart]", "On");
-        assert_eq!(camera.get("TriggerMode").unwrap(), Value::Text("Off".into()));
         assert_eq!(Pace::of(&camera).turn, Turn::Asked);
-        assert_eq!(
-            camera.get("TriggerSelector").unwrap(),
-            Value::Text("AcquisitionStart".into()),
-            "it was put back"
-        );
         set("TriggerMode[FrameStart]", "Off");
         set("AcquisitionMode", "SingleFrame");
         assert_eq!(Pace::of(&camera).turn, Turn::Asked);
