@@ -45,15 +45,43 @@ fn kind_of(map: &NodeMap, id: NodeId) -> Option<Kind> {
 /// The feature of that name.
 pub(super) fn find(map: &NodeMap, name: &str) -> Told<(NodeId, Kind)> {
     let Some(id) = map.node(name) else {
-        let lower = name.to_lowercase();
-        let near = map.nodes().map(|id| map.name(id)).find(|known| known.to_lowercase() == lower);
-        return Err(match near {
-            Some(near) => format!("the camera has no such feature; is {near} meant?"),
-            None => "the camera has no such feature; `smartqc features` lists them".to_owned(),
+        return Err(match near(map, name).as_slice() {
+            [] => "the camera has no such feature; `smartqc features` lists them".to_owned(),
+            near => format!("the camera has no such feature; is {} meant?", near.join(" or ")),
         });
     };
     let kind = kind_of(map, id).ok_or_else(|| format!("it is {}", map.kind(id).words()))?;
     Ok((id, kind))
+}
+
+/// Features that are called nearly so.
+fn near<'a>(map: &'a NodeMap, name: &str) -> Vec<&'a str> {
+    let lower = name.to_lowercase();
+    let known = || map.nodes().map(|id| map.name(id));
+    if let Some(same) = known().find(|known| known.to_lowercase() == lower) {
+        return vec![same];
+    }
+    // What stands in a category is a feature, and no register behind one.
+    let is_category = |id: &NodeId| map.kind(*id) == genapi::Kind::Category;
+    let listed = map.nodes().filter(is_category).flat_map(|id| map.children(id).iter().copied());
+    let features = listed.filter(|id| kind_of(map, *id).is_some()).map(|id| map.name(id));
+    let is_near = |known: &&str| {
+        let known = known.to_lowercase();
+        lower.len() >= 3 && (known.contains(&lower) || known.len() >= 4 && lower.contains(&known))
+    };
+    let mut near: Vec<&str> = features.filter(is_near).collect();
+    near.sort_unstable_by_key(|known| (known.len(), *known));
+    near.dedup();
+    near.truncate(3);
+    near
+}
+
+/// Executes a command, and nothing else.
+pub(super) fn execute(map: &NodeMap, name: &str) -> Told<()> {
+    match find(map, name)? {
+        (_, Kind::Command) => set(map, name, &Value::Bool(true)),
+        (id, _) => Err(format!("it is no command but {}", map.kind(id).words())),
+    }
 }
 
 pub(super) fn value(map: &NodeMap, name: &str) -> Told<Value> {
@@ -93,6 +121,9 @@ pub(super) fn set(map: &NodeMap, name: &str, value: &Value) -> Told<()> {
     outcome.map_err(|error| {
         let problem = told(&error);
         match error.problem() {
+            Some(Problem::NotWritable { .. }) if problem.contains("TLParamsLocked") => {
+                format!("{problem}: stop the camera first")
+            }
             // These say all that there is to say.
             Some(
                 Problem::NotWritable { .. }

@@ -20,7 +20,7 @@ use smartqc_genapi::{Kind as NodeKind, NodeId, NodeMap, Port};
 pub use self::kept::{Difference, Snapshot};
 pub use smartqc_genapi::{Loaded, Saved, Unrestored};
 
-use self::evaluate::{Wire, declared, evaluate, find, set, told, value};
+use self::evaluate::{Wire, declared, evaluate, execute, find, set, told, value};
 use self::kept::Changes;
 use super::chunks::{self, ChunkField};
 use crate::error::{Error, Result};
@@ -232,7 +232,11 @@ impl Features {
     /// # Errors
     /// [`Error::Feature`] when it is no command or the camera refuses.
     pub fn execute(&self, name: &str) -> Result<()> {
-        self.set(name, &Value::Bool(true))
+        self.selected(name, |map, feature| {
+            execute(map, feature)?;
+            self.note_change(map, name, feature, &Value::Bool(true));
+            Ok(())
+        })
     }
 
     /// Whether an executed command has been carried out.

@@ -125,10 +125,20 @@ fn a_command_is_executed_with_its_own_value() {
 }
 
 #[test]
+fn what_is_no_command_is_not_executed() {
+    let camera = camera();
+    let refused = problem(camera.execute("Width"));
+    assert!(refused.contains("it is no command but an integer"), "{refused}");
+}
+
+#[test]
 fn an_unknown_feature_names_the_one_that_may_be_meant() {
     let camera = camera();
     assert!(problem(camera.get("width")).contains("is Width meant?"));
-    assert!(problem(camera.get("Nothing")).contains("no such feature"));
+    assert!(problem(camera.get("Nothing")).contains("no such feature; `smartqc"));
+    assert!(problem(camera.get("Selector")).contains("is GainSelector meant?"));
+    assert!(problem(camera.get("GainAll")).contains("is Gain meant?"));
+    assert!(problem(camera.get("Gai")).contains("is Gain or GainSelector meant?"));
     assert!(problem(camera.get("Image")).contains("category"));
     assert!(camera.has("Gain[Red]") && !camera.has("Nothing"));
 }
@@ -165,7 +175,7 @@ fn a_locked_feature_says_by_what() {
     assert_eq!((width.access, width.value), (Access::ReadOnly, Some(Value::Int(9))));
     assert_eq!(width.access_reason.as_deref(), Some("locked by TLParamsLocked = 1"));
     let refused = problem(camera.set("Width", &Value::Int(10)));
-    assert!(refused.contains("locked by TLParamsLocked = 1"), "{refused}");
+    assert!(refused.contains("locked by TLParamsLocked = 1: stop the camera first"), "{refused}");
 }
 
 #[test]
