@@ -71,7 +71,9 @@ fn described(
         }
     };
     let form = match Form::of(format) {
-        Some(Form::Elements(..)) | None => return Err(Problem::Format(unsupported(format))),
+        Some(Form::Elements(..) | Form::ElementPlanes(..)) | None => {
+            return Err(Problem::Format(unsupported(format)));
+        }
         Some(form) => form,
     };
     let wanted = || Problem::Array(format!(", but {format} is {}", form.text()));
@@ -115,6 +117,8 @@ pub(crate) enum Form {
     Packed,
     /// So many elements a pixel, of which no picture is made.
     Elements(usize, Element),
+    /// The same, each of them in a plane of its own.
+    ElementPlanes(usize, Element),
 }
 
 impl Form {
@@ -122,7 +126,9 @@ impl Form {
     pub(crate) fn of(format: PixelFormat) -> Option<Self> {
         let Some((_, packing)) = format.samples() else {
             let (count, element) = format.elements()?;
-            return Some(Self::Elements(count, element));
+            let is_planar = format.planes() > 1;
+            let form = if is_planar { Self::ElementPlanes } else { Self::Elements };
+            return Some(form(count, element));
         };
         Some(match (format.content()?, packing) {
             (Content::Bytes { each, .. }, _) => Self::Channels(each),
@@ -142,13 +148,19 @@ impl Form {
             Self::Planes => "uint8 of (3, height, width)".to_owned(),
             Self::Packed => "uint8 of (height, bytes of a packed row)".to_owned(),
             Self::Elements(count, element) => {
-                let kind = match element {
-                    Element::U8 => "uint8",
-                    Element::U16 => "uint16",
-                    Element::F32 => "float32",
-                };
-                format!("{kind} of (height, width, {count})")
+                format!("{} of (height, width, {count})", dtype(element))
+            }
+            Self::ElementPlanes(count, element) => {
+                format!("{} of ({count}, height, width)", dtype(element))
             }
         }
+    }
+}
+
+fn dtype(element: Element) -> &'static str {
+    match element {
+        Element::U8 => "uint8",
+        Element::U16 => "uint16",
+        Element::F32 => "float32",
     }
 }

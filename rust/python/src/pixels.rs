@@ -65,8 +65,12 @@ impl Pixels {
         (width, height, stride): (u32, u32, usize),
         format: PixelFormat,
     ) -> Result<Self, Error> {
-        let [height, width, stride] =
-            [height as usize, width as usize, stride].map(|length| length as ffi::Py_ssize_t);
+        // A single row may be told to be followed by any padding.
+        let stride = ffi::Py_ssize_t::try_from(stride).unwrap_or(ffi::Py_ssize_t::MAX);
+        let [height, width] = [height, width].map(|length| length as ffi::Py_ssize_t);
+        // Planes are all there, or the picture has no row.
+        let planes =
+            |count, bytes| ([count, height, width], [stride * height, stride, bytes], 3, bytes);
         let (shape, strides, dimensions, item_bytes) = match Form::of(format) {
             Some(Form::Flat) => ([height, width, 1], [stride, 1, 1], 2, 1),
             Some(Form::Words) => ([height, width, 1], [stride, 2, 2], 2, 2),
@@ -74,16 +78,17 @@ impl Pixels {
                 let count = count as ffi::Py_ssize_t;
                 ([height, width, count], [stride, count, 1], 3, 1)
             }
-            // A part's planes are not known to be all there.
-            Some(Form::Planes) if part.is_none() => {
-                ([3, height, width], [stride * height, stride, 1], 3, 1)
-            }
+            Some(Form::Planes) => planes(3, 1),
             Some(Form::Elements(count, element)) => {
                 let [count, bytes] = [count, element.bytes()].map(|n| n as ffi::Py_ssize_t);
                 let dimensions = if count == 1 { 2 } else { 3 };
                 ([height, width, count], [stride, count * bytes, bytes], dimensions, bytes)
             }
-            Some(Form::Packed | Form::Planes) | None => {
+            Some(Form::ElementPlanes(count, element)) => {
+                let [count, bytes] = [count, element.bytes()].map(|n| n as ffi::Py_ssize_t);
+                planes(count, bytes)
+            }
+            Some(Form::Packed) | None => {
                 let whole = PixelFormat::all_named().filter(|(format, _)| {
                     Form::of(*format).is_some_and(|form| form != Form::Packed)
                 });

@@ -89,15 +89,40 @@ impl Part {
         self.offset = self.offset.min(slot_bytes);
         self.bytes = self.bytes.min(slot_bytes - self.offset);
         self.stride = self.stride.max(1);
-        let row = self.pixel_format.row_bytes(self.width);
-        let rows = if row == 0 || row > self.stride || self.bytes < row {
-            0
-        } else {
-            (self.bytes - row) / self.stride + 1
-        };
-        let claimed = self.height as usize;
-        self.height = rows.min(claimed) as u32;
-        rows >= claimed
+        let size = [self.width, self.height];
+        let rows = rows_in(self.bytes, self.pixel_format, size, self.stride);
+        let is_whole = rows == self.height;
+        self.height = rows;
+        is_whole
+    }
+}
+
+/// How many rows of so many there are in so many bytes, `stride` (1 or more) apart; the last needs no
+/// padding.
+pub(super) fn rows_in(
+    bytes: usize,
+    format: PixelFormat,
+    [width, height]: [u32; 2],
+    stride: usize,
+) -> u32 {
+    let row = format.row_bytes(width);
+    // What comes before the last plane is there or the picture has no rows.
+    let before = (format.planes() - 1).saturating_mul(height as usize).saturating_mul(stride);
+    let last = bytes.saturating_sub(before);
+    if row == 0 || row > stride || last < row {
+        return 0;
+    }
+    let rows = (last - row) / stride + 1;
+    match u32::try_from(rows) {
+        // Where the planes after the first lie depends on the height: a cut one is no picture.
+        Ok(rows) if rows < height => {
+            if format.planes() > 1 {
+                0
+            } else {
+                rows
+            }
+        }
+        _ => height,
     }
 }
 
@@ -216,5 +241,15 @@ mod tests {
         assert!(!layout.push_chunk(ChunkPlace::default()));
         layout.clear();
         assert!(layout.parts().is_empty() && layout.chunks().is_empty());
+    }
+
+    #[test]
+    fn a_part_of_planes_is_whole_or_has_no_row() {
+        let pixel_format = PixelFormat::from_name("Coord3D_ABC32f_Planar").unwrap();
+        for (bytes, stride, rows) in [(192, 16, 4), (191, 16, 0), (64, 16, 0), (228, 20, 0)] {
+            let mut layout = Layout::default();
+            layout.push_part(Part { stride, pixel_format, ..part(0, bytes) });
+            assert_eq!((layout.fit(1024), layout.parts()[0].height), (rows == 4, rows), "{bytes}");
+        }
     }
 }

@@ -173,7 +173,7 @@ impl Element {
 
 macro_rules! arrays {
     ($($name:literal $value:literal $channels:literal $element:ident;)*) => {
-        /// Formats that nothing here makes a picture of, pixel after pixel of so many elements.
+        /// Formats that nothing here makes a picture of, each pixel of so many elements.
         const ARRAYS: &[(PixelFormat, &str, (usize, Element))] =
             &[$((PixelFormat($value), $name, ($channels, Element::$element))),*];
     };
@@ -193,11 +193,17 @@ arrays! {
     "Coord3D_B32f" 0x0120_00BE 1 F32;
     "Coord3D_C32f" 0x0120_00BF 1 F32;
     "Coord3D_AC8" 0x0210_00B4 2 U8;
+    "Coord3D_AC8_Planar" 0x0210_00B5 2 U8;
     "Coord3D_AC16" 0x0220_00BB 2 U16;
+    "Coord3D_AC16_Planar" 0x0220_00BC 2 U16;
     "Coord3D_AC32f" 0x0240_00C2 2 F32;
+    "Coord3D_AC32f_Planar" 0x0240_00C3 2 F32;
     "Coord3D_ABC8" 0x0218_00B2 3 U8;
+    "Coord3D_ABC8_Planar" 0x0218_00B3 3 U8;
     "Coord3D_ABC16" 0x0230_00B9 3 U16;
+    "Coord3D_ABC16_Planar" 0x0230_00BA 3 U16;
     "Coord3D_ABC32f" 0x0260_00C0 3 F32;
+    "Coord3D_ABC32f_Planar" 0x0260_00C1 3 F32;
     "RGB10" 0x0230_0018 3 U16;
     "RGB12" 0x0230_001A 3 U16;
     "RGB14" 0x0230_005E 3 U16;
@@ -225,7 +231,8 @@ impl PixelFormat {
     }
 
     /// Of a format that is no picture here (its [`PixelFormat::content`] is `None`) and still an
-    /// array: the elements of a pixel, and what they are.
+    /// array: the elements of a pixel, and what they are. Where there are several planes, each has one
+    /// of them.
     pub fn elements(self) -> Option<(usize, Element)> {
         ARRAYS.iter().find(|(format, ..)| *format == self).map(|&(_, _, elements)| elements)
     }
@@ -250,7 +257,11 @@ impl PixelFormat {
 
     /// Planes that follow each other in memory, each of all rows.
     pub fn planes(self) -> usize {
-        if self == Self::RGB8_PLANAR { 3 } else { 1 }
+        match self.0 {
+            0x0218_0021 | 0x0218_00B3 | 0x0230_00BA | 0x0260_00C1 => 3,
+            0x0210_00B5 | 0x0220_00BC | 0x0240_00C3 => 2,
+            _ => 1,
+        }
     }
 
     /// Bytes of a row of `width` pixels without padding, of one plane where there are several.
@@ -315,6 +326,15 @@ mod tests {
             assert_eq!((format.content(), format.samples()), (None, None), "{name}");
         }
         assert_eq!(PixelFormat::MONO8.elements(), None);
+        for (format, name) in PixelFormat::all_named() {
+            let planes = match (format.elements(), name.ends_with("_Planar")) {
+                (Some((channels, _)), true) => channels,
+                (None, true) => 3,
+                (_, false) => 1,
+            };
+            assert_eq!(format.planes(), planes, "{name}");
+        }
+        assert_eq!(PixelFormat::from_name("Coord3D_ABC32f_Planar").unwrap().row_bytes(5), 20);
         let deep = |name| PixelFormat::from_name(name).unwrap().deep_rgb();
         assert_eq!(deep("BGR12"), Some((12, [2, 1, 0])));
         assert_eq!((deep("Coord3D_ABC16"), deep("Mono16"), deep("RGB8")), (None, None, None));

@@ -13,6 +13,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::layout::rows_in;
 use super::{FrameInfo, Layout, Part, PixelFormat};
 
 const WRITING: u32 = u32::MAX;
@@ -241,23 +242,10 @@ fn fitted(mut info: FrameInfo, slot_bytes: usize) -> FrameInfo {
     info.filled = info.filled.min(slot_bytes);
     info.offset = info.offset.min(info.filled);
     info.stride = info.stride.max(1);
-    let row = info.pixel_format.row_bytes(info.width);
-    // What comes before the last plane is there or the picture has no rows.
-    let before = (info.pixel_format.planes() - 1) * info.height as usize;
-    let before = before.saturating_mul(info.stride);
-    let available = (info.filled - info.offset).saturating_sub(before);
-    // The last row needs no padding.
-    let rows = if row == 0 || row > info.stride || available < row {
-        0
-    } else {
-        (available - row) / info.stride + 1
-    };
-    if rows < info.height as usize {
-        // Where the planes after the first lie depends on the height: a cut one is no picture.
-        let rows = if info.pixel_format.planes() > 1 { 0 } else { rows };
-        info.height = rows as u32;
-        info.incomplete = true;
-    }
+    let there = info.filled - info.offset;
+    let rows = rows_in(there, info.pixel_format, [info.width, info.height], info.stride);
+    info.incomplete |= rows < info.height;
+    info.height = rows;
     info
 }
 

@@ -214,7 +214,16 @@ pub const FORMATS: &[(PixelFormat, &str)] = PixelFormat::NAMED;
 /// The error about a format that cannot be prepared, by its PFNC name or number.
 pub fn unsupported(format: impl ToString) -> Error {
     let names: Vec<&str> = FORMATS.iter().map(|(_, name)| *name).collect();
-    Error::UnsupportedFormat { format: format.to_string(), supported: names.join(", ") }
+    let (names, format) = (names.join(", "), format.to_string());
+    let known = PixelFormat::from_name(&format);
+    let instead = if known.is_some_and(|format| format.deep_rgb().is_some()) {
+        "set PixelFormat to RGB8 or BGR8, or take frame.to_rgb(), which has the 8 highest bits"
+    } else if known.is_some_and(|format| format.elements().is_some()) {
+        "it holds no picture: frame.pixels is an array of it"
+    } else {
+        "set the camera's PixelFormat to one of these"
+    };
+    Error::UnsupportedFormat { format, supported: format!("{names}; {instead}") }
 }
 
 /// Columns of a picture that are wanted: all of a range, or only those that something looks at.

@@ -38,7 +38,8 @@ pub fn buffer(info: &BufferInfo, parts: &[BufferPart], configured: [u32; 3], slo
     let _: u64 = frame.bytes().iter().map(|byte| u64::from(*byte)).sum();
     for (index, part) in frame.parts().iter().enumerate() {
         let bytes = frame.part(index).expect("as many as are listed");
-        let (rows, row) = (part.height as usize, part.pixel_format.row_bytes(part.width));
+        let row = part.pixel_format.row_bytes(part.width);
+        let rows = part.height as usize * part.pixel_format.planes();
         assert!(rows == 0 || (rows - 1) * part.stride + row <= bytes.len(), "{part:?}");
     }
 }
