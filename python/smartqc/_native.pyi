@@ -249,7 +249,8 @@ class Frame:
 
         RGB8_Planar is (3, height, width); Mono10 to Mono16 and their Bayer kin are uint16, (height,
         width), RGB10 to RGB16 and BGR10 to BGR16 uint16, (height, width, 3). Coordinates (Coord3D)
-        and confidences are uint8, uint16 or float32, as their names say.
+        and confidences are uint8, uint16 or float32, as their names say: (height, width) of one,
+        (height, width, 2 or 3) of AC and ABC, (2 or 3, height, width) of those that end in _Planar.
 
         A read-only view of the very buffer that the camera filled; it holds the buffer until the
         last slice dies. ``.copy()`` keeps the pixels longer.
@@ -331,12 +332,14 @@ class Frame:
     def incomplete(self) -> bool:
         """Whether pixels are missing."""
     @property
-    def disorder(self) -> Literal["late", "repeated"] | None:
+    def disorder(self) -> Literal["late", "overtaken", "repeated"] | None:
         """How it came out of its turn, by its number; None for one that came in it.
 
-        ``late``: after a later one, which had told it as lost. ``repeated``: a second time, or so
-        late that nobody knows. On a line neither announces a part: a late one is of the part that
-        its loss had announced, while that is open.
+        ``late``: after a later one, which had told it as lost; on a line it is of the part that its
+        loss had announced, while that is open. ``overtaken``: after a later one that could not tell
+        (the first); it announces a part as any other does. ``repeated``: a second time, or so late
+        that nobody knows; it announces none. A picture that the camera took later than the last is
+        none of these, whatever its number.
         """
     @property
     def counter(self) -> int | None:
@@ -365,7 +368,7 @@ class FramePart:
         """A read-only view of its rows in the frame's buffer, as `Frame.pixels` has them.
 
         Raises:
-            UnsupportedFormatError: for packed, planar and unknown formats; ``data`` has the bytes.
+            UnsupportedFormatError: for packed and unknown formats; ``data`` has the bytes.
         """
     @property
     def data(self) -> bytes:
@@ -568,6 +571,9 @@ class Camera:
     def trigger(self) -> None:
         """Trigger one exposure by software; `trigger_all` does it for several cameras at once.
 
+        Of several triggers the one that is on and waits for software, whichever of them
+        ``TriggerSelector`` shows; that is put back.
+
         Raises:
             FeatureError: it does not trigger by software now, and why.
         """
@@ -587,14 +593,21 @@ class Camera:
         Whoever iterates comes to the end, and a `grab` that waits raises `ClosedError`; only what
         begins later starts it again.
         """
-    def close(self) -> None:
+    def close(self, *, timeout_s: float = 10.0) -> None:
         """Give the camera back; frames that you hold stay valid.
 
         Whoever iterates comes to the end, and whoever waits for frames or events in another thread
         gets `ClosedError`. Waits for accesses in flight: when it returns, others may open it.
+
+        A producer that does not come back from a call keeps the camera, its memory and the thread
+        that closes it until it does; the process ends all the same.
+
+        Raises:
+            CloseTimeoutError: it has not closed in time; call again to wait again. Leaving ``with``
+                by another error logs it instead.
         """
     def __enter__(self) -> Self: ...
-    def __exit__(self, *_error: object) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
     def _ipython_key_completions_(self) -> list[str]:
         """Names of features, those that a selector selects also with each of its entries."""
     def _repr_html_(self) -> str: ...

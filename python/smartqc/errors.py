@@ -40,6 +40,10 @@ class SourceSilentError(CameraError, TimeoutError):
     """A camera delivered nothing in the time given."""
 
 
+class CloseTimeoutError(CameraError, TimeoutError):
+    """A camera does not close, since its producer does not come back from a call."""
+
+
 class FeatureError(CameraError):
     """A feature does not exist, is locked, or refused a value."""
 

@@ -66,7 +66,9 @@ pub enum Error {
         problem: String,
     },
     /// A camera that was there is gone.
-    #[error("{uri}: the camera is gone: {problem}; check cable and power, then open it again")]
+    #[error(
+        "{uri}: the camera is gone: {problem}; check cable and power: it is looked for when its frames are asked for again"
+    )]
     CameraLost {
         /// Which.
         uri: String,

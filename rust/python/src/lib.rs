@@ -10,6 +10,7 @@ mod examine;
 mod frame;
 mod golden;
 mod head;
+mod inspection;
 mod line;
 mod logging;
 mod pixels;
@@ -41,7 +42,9 @@ mod _native {
     #[pymodule_export]
     use crate::golden::PyGoldenPart;
     #[pymodule_export]
-    use crate::line::{PyEvent, PyInspection, PyLine, schema};
+    use crate::inspection::PyInspection;
+    #[pymodule_export]
+    use crate::line::{PyEvent, PyLine, schema};
     #[pymodule_export]
     use crate::logging::flush_log;
     #[pymodule_export]

@@ -1,5 +1,6 @@
 //! A camera by itself, without a line.
 
+mod closing;
 mod events;
 mod feature;
 mod info;
@@ -7,6 +8,7 @@ mod remote;
 mod saved;
 mod trigger;
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,13 +16,15 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyStopIteration, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use smartqc_core::error::Error;
 use smartqc_core::source::gentl::GentlSource;
 use smartqc_core::source::{Source, SourceEvent};
 
+use self::closing::Closing;
 use self::events::Counted;
 use self::remote::Remote;
-use crate::errors::to_py;
+use crate::errors::{raised, to_py};
 use crate::frame::PyFrame;
 use crate::pixels::Held;
 use crate::process::{self, Owned, is_forked, no_pickle};
@@ -39,6 +43,13 @@ const GIVE_WAY: Duration = Duration::from_micros(100);
 /// One open camera.
 #[pyclass(frozen, module = "smartqc._native", name = "Camera")]
 pub(crate) struct PyCamera {
+    opened: Arc<Opened>,
+    /// Since the first that wanted it closed.
+    closing: Mutex<Option<Arc<Closing>>>,
+}
+
+/// What is there while a camera is open, also for the thread that closes it.
+pub(crate) struct Opened {
     uri: String,
     remote: Arc<Remote>,
     state: Mutex<Owned<Option<State>>>,
@@ -47,6 +58,16 @@ pub(crate) struct PyCamera {
     started: AtomicBool,
     /// How often it was stopped: who waits since before a stop does not start it again.
     stops: AtomicU64,
+    /// Somebody wants it closed.
+    refuses: AtomicBool,
+}
+
+impl Deref for PyCamera {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        &self.opened
+    }
 }
 
 struct State {
@@ -57,7 +78,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl PyCamera {
+impl Opened {
     /// The state, for whoever does not wait for frames.
     fn state(&self) -> MutexGuard<'_, Owned<Option<State>>> {
         self.wanted.fetch_add(1, Ordering::AcqRel);
@@ -66,7 +87,16 @@ impl PyCamera {
         state
     }
 
+    /// Refuses once somebody wants it closed, before it is waited for whoever is in its producer.
+    fn check_open(&self) -> Result<(), Error> {
+        if self.refuses.load(Ordering::Acquire) {
+            return Err(Error::Closed { what: self.uri.clone() });
+        }
+        Ok(())
+    }
+
     fn begun<'a>(&self, state: &'a mut Option<State>) -> Result<&'a mut State, Error> {
+        self.check_open()?;
         let state = state.as_mut().ok_or_else(|| Error::Closed { what: self.uri.clone() })?;
         if !self.started.load(Ordering::Acquire) {
             state.source.start()?;
@@ -77,6 +107,7 @@ impl PyCamera {
 
     /// Begins to deliver, unless it does so already.
     fn begin(&self) -> Result<(), Error> {
+        self.check_open()?;
         if !self.started.load(Ordering::Acquire) {
             self.begun(&mut self.state())?;
         }
@@ -92,8 +123,10 @@ impl PyCamera {
     fn next(&self, slice: Duration, stops: u64) -> Result<Option<PyFrame>, Error> {
         let until = Instant::now() + slice;
         while self.wanted.load(Ordering::Acquire) > 0 {
+            self.check_open()?;
             thread::sleep(GIVE_WAY);
         }
+        self.check_open()?;
         let mut state = lock(&self.state);
         if self.stops() != stops && state.is_some() {
             return Err(Error::Closed { what: format!("the wait for frames of {}", self.uri) });
@@ -118,21 +151,41 @@ impl PyCamera {
         }
     }
 
+    /// Whoever uses it from now on is told that it is closed.
+    fn refuse(&self) {
+        self.refuses.store(true, Ordering::Release);
+    }
+
     fn give_back(&self) {
         self.remote.close();
-        // Stops, revokes and closes, as a source does when it is dropped; who closes it, too,
-        // waits for that.
-        let mut state = self.state();
-        self.started.store(false, Ordering::Release);
-        *state = Owned::new(None);
+        let closed = {
+            let mut state = self.state();
+            self.started.store(false, Ordering::Release);
+            std::mem::replace(&mut *state, Owned::new(None))
+        };
+        // Stops, revokes and closes, as a source does when it is dropped; the lock is free by then.
+        drop(closed);
+    }
+}
+
+impl PyCamera {
+    /// The closing that has begun, or begins now.
+    fn closes(&self) -> Arc<Closing> {
+        Arc::clone(lock(&self.closing).get_or_insert_with(|| Closing::begin(&self.opened)))
     }
 }
 
 impl Drop for PyCamera {
     fn drop(&mut self) {
-        if !is_forked() {
-            without_gil(|| self.give_back());
+        if is_forked() || lock(&self.closing).is_some() {
+            return;
         }
+        let patience = Duration::from_secs_f64(closing::PATIENCE_S);
+        without_gil(|| {
+            if !self.closes().wait(patience) {
+                tracing::error!("{}", closing::problem(&self.uri, patience));
+            }
+        });
     }
 }
 
@@ -146,14 +199,16 @@ impl PyCamera {
         }
         process::check(uri)?;
         let source = py.detach(|| GentlSource::open(uri, slots)).map_err(to_py)?;
-        Ok(Self {
+        let opened = Arc::new(Opened {
             uri: uri.into(),
             remote: Arc::new(Remote::new(uri, source.control())),
             state: Mutex::new(Owned::new(Some(State { source }))),
             wanted: AtomicUsize::new(0),
             started: AtomicBool::new(false),
             stops: AtomicU64::new(0),
-        })
+            refuses: AtomicBool::new(false),
+        });
+        Ok(Self { opened, closing: Mutex::new(None) })
     }
 
     #[getter]
@@ -184,6 +239,7 @@ impl PyCamera {
         process::check(&self.uri)?;
         let (counted, slots, held) = py
             .detach(|| {
+                self.check_open()?;
                 let counted = Counted::of(&*self.remote.control()?);
                 let state = self.state();
                 let closed = || Error::Closed { what: self.uri.clone() };
@@ -279,6 +335,9 @@ impl PyCamera {
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         process::check(&self.uri)?;
         py.detach(|| {
+            if self.check_open().is_err() {
+                return;
+            }
             let mut state = self.state();
             if let Some(state) = &mut **state {
                 self.stops.fetch_add(1, Ordering::AcqRel);
@@ -289,10 +348,20 @@ impl PyCamera {
         Ok(())
     }
 
-    fn close(&self, py: Python<'_>) {
+    // As `closing::PATIENCE_S`, which a signature would not show.
+    #[pyo3(signature = (*, timeout_s = 10.0))]
+    fn close(&self, py: Python<'_>, timeout_s: f64) -> PyResult<()> {
         // A forked child has nothing to close.
-        if !is_forked() {
-            py.detach(|| self.give_back());
+        if is_forked() {
+            return Ok(());
+        }
+        let timeout = seconds("timeout_s", timeout_s)?;
+        let closing = self.closes();
+        let closed = |slice| Ok::<_, Error>(closing.wait(slice).then_some(()));
+        match wait(py, Some(timeout), closed)? {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(raised("CloseTimeoutError", closing::problem(&self.uri, timeout))),
+            Err(why) => Err(to_py(why)),
         }
     }
 
@@ -300,9 +369,17 @@ impl PyCamera {
         slf
     }
 
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) {
-        self.close(py);
+    #[pyo3(signature = (*error))]
+    fn __exit__(&self, py: Python<'_>, error: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let closed = self.close(py, closing::PATIENCE_S);
+        match closed {
+            // What went wrong inside is what its user wants to hear of.
+            Err(why) if error.get_item(0).is_ok_and(|kind| !kind.is_none()) => {
+                tracing::error!("{why}");
+                Ok(())
+            }
+            closed => closed,
+        }
     }
 
     fn __reduce__(&self) -> PyResult<()> {
@@ -310,7 +387,8 @@ impl PyCamera {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Camera {}>", self.uri)
+        let closed = if self.check_open().is_err() { ", closed" } else { "" };
+        format!("<Camera {}{closed}>", self.uri)
     }
 }
 
@@ -337,6 +415,10 @@ impl PyFrames {
             Err(Error::Closed { .. }) => Err(PyStopIteration::new_err(())),
             Err(why) => Err(to_py(why)),
         }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Frames of {}>", self.camera.get().uri)
     }
 
     fn __reduce__(&self) -> PyResult<()> {

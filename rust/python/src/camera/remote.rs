@@ -1,5 +1,6 @@
 //! The control side of a camera: its own, or that of one of a line's.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -151,15 +152,22 @@ impl Remote {
     pub(super) fn keys(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.asked(py, |control| {
             let features = control.features();
+            // A selector may select hundreds, and is asked once.
+            let mut known: HashMap<String, Vec<String>> = HashMap::new();
             let mut names = Vec::new();
             for name in features.names() {
                 let selectors = features.selectors(&name);
                 names.push(name.clone());
                 let [selector] = selectors.as_slice() else { continue };
-                let Ok(selector) = features.describe(selector) else { continue };
-                if selector.kind == Kind::Enumeration && selector.name != name {
-                    names.extend(selector.entries.iter().map(|entry| format!("{name}[{entry}]")));
+                if *selector == name {
+                    continue;
                 }
+                let entries = known.entry(selector.clone()).or_insert_with(|| {
+                    let selector = features.describe(selector).ok();
+                    let entries = selector.filter(|of| of.kind == Kind::Enumeration);
+                    entries.map(|of| of.entries).unwrap_or_default()
+                });
+                names.extend(entries.iter().map(|entry| format!("{name}[{entry}]")));
             }
             Ok(names)
         })
