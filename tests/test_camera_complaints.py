@@ -14,7 +14,7 @@ import pytest
 import simulated
 import smartqc as qc
 from conftest import PATIENCE_S, ROOT, TESTS, until
-from smartqc.errors import ClosedError, SourceSilentError
+from smartqc.errors import ClosedError, SourceSilentError, UnsupportedFormatError
 
 SIMCAM = "gentl:simcam.cti#0"
 
@@ -114,6 +114,35 @@ print(json.dumps(said))
     # Numbers of parts and of frames go hand in hand: no part was announced twice.
     assert said["Duplicated"] == [1, True, True, ["None", "repeated"]]
     assert said["OutOfOrder"] == [1, True, True, ["None", "late"]]
+
+
+def test_the_first_two_frames_may_change_places_and_are_two_parts(alone):
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import simulated, smartqc
+swapped = {"SimFaultTimes[OutOfOrder]": 1, "SimFaultEnable[OutOfOrder]": True}
+line = smartqc.Line(
+    cameras=[{"name": "top", "uri": "gentl:simcam.cti#0", "features": {
+        "Width": 160, "Height": 160, "AcquisitionFrameRate": 20.0, **swapped}}],
+    recipe=simulated.grey(), verdict={"budget_s": 60.0}, run={"workers": 1},
+)
+with line:
+    parts = [(i.frame_id, i.reason) for i, _ in zip(line, range(4))]
+    line.close()
+    top = line.stats.cameras["top"]
+with smartqc.Camera("gentl:simcam.cti#0") as camera:
+    for name, value in swapped.items():
+        camera[name] = value
+    frames = [camera.grab(timeout_s=60) for _ in range(4)]
+    seen = [(frame.frame_id, frame.disorder) for frame in frames]
+    seen.append((camera.lost, camera.stats.disordered))
+print(json.dumps([parts, top["lost"], top["disordered"], seen]))
+"""
+    parts, lost, disordered, seen = alone(code, str(TESTS))
+    assert sorted(parts) == [[0, None], [1, None], [2, None], [3, None]]
+    assert (lost, disordered) == (0, 1)
+    assert seen == [[1, None], [0, "overtaken"], [2, None], [3, None], [0, 1]]
 
 
 def test_a_frame_that_never_came_is_counted_and_the_next_one_is_right(simcam):
@@ -220,6 +249,43 @@ def test_colours_of_16_bits_are_an_array_and_a_file(simcam, tmp_path):
     for name in ("picture.png", "picture.tiff"):
         frame.save(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 0
+    simcam.stop()
+    simcam["PixelFormat"] = "Mono8"
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "number", "dtype"),
+    [("RGB8", 0x021800B3, np.uint8), ("RGB16", 0x023000BA, np.uint16)],
+)
+def test_coordinates_in_planes_are_an_array(simcam, pixel_format, number, dtype):
+    by_hand(simcam)["PixelFormat"] = pixel_format
+    flat = shot(simcam)
+    simcam["SimFaultValue[UnknownPixelFormat]"] = float(number)
+    simcam["SimFaultStrike[UnknownPixelFormat]"].execute()
+    frame = shot(simcam)
+    name = f"Coord3D_ABC{8 * np.dtype(dtype).itemsize}_Planar"
+    assert (frame.pixel_format, frame.incomplete) == (name, False)
+    planes = frame.pixels
+    assert (planes.shape, planes.dtype) == ((3, 160, 160), dtype)
+    assert planes.flags.c_contiguous
+    assert planes.nbytes == flat.pixels.nbytes
+    assert planes.ctypes.data == frame.address
+    with pytest.raises(UnsupportedFormatError, match=r"frame\.pixels is an array"):
+        frame.to_rgb()
+    simcam.stop()
+    simcam["PixelFormat"] = "Mono8"
+
+
+def test_deep_colours_have_no_way_to_a_model_and_the_error_says_what_has(simcam):
+    simcam["PixelFormat"] = "RGB16"
+    frame = simcam.grab(timeout_s=10)
+    spec = qc.Spec(resize="area", size=(8, 8))
+    instead = r"RGB16 is not supported.*Mono8.*PixelFormat to RGB8 or BGR8, or take frame\.to_rgb"
+    with pytest.raises(UnsupportedFormatError, match=instead):
+        qc.prepare(frame, spec)
+    with simulated.push_line() as line, pytest.raises(UnsupportedFormatError, match=instead):
+        line.submit(frame.pixels, pixel_format="RGB16")
+    assert qc.prepare(frame.to_rgb(), spec).shape == (3, 8, 8)
     simcam.stop()
     simcam["PixelFormat"] = "Mono8"
 

@@ -271,3 +271,63 @@ print(json.dumps(None))
     path = tmp_path / "log.txt"
     alone(code, str(TESTS), str(path))
     assert "INFO:smartqc.actuate.simulated:safe state" in path.read_text()
+
+
+# A producer that does not come back from a call.
+
+HANGS = """
+import json
+import smartqc as qc
+from smartqc.errors import ClosedError, CloseTimeoutError
+
+def hanging(name, ms):
+    camera = qc.Camera(f"gentl:simcam.cti#{name}")
+    camera.trigger()
+    frame = camera.grab(timeout_s=60)
+    camera["SimFaultValue[PortTimesOut]"] = ms
+    camera["SimFaultDuration[PortTimesOut]"] = 60.0
+    camera["SimFaultStrike[PortTimesOut]"].execute()
+    return camera, frame
+
+def refused(what, *arguments):
+    try:
+        what(*arguments)
+    except ClosedError:
+        return True
+    return False
+
+camera, frame = hanging("top", 200.0)
+waits = 1
+while True:
+    try:
+        camera.close(timeout_s=0.01)
+        break
+    except CloseTimeoutError:
+        waits += 1
+camera, frame = hanging("side", 600_000.0)
+said = {"it was waited for again": waits > 1}
+try:
+    camera.close(timeout_s=0.1)
+except CloseTimeoutError as error:
+    said["leaving"] = str(error)
+uses = [(camera.grab,), (camera.start,), (camera.trigger,), (next, iter(camera), None)]
+uses += [(camera.__getitem__, "Width"), (lambda: camera.stats,), (camera.events,)]
+said["uses"] = [refused(*use) for use in uses]
+said["the frame stays"] = frame.pixels.shape == (frame.height, frame.width)
+print(json.dumps(said))
+"""
+
+
+def test_a_producer_that_hangs_holds_up_neither_who_closes_nor_the_end_of_its_process(
+    alone, tmp_path, monkeypatch
+):
+    (tmp_path / "cameras.toml").write_text(TWO)
+    monkeypatch.setenv("SMARTQC_SIMCAM", str(tmp_path / "cameras.toml"))
+    # Its last call takes ten minutes, which nobody waits for here.
+    said = alone(HANGS)
+    assert said["it was waited for again"]
+    assert "gentl:simcam.cti#side" in said["leaving"]
+    assert "has not come back from a call" in said["leaving"]
+    # An iteration ends, as at any other close.
+    assert said["uses"] == [True, True, True, False, True, True, True]
+    assert said["the frame stays"]
