@@ -199,15 +199,13 @@ def _bare(model: Path, size: tuple[int, int] | None, notes: list[str]) -> dict[s
         raise FileNotFoundError(f"{model}: no such model")
     path = model.resolve()
     try:
-        spec = Spec.from_model(path, size=size)
-    except ConfigError as why:
+        spec = _spec_of(path, size, notes)
+    except ModelError as why:
         if "is free: say size" in str(why):
             raise ConfigError(
                 f"{path}: it takes pictures of any size: say --size 224x224"
             ) from None
-        # How pictures were resized changes what is seen, and little of what it costs.
-        spec = Spec.from_model(path, size=size, resize="linear", mean=(0.0,), std=(1.0,))
-        notes.append(f"{why}; linear is assumed, which is enough to measure")
+        raise
     table = {"file": str(path), "prepare": spec.to_dict() | {"depth": "8bit"}}
     product = {"schema": 1, "product": model.stem, "model": [table]}
     good = _first_class_if_none_is_good(product)
@@ -217,6 +215,15 @@ def _bare(model: Path, size: tuple[int, int] | None, notes: list[str]) -> dict[s
             f"which classes are good is not said: {good!r} is taken, verdicts mean nothing"
         )
     return product
+
+
+def _spec_of(path: Path, size: tuple[int, int] | None, notes: list[str]) -> Spec:
+    try:
+        return Spec.from_model(path, size=size)
+    except ConfigError as why:
+        # How pictures were resized changes what is seen, and little of what it costs.
+        notes.append(f"{why}; linear is assumed, which is enough to measure")
+        return Spec.from_model(path, size=size, resize="linear", mean=(0.0,), std=(1.0,))
 
 
 def _first_class_if_none_is_good(product: dict[str, Any]) -> str | None:
