@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import smartqc
 from smartqc import _native
 from smartqc.cli import app
+from smartqc.quality.quantise import behind_the_weights
 from smartqc.quality.study import Label, Study, labels, pictures, study, unlisted
 
 DEMO = Path(smartqc.__file__).parent / "demo_data"
@@ -118,6 +119,22 @@ def test_the_recipe_that_optimize_writes_can_be_compared(tmp_path):
     other = str(made.with_suffix(".recipe.json"))
     done = CliRunner().invoke(app, ["compare", recipe, other, str(DEMO / "screws")])
     assert "verdicts differ:" in done.output, done.output
+
+
+def test_what_only_works_on_the_last_weights_answer_is_not_quantised():
+    helper = pytest.importorskip("onnx", reason="optimize needs onnx").helper
+    nodes = [
+        helper.make_node("Conv", ["picture", "a"], ["first"], name="first"),
+        helper.make_node("Relu", ["first"], ["bent"]),
+        helper.make_node("Conv", ["bent", "b"], ["places"], name="places"),
+        helper.make_node("Conv", ["bent", "c"], ["logits"], name="logits"),
+        helper.make_node("Mul", ["places", "stride"], ["boxes"], name="boxes"),
+        helper.make_node("Sigmoid", ["logits"], ["scores"]),
+        helper.make_node("Concat", ["boxes", "scores"], ["output"], name="join", axis=1),
+    ]
+    graph = helper.make_graph(nodes, "detector", [], [])
+    assert set(behind_the_weights(graph)) == {"boxes", "Sigmoid_5", "join"}
+    assert [node.name for node in graph.node][1] == "Relu_1"
 
 
 def one(score, verdict="pass"):
