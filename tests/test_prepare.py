@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from PIL import Image
@@ -145,6 +146,30 @@ def test_our_own_model_says_how_it_was_trained() -> None:
     spec = smartqc.Spec.from_model(SCREWS)
     assert (spec.resize, spec.size, spec.depth) == ("area", (160, 208), "8bit")
     assert smartqc.Spec.from_model(SCREWS, turn=90).turn == 90
+
+
+def test_a_size_that_the_model_does_not_take_is_refused() -> None:
+    with pytest.raises(ModelError, match="a side of 32 pixels is asked for, and it takes 160"):
+        smartqc.Spec.from_model(SCREWS, size=(32, 208))
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ('{"schema": 2}', "smartqc.contract"),
+        ("not json", "smartqc.contract"),
+        ('{"schema": 1, "input": {"layout": "NWHC"}}', "NWHC"),
+    ],
+)
+def test_metadata_of_ours_that_make_no_sense_are_refused(
+    written: str, words: str, tmp_path: Path
+) -> None:
+    model = onnx.load(SCREWS)
+    own = next(prop for prop in model.metadata_props if prop.key == "smartqc.contract")
+    own.value = written
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=words):
+        smartqc.Spec.from_model(tmp_path / "model.onnx")
 
 
 needs_models = pytest.mark.skipif(

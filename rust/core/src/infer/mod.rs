@@ -18,8 +18,8 @@ mod terminate;
 pub use bound::{Bound, Outputs};
 pub(crate) use contract::TOO_MANY;
 pub use contract::{
-    Class, Contract, Extra, Form, FormWord, HeadKind, Layout, Means, Overrides, PrepareHint,
-    ScoreKind, Wishes,
+    Class, Contract, Extra, Form, FormWord, HeadKind, Layout, Means, Overrides, Pictures,
+    PrepareHint, ScoreKind, Wishes,
 };
 pub use options::{CPU, ExecutionMode, GraphOptimizationLevel, Options, Provider, SessionOptions};
 pub use runtime::Runtime;

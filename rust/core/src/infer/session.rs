@@ -210,7 +210,7 @@ impl Session {
     }
 
     /// An error about this model that lists its inputs and outputs.
-    pub(super) fn refuse(&self, problem: impl fmt::Display) -> Error {
+    pub(crate) fn refuse(&self, problem: impl fmt::Display) -> Error {
         let list = |tensors: &[TensorInfo]| {
             tensors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };

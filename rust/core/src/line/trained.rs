@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::batch::ElementType;
-use crate::error::{Error, Result};
-use crate::infer::{Dim, Session, TensorInfo};
+use crate::error::Result;
+use crate::infer::{Pictures, PrepareHint, Session, TensorInfo};
 
 /// Keys of a `prepare` table, as far as they are known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,62 +25,18 @@ const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 /// models that take any.
 ///
 /// # Errors
-/// [`Error::Model`] for a model without one input of pictures, or whose size neither it nor `size`
-/// says.
+/// [`Error::Model`](crate::error::Error::Model) for a model without an input of pictures, or whose
+/// size neither it nor `size` says, and for metadata of ours that make no sense.
 pub fn trained(session: &Session, size: Option<[u32; 2]>) -> Result<Trained> {
-    let metadata = &session.file().metadata;
-    let refused = |problem: &str| {
-        let inputs: Vec<String> = session.inputs().iter().map(ToString::to_string).collect();
-        Error::Model {
-            model: session.file().path.display().to_string(),
-            problem: format!("{problem}; inputs: {}", inputs.join("; ")),
-        }
-    };
-    let written = match metadata.get("smartqc.contract") {
-        Some(text) => Some(
-            serde_json::from_str::<Value>(text)
-                .map_err(|why| refused(&format!("its metadata smartqc.contract: {why}")))?,
-        ),
-        None => None,
-    };
-    let said = written.as_ref().map(|written| &written["input"]);
-    let input = session
-        .inputs()
-        .iter()
-        .find(|input| input.dims.len() == 4)
-        .ok_or_else(|| refused("an input of four dimensions is expected"))?;
-    let channels_last = match said.and_then(|said| said["layout"].as_str()) {
-        Some(layout) => layout == "NHWC",
-        None => match (channels(&input.dims[1]), channels(&input.dims[3])) {
-            (Some(_), None) => false,
-            (None, Some(_)) => true,
-            _ => return Err(refused("1 or 3 channels are expected, first or last")),
-        },
-    };
-    let (channel, rows, columns) = if channels_last { (3, 1, 2) } else { (1, 2, 3) };
+    let size = size.map(|size| size.map(|side| side as usize));
+    let pictures = Pictures::of(session, size)?;
     let mut known = Map::new();
     let mut tell = |key: &str, value: Value| known.insert(key.to_owned(), value);
-    let ultralytics = metadata.get("task").filter(|_| metadata.contains_key("stride"));
-    let exported = match ultralytics {
-        // Height first.
-        Some(_) => metadata.get("imgsz").and_then(|text| serde_json::from_str(text).ok()),
-        None => None,
-    };
-    let exported = exported.map(|[height, width]: [u32; 2]| [width, height]);
-    let stated = said.and_then(|said| serde_json::from_value(said["size"].clone()).ok());
-    let wanted = size.or(stated).or(exported);
-    let side = |dim: usize, at: usize| match (&input.dims[dim], wanted) {
-        (Dim::Fixed(side), _) => Ok(*side as u32),
-        (Dim::Free(_), Some(wanted)) => Ok(wanted[at]),
-        (Dim::Free(symbol), None) => {
-            Err(refused(&format!("{symbol} is free: say size = (width, height)")))
-        }
-    };
-    tell("size", json!([side(columns, 0)?, side(rows, 1)?]));
-    tell("layout", json!(if channels_last { "nhwc" } else { "nchw" }));
-    tell("dtype", json!(dtype(input).ok_or_else(|| refused("its input's type is not handled"))?));
-    let gray = channels(&input.dims[channel]) == Some(1);
-    if gray {
+    tell("size", json!([pictures.width, pictures.height]));
+    tell("layout", json!(pictures.layout.as_str().to_lowercase()));
+    let dtype = dtype(&pictures.input);
+    tell("dtype", json!(dtype.ok_or_else(|| session.refuse("its input's type is not handled"))?));
+    if pictures.channels == 1 {
         tell("color", json!("gray"));
     }
     let plain = [("scale", json!(1.0 / 255.0)), ("mean", json!([0.0])), ("std", json!([1.0]))];
@@ -90,10 +46,10 @@ pub fn trained(session: &Session, size: Option<[u32; 2]>) -> Result<Trained> {
         }
     };
     let outputs: Vec<&str> = session.outputs().iter().map(|output| &*output.name).collect();
-    let from = if let Some(said) = said {
+    let from = if let Some(said) = &pictures.prepare {
         tell_all(&written_pairs(said));
         "metadata smartqc.contract".to_owned()
-    } else if let Some(task) = ultralytics {
+    } else if let Some(task) = &pictures.task {
         tell_all(&plain);
         tell_all(&[("depth", json!("8bit"))]);
         tell_all(&match task.as_str() {
@@ -116,13 +72,6 @@ pub fn trained(session: &Session, size: Option<[u32; 2]>) -> Result<Trained> {
     Ok(Trained { known, from })
 }
 
-fn channels(dim: &Dim) -> Option<usize> {
-    match dim {
-        Dim::Fixed(channels @ (1 | 3)) => Some(*channels),
-        _ => None,
-    }
-}
-
 fn dtype(input: &TensorInfo) -> Option<&'static str> {
     match input.element? {
         ElementType::Float32 => Some("float32"),
@@ -133,25 +82,21 @@ fn dtype(input: &TensorInfo) -> Option<&'static str> {
 }
 
 /// What our own training wrote: `range` is what black and white became before mean and deviation.
-fn written_pairs(said: &Value) -> Vec<(&'static str, Value)> {
+fn written_pairs(said: &PrepareHint) -> Vec<(&'static str, Value)> {
     let mut pairs = Vec::new();
-    if let Some(resize) = said["resize"].as_str() {
+    if let Some(resize) = &said.resize {
         pairs.push(("resize", json!(resize)));
     }
-    match said["channels"].as_str() {
+    match said.channels.as_deref() {
         Some("BGR") => pairs.push(("color", json!("bgr"))),
         Some("Mono") => pairs.push(("color", json!("gray"))),
         _ => {}
     }
-    let numbers = |key: &str| serde_json::from_value::<Vec<f64>>(said[key].clone()).ok();
-    let (low, high) = match numbers("range").as_deref() {
-        Some(&[low, high]) => (low, high),
-        _ => (0.0, 1.0),
-    };
+    let [low, high] = said.range.unwrap_or([0.0, 1.0]);
     pairs.push(("scale", json!((high - low) / 255.0)));
-    let mean = numbers("mean").unwrap_or_else(|| vec![0.0]);
+    let mean = said.mean.as_deref().unwrap_or(&[0.0]);
     pairs.push(("mean", json!(mean.iter().map(|mean| mean - low).collect::<Vec<_>>())));
-    pairs.push(("std", json!(numbers("std").unwrap_or_else(|| vec![1.0]))));
+    pairs.push(("std", json!(said.std.as_deref().unwrap_or(&[1.0]))));
     pairs.push(("depth", json!("8bit")));
     pairs
 }

@@ -93,11 +93,11 @@ pub struct PrepareHint {
     /// `RGB`, `BGR` or `Mono`.
     pub channels: Option<String>,
     /// What 0 and full scale become before mean and standard deviation.
-    pub range: Option<[f32; 2]>,
+    pub range: Option<[f64; 2]>,
     /// Subtracted, per channel.
-    pub mean: Option<Vec<f32>>,
+    pub mean: Option<Vec<f64>>,
     /// Divided by, per channel.
-    pub std: Option<Vec<f32>>,
+    pub std: Option<Vec<f64>>,
 }
 
 impl fmt::Display for PrepareHint {
@@ -111,6 +111,25 @@ impl fmt::Display for PrepareHint {
         ];
         f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
+}
+
+/// What a model's file says of its pictures, before anybody runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pictures {
+    /// The input that takes them.
+    pub input: TensorInfo,
+    /// Where their channels lie.
+    pub layout: Layout,
+    /// 1 or 3.
+    pub channels: usize,
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// How our own training prepared them, if that wrote it down.
+    pub prepare: Option<PrepareHint>,
+    /// The task that Ultralytics exported the model for, if it was them.
+    pub task: Option<String>,
 }
 
 /// What the recipe says about a model; everything else is found out.

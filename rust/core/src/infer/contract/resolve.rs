@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::metadata::{Exported, Written};
 use super::metadata::{METADATA_KEY, WrittenOutput, exported, written};
 use super::recognise::Clues;
-use super::{Class, Contract, Form, Image, Layout, Means, Wishes};
+use super::{Class, Contract, Form, Image, Layout, Means, Pictures, Wishes};
 use crate::error::Result;
 use crate::infer::{Bound, Dim, Session, TensorInfo};
 
@@ -68,6 +68,33 @@ impl Contract {
             means_from: found.from,
             classes,
             good_from,
+        })
+    }
+}
+
+impl Pictures {
+    /// Of the first input that takes pictures. `size` (width, height) is for models that take any.
+    ///
+    /// # Errors
+    /// [`Error::Model`](crate::error::Error::Model), with its inputs and outputs, for a model without
+    /// such an input, or whose size neither it nor `size` says.
+    pub fn of(session: &Session, size: Option<[usize; 2]>) -> Result<Self> {
+        let (written, exported) = (written(session)?, exported(session));
+        let index = session.inputs().iter().position(|input| input.dims.len() == 4).unwrap_or(0);
+        let Some(input) = session.inputs().get(index) else {
+            return Err(session.refuse("an input of four dimensions is expected"));
+        };
+        let wishes = Wishes { size, ..Wishes::default() };
+        let image = image(session, &wishes, written.as_ref(), &exported, index)?;
+        let by_ultralytics = session.file().metadata.contains_key("stride");
+        Ok(Self {
+            input: input.clone(),
+            layout: image.layout,
+            channels: image.channels,
+            width: image.width,
+            height: image.height,
+            prepare: written.map(|written| written.input.prepare),
+            task: exported.task.filter(|_| by_ultralytics),
         })
     }
 }
