@@ -257,6 +257,21 @@ fn kernels_equal_scalar_code_on_long_rows() {
     }
 }
 
+/// Windows that are cut into pieces, of which the last one of a row may be empty and lie beyond it.
+#[test]
+fn kernels_equal_scalar_code_where_windows_are_wide() {
+    for format in FORMATS_OF_KERNELS {
+        for (width, out_width) in [(95, 3), (94, 3), (31, 1), (318, 5), (317, 5), (129, 2)] {
+            let spec = Spec {
+                dtype: Dtype::Uint8,
+                depth: Some(Depth::Eight),
+                ..Spec::new(Resize::Area, [out_width, 2])
+            };
+            Job { format, width, height: 9, gap: 0, spec, seed: width.into() }.check();
+        }
+    }
+}
+
 /// Many output rows of the ratios for which sums fit 16 bits, and of others.
 #[test]
 fn kernels_equal_scalar_code_down_many_rows() {

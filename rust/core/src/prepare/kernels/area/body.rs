@@ -68,10 +68,11 @@ macro_rules! area_loops {
         ) {
             let first = 1 - SECOND;
             let below = 1 - LAST;
-            let [above, second, middle_rows @ .., last, on_edge, below_edge] = rows.starts else {
+            let Some(MosaicRows { above, second, pairs, single, last, on_edge, below_edge }) =
+                rows.of_mosaic()
+            else {
                 return;
             };
-            let (pairs, single) = middle_rows.as_chunks::<2>();
             let mut fetched = 0;
             for (index, group) in groups.iter().enumerate() {
                 let lens = group.place.lens();
@@ -89,7 +90,7 @@ macro_rules! area_loops {
                 // A match on a const parameter takes its branch at compile time.
                 macro_rules! row {
                     ($start:expr, $kind:expr) => {{
-                        let row = load(lens, rows, *$start);
+                        let row = load(lens, rows, $start);
                         if $kind == 0 { split::<0>(row) } else { split::<1>(row) }
                     }};
                 }
@@ -99,7 +100,7 @@ macro_rules! area_loops {
                 let (c, g) = row!(second, SECOND);
                 inside[SECOND] = dot(inside[SECOND], c, add(twice[SECOND], color[SECOND]));
                 greens[SECOND] = dot(greens[SECOND], g, border[SECOND]);
-                for [near, far] in pairs {
+                for &[near, far] in pairs {
                     let (c, g) = row!(near, first);
                     fourth[first] = dot(fourth[first], c, color[first]);
                     greens[first] = dot(greens[first], g, middle[first]);
@@ -107,7 +108,7 @@ macro_rules! area_loops {
                     fourth[SECOND] = dot(fourth[SECOND], c, color[SECOND]);
                     greens[SECOND] = dot(greens[SECOND], g, middle[SECOND]);
                 }
-                if let [single] = single {
+                if let &[single] = single {
                     let (c, g) = row!(single, first);
                     fourth[first] = dot(fourth[first], c, color[first]);
                     greens[first] = dot(greens[first], g, middle[first]);

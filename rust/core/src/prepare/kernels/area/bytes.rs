@@ -35,10 +35,11 @@ macro_rules! byte_loops {
         ) {
             let first = 1 - SECOND;
             let below = 1 - LAST;
-            let [above, second, middle_rows @ .., last, on_edge, below_edge] = rows.starts else {
+            let Some(MosaicRows { above, second, pairs, single, last, on_edge, below_edge }) =
+                rows.of_mosaic()
+            else {
                 return;
             };
-            let (pairs, single) = middle_rows.as_chunks::<2>();
             let mut fetched = 0;
             for (index, group) in groups.iter().enumerate() {
                 let lens = group.place.lens();
@@ -53,30 +54,30 @@ macro_rules! byte_loops {
                 let less = [sub_bytes(zero(), color[0]), sub_bytes(zero(), color[1])];
 
                 let (mut ones, mut fours, mut edge) = ([zero(); 2], [zero(); 2], [zero(); 2]);
-                let row = load(lens, rows, *above);
+                let row = load(lens, rows, above);
                 ones[first] = dot_bytes(ones[first], row, plain[first]);
-                let row = load(lens, rows, *second);
+                let row = load(lens, rows, second);
                 fours[SECOND] = dot_bytes(fours[SECOND], row, border[SECOND]);
                 ones[SECOND] = dot_bytes(ones[SECOND], row, less[SECOND]);
-                for [near, far] in pairs {
-                    let row = load(lens, rows, *near);
+                for &[near, far] in pairs {
+                    let row = load(lens, rows, near);
                     fours[first] = dot_bytes(fours[first], row, middle[first]);
-                    let row = load(lens, rows, *far);
+                    let row = load(lens, rows, far);
                     fours[SECOND] = dot_bytes(fours[SECOND], row, middle[SECOND]);
                 }
-                if let [single] = single {
-                    let row = load(lens, rows, *single);
+                if let &[single] = single {
+                    let row = load(lens, rows, single);
                     fours[first] = dot_bytes(fours[first], row, middle[first]);
                 }
-                let row = load(lens, rows, *last);
+                let row = load(lens, rows, last);
                 fours[LAST] = dot_bytes(fours[LAST], row, border[LAST]);
                 ones[LAST] = dot_bytes(ones[LAST], row, less[LAST]);
                 edge[LAST] = dot_bytes(edge[LAST], row, plain[LAST]);
-                let row = load(lens, rows, *on_edge);
+                let row = load(lens, rows, on_edge);
                 let center = add_bytes(add_bytes(color[below], color[below]), green[below]);
                 ones[below] = dot_bytes(ones[below], row, plain[below]);
                 edge[below] = dot_bytes(edge[below], row, center);
-                let row = load(lens, rows, *below_edge);
+                let row = load(lens, rows, below_edge);
                 edge[LAST] = dot_bytes(edge[LAST], row, plain[LAST]);
 
                 let inside = [

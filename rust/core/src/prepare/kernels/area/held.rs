@@ -12,6 +12,30 @@ pub(in super::super) struct Rows<'a> {
     pub(in super::super) ahead: Ahead<'a>,
 }
 
+/// Rows of a mosaic by what they are to an output row: at least two are inside, `second` and `last`.
+#[derive(Clone, Copy)]
+pub(in super::super) struct MosaicRows<'a> {
+    pub(in super::super) above: usize,
+    pub(in super::super) second: usize,
+    /// Those in between, and the one that is left of them.
+    pub(in super::super) pairs: &'a [[usize; 2]],
+    pub(in super::super) single: &'a [usize],
+    pub(in super::super) last: usize,
+    pub(in super::super) on_edge: usize,
+    pub(in super::super) below_edge: usize,
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    pub(in super::super) fn of_mosaic(&self) -> Option<MosaicRows<'a>> {
+        let &[above, second, ref middle @ .., last, on_edge, below_edge] = self.starts else {
+            return None;
+        };
+        let (pairs, single) = middle.as_chunks::<2>();
+        Some(MosaicRows { above, second, pairs, single, last, on_edge, below_edge })
+    }
+}
+
 /// Rows of the picture that will be wanted next, as they lie in memory.
 ///
 /// They are fetched as they will be read, one line of each row and then the next of each: memory answers

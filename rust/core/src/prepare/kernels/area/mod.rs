@@ -33,6 +33,7 @@ mod body;
 #[cfg(target_arch = "x86_64")]
 mod bytes;
 mod finish;
+mod groups;
 mod held;
 mod narrow;
 mod packed;
@@ -45,12 +46,13 @@ pub(super) use body::area_loops;
 pub(super) use bytes::byte_loops;
 pub(in crate::prepare) use finish::Rounding;
 pub(super) use finish::{Finish, Mix, Sums};
-pub(super) use held::{Ahead, Rows};
+pub(super) use groups::{Bytes, Group, Place, groups, mono_bytes, mosaic_bytes};
+pub(super) use held::{Ahead, MosaicRows, Rows};
 pub(in crate::prepare) use narrow::Narrow;
 pub(super) use narrow::{Kind, ROWS};
 pub(in crate::prepare) use packed::Packed;
 pub(super) use spans::Task;
-pub(super) use windows::{Piece, Pieces, Placed};
+pub(super) use windows::{Piece, Pieces};
 
 use held::Held;
 use spans::{Share, Span, spans_of};

@@ -4,9 +4,10 @@
 use std::arch::x86_64::*;
 
 use super::super::area::{
-    Across, Finish, Mix, Piece, Pieces, Placed, Rows, Sums, Task, area_loops, byte_loops,
+    self, Across, Finish, Mix, MosaicRows, Piece, Rows, Sums, Task, area_loops, byte_loops, groups,
+    mono_bytes, mosaic_bytes,
 };
-use super::Avx512;
+use super::{Avx512, first_bytes};
 
 type Token = Avx512;
 type V = __m512i;
@@ -23,23 +24,8 @@ struct Place {
     base: usize,
 }
 
-/// Windows side by side.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-struct Group<const N: usize> {
-    /// Of each kind those of even bytes, then those of odd ones.
-    weights: [[i16; 32]; N],
-    place: Place,
-}
-
-/// The same where weights fit bytes. Of a mosaic: colour, `of_mean` and green of rows that hold red,
-/// then of those that hold blue.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-struct Bytes<const N: usize> {
-    weights: [[i8; 64]; N],
-    place: Place,
-}
+type Group<const N: usize> = area::Group<Place, 32, N>;
+type Bytes<const N: usize> = area::Bytes<Place, 64, N>;
 
 impl<const N: usize> Group<N> {
     #[inline]
@@ -59,87 +45,26 @@ impl<const N: usize> Bytes<N> {
     }
 }
 
-/// Groups of windows, which are told places in a group with the bytes that lie there. None
-/// where windows lie too far apart, or where a weight does not fit.
-fn grouped<const N: usize, G>(
-    all: &Pieces<N>,
-    blank: impl Fn(Place) -> G,
-    place: impl Fn(&mut G) -> &mut Place,
-    bytes: impl Fn(&Piece<N>) -> Option<Vec<Placed<N>>>,
-    weigh: impl Fn(&mut G, usize, Placed<N>) -> Option<()>,
-) -> Option<Vec<G>> {
-    let count = 64 / all.bytes;
-    all.pieces
-        .chunks(count)
-        .map(|pieces| {
-            let base = pieces.iter().map(|piece| piece.start).min()?.max(0) as usize;
-            let mask = u64::MAX >> 64_usize.saturating_sub(all.width.checked_sub(base)?);
-            let mut group = blank(Place { index: [0; 64], mask, base });
-            for (at, piece) in pieces.iter().enumerate() {
-                // Sums of narrow windows come out in two vectors, of every other one.
-                let slot = if all.bytes == 8 { at % 4 * 2 + at / 4 } else { at };
-                for placed in bytes(piece)? {
-                    if placed.weights == [0; N] {
-                        continue;
-                    }
-                    let from = piece.start + placed.byte as i64 - base as i64;
-                    let to = slot * all.bytes + placed.place;
-                    place(&mut group).index[to] = u8::try_from(from).ok().filter(|&at| at < 64)?;
-                    weigh(&mut group, to, placed)?;
-                }
-            }
-            Some(group)
-        })
-        .collect()
-}
+impl area::Place for Place {
+    const BYTES: usize = 64;
+    const MOST_WEIGHT: i8 = i8::MAX;
 
-/// None where windows lie too far apart.
-fn groups<const N: usize, const M: usize>(all: &Pieces<N>) -> Option<Vec<Group<M>>> {
-    grouped(
-        all,
-        |place| Group { weights: [[0; 32]; M], place },
-        |group| &mut group.place,
-        |piece| Some(piece.in_place()),
-        |group, to, placed| {
-            for (kind, &weight) in placed.weights.iter().enumerate() {
-                group.weights[2 * kind + to % 2][to / 2] = weight;
-            }
-            Some(())
-        },
-    )
-}
+    fn new<const N: usize>(pieces: &[Piece<N>], width: usize) -> Option<Self> {
+        // A piece without weights may lie beyond the row.
+        let used = pieces.iter().filter(|piece| piece.weights.iter().any(|all| *all != [0; N]));
+        let base = used.map(|piece| piece.start).min().unwrap_or_default().max(0) as usize;
+        Some(Self { index: [0; 64], mask: first_bytes(width.checked_sub(base)?), base })
+    }
 
-/// None also where weights do not fit bytes.
-fn mono_bytes(all: &Pieces<1>) -> Option<Vec<Bytes<1>>> {
-    grouped(
-        all,
-        |place| Bytes { weights: [[0; 64]; 1], place },
-        |group| &mut group.place,
-        |piece| Some(piece.in_place()),
-        |group, to, Placed { weights: [weight], .. }| {
-            group.weights[0][to] = i8::try_from(weight).ok()?;
-            Some(())
-        },
-    )
-}
+    fn slot(piece: usize, narrow: bool) -> usize {
+        if narrow { piece % 4 * 2 + piece / 4 } else { piece }
+    }
 
-/// None also where weights do not fit bytes.
-fn mosaic_bytes(all: &Pieces<3>) -> Option<Vec<Bytes<6>>> {
-    grouped(
-        all,
-        |place| Bytes { weights: [[0; 64]; 6], place },
-        |group| &mut group.place,
-        |piece| piece.by_color(i8::MAX),
-        |group, to, Placed { byte, weights, .. }| {
-            let weights = weights.map(|weight| weight as i8);
-            // Rows that hold red have it in even bytes, those that hold blue in odd ones.
-            let (color, green) = if byte % 2 == 0 { (0, 4) } else { (3, 1) };
-            group.weights[color][to] = weights[0];
-            group.weights[green][to] = weights[1];
-            group.weights[green + 1][to] = weights[2];
-            Some(())
-        },
-    )
+    fn put(&mut self, _: usize, byte: usize, column: i64) -> Option<()> {
+        let from = column - self.base as i64;
+        self.index[byte] = u8::try_from(from).ok().filter(|&at| at < 64)?;
+        Some(())
+    }
 }
 
 /// A place in registers.

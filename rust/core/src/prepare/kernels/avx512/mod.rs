@@ -73,12 +73,14 @@ impl Window {
             return None;
         }
         let left = width.checked_sub(base)?;
-        let mask = |at: usize| match left.saturating_sub(64 * at) {
-            0 => 0,
-            left => u64::MAX >> 64_usize.saturating_sub(left),
-        };
+        let mask = |at: usize| first_bytes(left.saturating_sub(64 * at));
         Some(Self { masks: [0, 1, 2, 3].map(mask), vectors })
     }
+}
+
+/// The mask of so many bytes of a vector, or of all.
+fn first_bytes(count: usize) -> u64 {
+    if count < 64 { (1 << count) - 1 } else { u64::MAX }
 }
 
 /// The first `N` vectors of a window.

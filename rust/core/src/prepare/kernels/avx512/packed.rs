@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::area::{Finish, Mix, Rows};
 use super::super::unpack::Fields;
-use super::{Avx512, V, levels, store_sixteen};
+use super::{Avx512, V, first_bytes, levels, store_sixteen};
 
 /// The pass across and down.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl Packed {
         for some in pieces.chunks(8) {
             let used = || some.iter().filter(|(_, weights)| *weights != [0; 8]);
             let base = used().map(|(begin, _)| *begin).min().unwrap_or_default();
-            let mask = u64::MAX >> 64_usize.saturating_sub(row_bytes.checked_sub(base)?);
+            let mask = first_bytes(row_bytes.checked_sub(base)?);
             let mut eight = Eight { index: [0; 64], weights: [0; 64], mask, base };
             for (slot, (begin, weights)) in some.iter().enumerate() {
                 for (place, &weight) in weights.iter().enumerate().filter(|(_, w)| **w != 0) {
