@@ -124,6 +124,7 @@ def test_unsafe_stands_only_where_it_is_needed():
         "rust/core/src/prepare/kernels/avx2/bytes.rs",
         "rust/core/src/prepare/kernels/avx2/filter.rs",
         "rust/core/src/prepare/kernels/avx2/mod.rs",
+        "rust/core/src/prepare/kernels/avx2/ramps.rs",
         "rust/core/src/prepare/kernels/avx512/area.rs",
         "rust/core/src/prepare/kernels/avx512/bytes.rs",
         "rust/core/src/prepare/kernels/avx512/filter.rs",

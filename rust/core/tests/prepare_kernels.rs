@@ -117,8 +117,9 @@ impl Job {
     }
 }
 
-const RESIZES: [Resize; 6] = [
+const RESIZES: [Resize; 7] = [
     Resize::Linear,
+    Resize::LinearFloat,
     Resize::Area,
     Resize::Antialias,
     Resize::AntialiasCubic,
@@ -152,7 +153,7 @@ fn jobs() -> impl Strategy<Value = Job> {
     );
     let crop = prop::option::of((0.0..1.0_f64, 0.0..1.0_f64, 0.0..1.0_f64, 0.0..1.0_f64));
     let sizes = (side(), side(), 1_u32..100, 1_u32..100, 0_usize..70);
-    (choices, sizes, crop, any::<u64>(), 0_usize..4).prop_map(
+    (choices, sizes, crop, any::<u64>(), 0_usize..6).prop_map(
         |(
             ((format, _), resize, fit, color, dtype, layout, (turn, flip), depth),
             sizes,
@@ -178,6 +179,10 @@ fn jobs() -> impl Strategy<Value = Job> {
                     0 => (spec.mean, spec.std) = (vec![0.485], vec![0.229]),
                     1 => (spec.scale, spec.mean) = (1.0, vec![127.5]),
                     2 => spec.std = vec![0.3],
+                    3 => (spec.gamma, spec.black_level) = (0.45, 3.0),
+                    4 if !format.name().is_some_and(|name| name.starts_with("Mono")) => {
+                        spec.white_balance = Some([1.9, 1.0, 0.75]);
+                    }
                     _ => {}
                 }
             }
@@ -218,7 +223,7 @@ const FORMATS_OF_KERNELS: [PixelFormat; 10] = [
 /// The cases that kernels are made for, at their ratios and around the widths of vectors.
 #[test]
 fn kernels_equal_scalar_code_at_every_width() {
-    let shrinking = [(1, 1), (10, 3), (7, 2), (11, 1), (45, 4), (12, 1), (13, 1), (31, 1)];
+    let shrinking = [(1, 1), (5, 4), (10, 3), (7, 2), (11, 1), (45, 4), (12, 1), (13, 1), (31, 1)];
     for format in FORMATS_OF_KERNELS {
         for resize in [Resize::Area, Resize::Linear, Resize::Antialias] {
             for width in (15..=70).step_by(if format == PixelFormat::BAYER_RG8 { 1 } else { 3 }) {

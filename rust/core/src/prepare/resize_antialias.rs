@@ -8,7 +8,8 @@
 
 use super::geometry::{Axis, Geometry};
 use super::kernels::Kernels;
-use super::kernels::filter;
+use super::kernels::filter::{self, Ring};
+use super::kernels::ramps;
 use super::level::{FILTER_BITS, Level};
 use super::picture::{Columns, Picture, Reader};
 
@@ -59,6 +60,10 @@ impl Windows {
         (*first, &self.weights[weights.clone()])
     }
 
+    fn all(&self) -> Vec<filter::Window<'_>> {
+        (0..self.windows.len()).map(|index| self.of(index)).collect()
+    }
+
     fn longest(&self) -> usize {
         self.windows.iter().map(|(_, weights)| weights.len()).max().unwrap_or(1)
     }
@@ -98,6 +103,8 @@ pub(super) struct Antialias<L: Level> {
     top: usize,
     sums: Vec<L::Sum>,
     kernel: Option<filter::Filter>,
+    /// The kernel down, where it knows a faster way for these weights.
+    slopes: Option<ramps::Down>,
     /// Where the kernel takes a picture's own bytes: an output row of such pixels.
     pixels: Option<Vec<L>>,
 }
@@ -112,7 +119,7 @@ impl<L: Level> Antialias<L> {
         let Geometry { x, y, .. } = geometry;
         let order = Order::of(geometry);
         let (across, down) = (windows(x, filter), windows(y, filter));
-        let of_windows: Vec<_> = (0..across.windows.len()).map(|at| across.of(at)).collect();
+        let of_windows = across.all();
         let source = x.source as usize;
         let of_pixels = reader.pixel_bytes().and_then(|each| {
             Some((filter::Filter::of_pixels(kernels, &of_windows, source, each)?, each))
@@ -129,9 +136,11 @@ impl<L: Level> Antialias<L> {
             // Kernels know bytes only.
             None => L::bytes(&[]).and_then(|_| filter::Filter::new(kernels, &of_windows, source)),
         };
+        let slopes = kernel.as_ref().and_then(|_| ramps::Down::new(kernels, &down.all(), held));
         Self {
             order,
             kernel,
+            slopes,
             pixels,
             columns: Columns::Range { first: x.first as usize, count: source },
             wide: vec![L::default(); wide],
@@ -168,7 +177,7 @@ impl<L: Level> Antialias<L> {
 
     /// The same, of planes or of a picture's own pixels.
     fn resized(&mut self, y: usize, of_pixels: bool, picture: &mut Picture<'_, L>, out: &mut [L]) {
-        let Self { order, columns, wide, ring, count, next, top, sums, kernel, .. } = self;
+        let Self { order, columns, wide, ring, count, next, top, sums, kernel, slopes, .. } = self;
         let across = |wide: &[L], ahead: &[u8], out: &mut [L]| {
             if let (Some(kernel), Some(wide)) = (&kernel, L::bytes(wide))
                 && let Some(out) = L::bytes_mut(out)
@@ -204,7 +213,11 @@ impl<L: Level> Antialias<L> {
             if let (Some(kernel), Some(ring)) = (&kernel, L::bytes(ring))
                 && let Some(out) = L::bytes_mut(out)
             {
-                return kernel.down(ring, first, weights, out);
+                let ring = Ring::new(ring, held, first);
+                return match slopes {
+                    Some(slopes) => slopes.row(y, kernel, ring, weights, out),
+                    None => kernel.down(ring, weights, out),
+                };
             }
             sums.fill(HALF.into());
             for (source, &weight) in (first..).zip(weights) {

@@ -14,7 +14,7 @@ use super::{avx2, avx512};
 /// First pixel of an output pixel's window, and the weights from there on.
 pub(in super::super) type Window<'a> = (usize, &'a [i32]);
 
-const HALF: i32 = 1 << (FILTER_BITS - 1);
+pub(super) const HALF: i32 = 1 << (FILTER_BITS - 1);
 /// Columns and rows that are summed at once.
 const COLUMNS: usize = 64;
 const ROWS: usize = 4;
@@ -34,6 +34,8 @@ enum Engine {
     Avx512(avx512::Filter),
     #[cfg(target_arch = "x86_64")]
     Ramps(avx512::Ramps),
+    #[cfg(target_arch = "x86_64")]
+    Pixels(avx2::Ramps),
 }
 
 impl Filter {
@@ -67,14 +69,18 @@ impl Filter {
         width: usize,
         channels: usize,
     ) -> Option<Self> {
-        match kernels.0 {
+        let engine: Engine = match kernels.0 {
+            Instructions::Scalar => return None,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(token) => {
+                Engine::Pixels(avx2::Ramps::new(token, windows, width, channels)?)
+            }
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512(token) => {
-                let ramps = avx512::Ramps::new(token, windows, width, channels)?;
-                Some(Self { kernels, engine: Engine::Ramps(ramps) })
+                Engine::Ramps(avx512::Ramps::new(token, windows, width, channels)?)
             }
-            _ => None,
-        }
+        };
+        Some(Self { kernels, engine })
     }
 
     /// Resizes planes across, or a row of pixels. What lies `ahead` is wanted next.
@@ -87,32 +93,60 @@ impl Filter {
             Engine::Avx512(ref filter) => filter.across(planes, out),
             #[cfg(target_arch = "x86_64")]
             Engine::Ramps(ref ramps) => ramps.across(planes, ahead, out),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Pixels(ref ramps) => ramps.across(planes, ahead, out),
         }
     }
 
-    /// Resizes rows down: row y lies at place `y % count` of the ring.
-    pub(in super::super) fn down(
-        &self,
-        ring: &[u8],
-        first: usize,
-        weights: &[i32],
-        out: &mut [u8],
-    ) {
+    /// Resizes rows of the ring down.
+    pub(in super::super) fn down(&self, ring: Ring<'_>, weights: &[i32], out: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
         if let Instructions::Avx512(token) = self.kernels.0 {
-            let (width, count) = (out.len(), ring.len() / out.len());
-            let row = |at: usize| &ring[(first + at) % count * width..][..width];
-            if avx512::down(token, row, weights, out) {
+            let count = out.len();
+            if avx512::down(token, |at| ring.row(at, count), weights, out) {
                 return;
             }
         }
-        self.kernels.run(Down { ring, first, weights, out });
+        self.kernels.run(Down { ring, weights, out });
+    }
+}
+
+/// Rows of a window as they lie in memory for some of them: row `y` at place `y % count`.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Ring<'a> {
+    bytes: &'a [u8],
+    width: usize,
+    first: usize,
+    column: usize,
+}
+
+impl<'a> Ring<'a> {
+    /// From row `first` on; each has `width` bytes.
+    pub(in super::super) fn new(bytes: &'a [u8], width: usize, first: usize) -> Self {
+        Self { bytes, width, first, column: 0 }
+    }
+
+    /// The same from so many rows further down on.
+    pub(super) fn below(self, rows: usize) -> Self {
+        Self { first: self.first + rows, ..self }
+    }
+
+    /// The same from that column on.
+    pub(super) fn beside(self, column: usize) -> Self {
+        Self { column, ..self }
+    }
+
+    /// So many bytes of a row.
+    #[inline(always)]
+    pub(super) fn row(self, at: usize, count: usize) -> &'a [u8] {
+        let rows = self.bytes.len() / self.width;
+        let begin = (self.first + at) % rows * self.width + self.column;
+        &self.bytes[begin..begin + count]
     }
 }
 
 struct Down<'a> {
-    ring: &'a [u8],
-    first: usize,
+    ring: Ring<'a>,
     weights: &'a [i32],
     out: &'a mut [u8],
 }
@@ -120,9 +154,7 @@ struct Down<'a> {
 impl Down<'_> {
     #[inline(always)]
     fn row(&self, at: usize) -> &[u8] {
-        let width = self.out.len();
-        let count = self.ring.len() / width;
-        &self.ring[(self.first + at) % count * width..][..width]
+        self.ring.row(at, self.out.len())
     }
 
     /// The sums of those columns.

@@ -15,6 +15,7 @@ pub(super) mod filter;
 pub(super) mod linear;
 pub(super) mod linear_pixels;
 mod planes;
+pub(super) mod ramps;
 pub(super) mod unpack;
 
 use std::sync::OnceLock;

@@ -8,10 +8,12 @@ use super::Portable;
 mod area;
 mod bytes;
 mod filter;
+mod ramps;
 
 pub(super) use area::Area;
 pub(super) use bytes::{float16, float32, unpack};
 pub(super) use filter::Filter;
+pub(super) use ramps::Ramps;
 
 /// The proof that this machine has these instructions.
 #[derive(Clone, Copy, Debug)]

@@ -1,29 +1,18 @@
-//! Pillow's BILINEAR across where it shrinks, by the shape of its weights.
+//! Pillow's BILINEAR across, see [`ramps`](super::super::ramps).
 //!
-//! Between the centres of two neighbouring output pixels lies a *segment* of the row's pixels, which
-//! counts in these two and in no other: less and less in the left one, more and more in the right
-//! one, each along a line but for what rounding did to its weights. With `k` counted from the
-//! segment's first pixel
-//!
-//! ```text
-//! weight(k) = start + slope * k + rest(k)
-//! ```
-//!
-//! where the rests are a few units and fit a byte, as `k` does. So a segment has four sums of products
-//! of bytes: of levels, of `k` times levels, and of rests times levels for either side; `start` and
-//! `slope` multiply sums and not pixels. That is two thirds of the products that digits of weights
-//! need, and half of the bytes to fetch, since no pixel is looked at twice. Sums may run over 32
-//! bits on the way, and what they come to in the end fits: the arithmetic is that of 2^32.
-//!
-//! Without the rests, a line through the weights in float32 misses the sum by less than a thousandth
-//! of a grey level, which is known when the plan is made. Only where the sum lies that near to the
-//! middle between two levels could it be rounded otherwise, and only there are all four needed.
+//! Where a sum is not clear the rests are summed as well: they fit a
+//! byte, as `k` does. So a segment has four sums of products of bytes: of levels, of `k` times levels, and
+//! of rests times levels for either side; `start` and `slope` multiply sums and not pixels. Sums
+//! may run over 32 bits on the way, and what they come to in the end fits: the arithmetic is that of
+//! 2^32.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 
 use super::super::super::level::FILTER_BITS;
+use super::super::filter;
 use super::super::prefetch_lines;
+use super::super::ramps::{self, Segments, clear};
 use super::{Avx512, V, Window, fetch, store_sixteen, window};
 
 /// All segments of a row whose pixels are `channels` bytes.
@@ -83,19 +72,17 @@ struct Line {
     start: i32,
     slope: i32,
     rests: Vec<i8>,
-    /// Start and slope, in levels, of the line nearest to the weights, and by how many levels a sum
-    /// may be wrong that is made with them.
-    quick: [f32; 2],
-    error: f64,
+    /// In levels, without rests.
+    quick: ramps::Line,
 }
 
 impl Line {
     /// None where the weights are no line.
     fn through(weights: &[i32]) -> Option<Self> {
-        let (quick, error) = nearest_line(weights);
+        let quick = ramps::Line::nearest(weights);
         let [first, .., last] = weights else {
             let start = weights.first().copied().unwrap_or_default();
-            return Some(Self { start, slope: 0, rests: vec![0; weights.len()], quick, error });
+            return Some(Self { start, slope: 0, rests: vec![0; weights.len()], quick });
         };
         let steps = weights.len() as i32 - 1;
         let slope = (last - first + steps / 2).div_euclid(steps);
@@ -103,28 +90,8 @@ impl Line {
         let starts = || weights.iter().enumerate().map(beside);
         let start = starts().min()?.midpoint(starts().max()?);
         let rests: Option<_> = starts().map(|at| i8::try_from(at - start).ok()).collect();
-        Some(Self { start, slope, rests: rests?, quick, error })
+        Some(Self { start, slope, rests: rests?, quick })
     }
-}
-
-/// Of the line nearest to the weights start and slope in levels, and by how many levels a sum of levels
-/// may be wrong that is made with them.
-fn nearest_line(weights: &[i32]) -> ([f32; 2], f64) {
-    let count = weights.len() as f64;
-    let one = f64::from(1 << FILTER_BITS);
-    let points =
-        || weights.iter().enumerate().map(|(k, &weight)| (k as f64, f64::from(weight) / one));
-    let mean_k = (count - 1.0) / 2.0;
-    let mean = points().map(|(_, weight)| weight).sum::<f64>() / count.max(1.0);
-    let along: f64 = points().map(|(k, weight)| (k - mean_k) * weight).sum();
-    let spread: f64 = points().map(|(k, _)| (k - mean_k).powi(2)).sum();
-    let slope = if spread > 0.0 { along / spread } else { 0.0 };
-    let quick = [(mean - slope * mean_k) as f32, slope as f32];
-    let [start, slope] = quick.map(f64::from);
-    let beside: f64 = points().map(|(k, weight)| (weight - (start + slope * k)).abs()).sum();
-    // A product and a sum are rounded, each to 24 bits.
-    let products = count * (start.abs() + count * slope.abs());
-    (quick, 255.0 * (beside + products * f64::from(f32::EPSILON)))
 }
 
 impl Ramps {
@@ -132,31 +99,22 @@ impl Ramps {
     /// are no lines, and where segments are too long.
     pub(in super::super) fn new(
         token: Avx512,
-        windows: &[(usize, &[i32])],
+        windows: &[filter::Window<'_>],
         width: usize,
         channels: usize,
     ) -> Option<Self> {
-        let end = |at: usize| windows[at].0 + windows[at].1.len();
-        let last = windows.len().checked_sub(2)?;
-        // Segment i rises for output pixel i and falls for the one before.
-        let firsts = windows.iter().map(|(first, _)| *first);
-        let edges: Vec<usize> = firsts.chain([end(last), end(last + 1)]).collect();
-        let two = |at: usize| end(at) == edges[at + 2];
-        if !edges.is_sorted() || !(0..windows.len()).all(two) {
-            return None;
-        }
+        let segments = Segments::of(windows)?;
+        let edges = &segments.edges;
         let lines: Option<Vec<_>> = windows
             .iter()
             .enumerate()
-            .map(|(at, (_, weights))| {
-                let (rising, falling) = weights.split_at(edges[at + 1] - edges[at]);
+            .map(|(at, window)| {
+                let [rising, falling] = segments.halves(at, window);
                 Some([Line::through(rising)?, Line::through(falling)?])
             })
             .collect();
         let lines = lines?;
-        let error = lines.iter().map(|[rising, falling]| rising.error + falling.error);
-        // The last sum is rounded as well.
-        let clear = (0.5 - error.fold(0.0, f64::max) - 1.0 / 16_384.0) as f32;
+        let clear = clear(lines.iter().map(|lines| lines.each_ref().map(|line| line.quick)));
         let segments: Vec<_> = edges.windows(2).map(|edge| edge[0]..edge[1]).collect();
         let each = 16 / channels;
         let (mut groups, mut tables) = (Vec::new(), Vec::new());
@@ -188,8 +146,8 @@ impl Ramps {
                     table.falling[0][lane] = falling.start;
                     table.falling[1][lane] = falling.slope;
                     for at in 0..2 {
-                        table.quick_rising[at][lane] = rising.quick[at];
-                        table.quick_falling[at][lane] = falling.quick[at];
+                        table.quick_rising[at][lane] = rising.quick.numbers[at];
+                        table.quick_falling[at][lane] = falling.quick.numbers[at];
                     }
                     for (k, pixel) in segment.clone().enumerate() {
                         let (from, to) = (pixel * channels + channel - base, 4 * lane + k % 4);
