@@ -225,7 +225,8 @@ def levels(picture: Levels, spec: dict[str, Any], pixel_format: str) -> NDArray[
     image = np.minimum(image, white_of(spec, pixel_format))
     if spec.get("fit") == "letterbox":
         widths = [(top, bottom), (left, right), (0, 0)][: image.ndim]
-        image = np.pad(image, widths, constant_values=spec.get("pad_value", 114))
+        border = round(spec.get("pad_value", 114) * white_of(spec, pixel_format) / 255)
+        image = np.pad(image, widths, constant_values=border)
     else:
         image = image[-top : image.shape[0] + bottom, -left : image.shape[1] + right]
     if image.ndim == 2:

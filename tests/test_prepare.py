@@ -52,6 +52,15 @@ def test_an_out_that_is_not_the_row_is_refused(out: Any, words: str) -> None:
         smartqc.prepare(PICTURE, SPEC, out, pixel_format="BayerRG8")
 
 
+def test_an_out_in_the_picture_is_refused() -> None:
+    spec = smartqc.Spec(resize="nearest", size=(10, 8), color="gray", dtype="uint8")
+    memory = np.zeros((20, 10), np.uint8)
+    for rows in (slice(0, 8), slice(7, 15)):
+        with pytest.raises(InvalidError, match="shares memory with the picture"):
+            smartqc.prepare(memory[:8], spec, memory[None, rows])
+    smartqc.prepare(memory[:8], spec, memory[None, 8:16])
+
+
 def test_other_specs_and_sizes_in_turn_get_their_own_plans() -> None:
     specs = [SPEC, smartqc.Spec(resize="linear", size=(16, 12)), {"resize": "area", "size": [5, 5]}]
     pictures = [PICTURE, PICTURE[:20], PICTURE[:, :24]]
@@ -112,6 +121,13 @@ def test_a_spec_survives_toml_json_and_pickle() -> None:
     assert spec.scale == 1 / 127.5
 
 
+def test_a_spec_takes_numbers_of_numpy() -> None:
+    plain = smartqc.Spec(resize="area", size=(16, 12), mean=(0.5, 0.25, 0.125), scale=0.5)
+    mean: Any = np.array([0.5, 0.25, 0.125], np.float32)
+    size: Any = np.array([16, 12])
+    assert smartqc.Spec(resize="area", size=size, mean=mean, scale=np.float64(0.5)) == plain
+
+
 def test_a_spec_may_stand_in_a_recipe() -> None:
     spec = smartqc.Spec.from_model(SCREWS)
     recipe = {
@@ -140,6 +156,8 @@ def test_explain_tells_steps_and_cost() -> None:
         assert word in text
     with pytest.raises(InvalidError, match="say"):
         smartqc.explain(SPEC, 640, 480, "Mono10")
+    with pytest.raises(InvalidError, match="up to 1073741824 B are measured"):
+        smartqc.explain(SPEC, 65_535, 65_535, "RGB8")
 
 
 def test_our_own_model_says_how_it_was_trained() -> None:

@@ -9,6 +9,7 @@ The random cases are the same in each run; HYPOTHESIS_PROFILE=default draws new 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from fractions import Fraction
@@ -76,7 +77,9 @@ def any_jobs(draw: st.DrawFn) -> tuple[golden.Levels, dict[str, Any], str, tuple
         "size": [draw(st.integers(1, 90)), draw(st.integers(1, 90))],
         "color": draw(colors),
         "layout": draw(st.sampled_from(["nchw", "nhwc"])),
-        "fit": draw(st.sampled_from(["stretch", "center_crop"])),
+        "fit": draw(st.sampled_from(["stretch", "center_crop", "letterbox"])),
+        # Whole levels at every depth.
+        "pad_value": draw(st.sampled_from([0, 255])),
         "depth": draw(st.sampled_from(["8bit", "full"])),
         "turn": draw(st.sampled_from([0, 90, 180, 270])),
         "flip": draw(st.sampled_from(["none", "horizontal", "vertical"])),
@@ -300,12 +303,24 @@ GRAY = np.zeros((8, 10), np.uint8)
         ({"resize": "linear", "size": [0, 4]}, InvalidError, "prepare.size"),
         ({"resize": "linear", "size": [4, 4], "crop": [5, 5, 6, 3]}, InvalidError, "10 x 8"),
         ({"resize": "linear", "size": [4, 4], "std": [0.0]}, InvalidError, "prepare.std"),
+        ({"resize": "linear", "size": [4, 4], "std": [1e-60]}, InvalidError, "becomes"),
+        ({"resize": "linear", "size": [4, 4], "scale": 1e37}, InvalidError, "becomes inf"),
+        ({"resize": "linear", "size": [4, 4], "mean": [math.nan]}, ConfigError, "float values"),
+        ({"resize": "linear", "size": [4, 4], "gamma": 1e400}, ConfigError, "float values"),
+        ({"resize": "linear", "size": [4, 4], "crop": [-1, 0, 3, 3]}, ConfigError, "-1"),
+        ({"resize": "linear", "size": [4, 4], "crop": [0, 0, 0, 3]}, InvalidError, "10 x 8"),
+        ({"resize": "linear", "size": [4, 4], "crop": [2**32 - 1] * 4}, InvalidError, "10 x 8"),
+        ({"resize": "linear", "size": [4, 2**40]}, ConfigError, str(2**40)),
+        ({"resize": "linear", "size": [4, 65_536]}, InvalidError, "prepare.size"),
+        ({"resize": "linear", "size": "large"}, ConfigError, "large"),
+        ({"resize": "linear", "size": [4, 4], "mean": object()}, ConfigError, "object"),
+        ({"resize": "linear", "size": [4, 4], "turn": 90.5}, ConfigError, "90.5"),
+        ([["resize", "linear"]], ConfigError, "prepare"),
+        (None, ConfigError, "prepare"),
     ],
 )
-def test_a_wrong_spec_names_what_is_wrong(
-    spec: dict[str, Any], error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error, match=words):
+def test_a_wrong_spec_names_what_is_wrong(spec: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=re.escape(words)):
         smartqc.prepare(GRAY, spec, pixel_format="Mono8")
 
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict};
+use pyo3::types::{PyByteArray, PyCFunction, PyDict, PyTuple};
 use smartqc_core::error::{Error, Result};
 use smartqc_core::frame::PixelFormat;
 use smartqc_core::infer::{Options, Runtime, Session};
@@ -51,19 +52,20 @@ pub(crate) fn prepare<'py>(
             return Err(to_py(Error::invalid("pixel_format", problem)));
         }
         let job = Job { spec, size: (info.width, info.height), format: info.pixel_format };
-        return fill(py, job, out, |plan, row| plan.run_frame(frame, row));
+        return fill(py, job, out, frame.image(), |plan, row| plan.run_frame(frame, row));
     }
     let picture = Picture::of(picture, pixel_format)?;
     let (bytes, stride) = (picture.bytes(), picture.format.row_bytes(picture.width));
     let job = Job { spec, size: (picture.width, picture.height), format: picture.format };
-    fill(py, job, out, |plan, row| plan.run(bytes, stride, row))
+    fill(py, job, out, bytes, |plan, row| plan.run(bytes, stride, row))
 }
 
-/// Runs the plan of `job` into `out`, or a new array.
+/// Runs the plan of `job` into `out`, or a new array. `image` are the bytes that are read.
 fn fill<'py>(
     py: Python<'py>,
     job: Job,
     out: Option<Bound<'py, PyAny>>,
+    image: &[u8],
     run: impl FnOnce(&mut Plan, &mut [u8]) -> Result<()> + Send,
 ) -> PyResult<Bound<'py, PyAny>> {
     let latest = LATEST.with(|latest| latest.borrow_mut().take());
@@ -79,6 +81,11 @@ fn fill<'py>(
         Some(out) => {
             let mut row = writable(&out, dtype, plan.row_shape())?;
             let row = crate::bytes::of_mut(&mut row);
+            let (read, written) = (image.as_ptr_range(), row.as_ptr_range());
+            if read.start < written.end && written.start < read.end {
+                let problem = "shares memory with the picture, which would change while it is read";
+                return Err(to_py(Error::invalid("out", problem)));
+            }
             py.detach(|| run(&mut plan, row)).map_err(to_py)?;
             out
         }
@@ -135,14 +142,28 @@ fn parsed(spec: &Bound<'_, PyAny>) -> PyResult<Spec> {
         Some(to_dict) => to_dict.call0()?,
         None => spec.clone(),
     };
+    let refused = |problem: String| {
+        to_py(Error::Config { file: "<python>".to_owned(), key: "prepare".to_owned(), problem })
+    };
     let options = PyDict::new(py);
     options.set_item("allow_nan", false)?;
+    options.set_item("default", PyCFunction::new_closure(py, None, None, plain)?)?;
     let dumps = py.import("json")?.getattr("dumps")?;
-    let json: String = dumps.call((spec,), Some(&options))?.extract()?;
-    serde_json::from_str(&json).map_err(|error| {
-        let (file, key) = ("<python>".to_owned(), "prepare".to_owned());
-        to_py(Error::Config { file, key, problem: error.to_string() })
-    })
+    let json = dumps.call((spec,), Some(&options)).map_err(|error| {
+        let of_value =
+            error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py);
+        if of_value { refused(error.value(py).to_string()) } else { error }
+    })?;
+    serde_json::from_str(json.extract()?).map_err(|error| refused(error.to_string()))
+}
+
+/// What `json` does not know: arrays and numbers of NumPy and its like.
+fn plain(values: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
+    let value = values.get_item(0)?;
+    match value.getattr_opt("tolist")? {
+        Some(tolist) => Ok(tolist.call0()?.unbind()),
+        None => Err(PyTypeError::new_err(format!("{} stands in no recipe", value.repr()?))),
+    }
 }
 
 /// A spec with every default, as JSON; refused when it makes no sense.

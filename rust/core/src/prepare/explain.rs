@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::curve::Curves;
 use super::picture::described;
-use super::spec::{Color, Depth, Dtype, Fit, Flip, Layout, Resize, Spec};
+use super::spec::{Color, Depth, Dtype, Fit, Flip, Layout, Resize, Spec, invalid};
 use super::{Passes, Plan};
 use crate::error::Result;
 use crate::frame::{Content, Packing};
@@ -16,6 +16,8 @@ use crate::frame::{Content, Packing};
 /// not from a cache: several times what a last-level cache usually holds.
 const MEASURED_BYTES: usize = 128 << 20;
 const FEWEST_RUNS: usize = 5;
+/// Of a picture or a row: no camera has more, and memory may not.
+const MOST_BYTES: usize = 1 << 30;
 
 /// What a plan does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,10 +64,19 @@ impl Plan {
     /// Runs on synthetic pictures of its size for about that long, and five times at least.
     ///
     /// # Errors
-    /// As [`Plan::run`].
+    /// As [`Plan::run`], and [`Error::Invalid`] for pictures and rows of more than 1 GiB.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
     pub fn measure(&mut self, budget: Duration) -> Result<Cost> {
         let stride = self.format.row_bytes(self.width);
         let bytes = stride * self.height as usize * self.format.planes();
+        if bytes.max(self.row_bytes) > MOST_BYTES {
+            let problem = format!(
+                "{bytes} B, and a row of {} B; up to {MOST_BYTES} B are measured",
+                self.row_bytes
+            );
+            return Err(invalid("picture", problem));
+        }
         let count = (MEASURED_BYTES / bytes).clamp(2, 4096);
         let mut memory = vec![0_u8; count * bytes];
         let mut noise = 0x9E37_79B9_7F4A_7C15_u64;

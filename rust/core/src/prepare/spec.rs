@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::write::normalised;
 use crate::error::{Error, Result};
 
 /// Longest side of a picture or a tensor: above it integer sums of the area mean might not fit.
 pub(super) const MAX_SIDE: u32 = 65_535;
+/// What does not become infinite in binary16.
+const GREATEST_HALF: f32 = 65_504.0;
 
 /// How pixels become a row of the model's input, in this order: black level, white balance, gamma,
 /// demosaic, crop, grey or not, turn, flip, resize, pad or cut, normalise, lay out.
@@ -288,6 +291,7 @@ impl Spec {
         if !self.scale.is_finite() {
             return Err(invalid("scale", format!("{}; must be finite", self.scale)));
         }
+        self.check_numbers()?;
         if self.dtype == Dtype::Uint8
             && (self.mean.iter().any(|&m| m != 0.0) || self.std.iter().any(|&s| s != 1.0))
         {
@@ -303,6 +307,30 @@ impl Spec {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Spec {
+    /// Whether black and white, and so all between, become numbers that an element holds.
+    fn check_numbers(&self) -> Result<()> {
+        let (name, most) = match self.dtype {
+            Dtype::Uint8 => return Ok(()),
+            Dtype::Float16 => ("float16", GREATEST_HALF),
+            Dtype::Float32 => ("float32", f32::MAX),
+        };
+        for channel in 0..self.color.channels() {
+            for level in [0.0, 255.0] {
+                let number = normalised(self, channel, level);
+                if number.is_nan() || number.abs() > most {
+                    let problem = format!(
+                        "with this mean and std grey level {level} becomes {number}, which {name} \
+                         does not hold"
+                    );
+                    return Err(invalid("scale", problem));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -369,6 +397,17 @@ mod tests {
             .starts_with("prepare.depth")
         );
         assert!(wrong(|s| s.scale = f64::NAN).starts_with("prepare.scale"));
+        // Finite in float64 only.
+        assert!(wrong(|s| s.std = vec![1e-50]).contains("becomes"));
+        assert!(wrong(|s| s.mean = vec![0.0, 1e300, 0.0]).contains("becomes -inf"));
+        assert!(wrong(|s| s.scale = 1e38).contains("float32"));
+        assert!(
+            wrong(|s| {
+                s.dtype = Dtype::Float16;
+                s.scale = 257.0;
+            })
+            .contains("float16")
+        );
         assert!(wrong(|s| s.shorter_side = Some(9)).starts_with("prepare.shorter_side"));
         assert!(
             wrong(|s| {

@@ -207,7 +207,7 @@ impl<const N: usize> Typed<N> {
 
 /// The model's number for a grey level of 0 to 255: scaled in float64 and rounded to float32, so that 1/255
 /// gives what dividing by 255 gives; mean and standard deviation in float32, as torch has them.
-fn normalised(spec: &Spec, channel: usize, level: f64) -> f32 {
+pub(super) fn normalised(spec: &Spec, channel: usize, level: f64) -> f32 {
     let of_channel = |values: &[f64]| values[channel.min(values.len() - 1)] as f32;
     let scaled = (level * spec.scale) as f32;
     (scaled - of_channel(&spec.mean)) / of_channel(&spec.std)
