@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find rust python/smartqc -name '*.rs' -o -name '*.toml' -o -name '*.xml' | grep -v demo_data) \
 	Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: demo test test-rust test-python lint guard bench build clean
+.PHONY: demo test test-rust test-python lint guard sanitize bench build clean
 
 demo: $(VENV)/built
 	$(BIN)/smartqc demo $(ARGS)
@@ -59,6 +59,18 @@ test-python: $(VENV)/built $(VENV)/test-installed $(VENV)/producers/paths
 # Instruction counts of the release extension, held against bench/guard/baseline.json.
 guard: $(VENV)/built
 	$(BIN)/python bench/guard $(if $(filter guard,$(MAKECMDGOALS)),$(ARGS))
+
+# The tests of the unsafe kernels under AddressSanitizer and under valgrind, which knows AVX2 and not AVX-512,
+# then the fuzz target. For whoever changes kernels: needs a nightly compiler, valgrind and cargo-fuzz.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+VALGRIND = valgrind --quiet --error-exitcode=1
+FUZZ_S ?= 300
+sanitize:
+	RUSTFLAGS=-Zsanitizer=address cargo +nightly test --locked --target $(HOST) --target-dir target/sanitize \
+		-p smartqc-core --test prepare_kernels
+	CARGO_TARGET_$(subst -,_,$(shell echo $(HOST) | tr a-z A-Z))_RUNNER="$(VALGRIND)" \
+		cargo test --locked --target $(HOST) -p smartqc-core --test prepare_kernels
+	cargo +nightly fuzz run prepare --fuzz-dir rust/fuzz -- -max_total_time=$(FUZZ_S)
 
 # What the suite calls is built before it begins to measure.
 bench: $(VENV)/built $(VENV)/test-installed
