@@ -3,7 +3,8 @@
 The others are OpenCV and Pillow with NumPy, and the crate `fast_image_resize`.
 A round is one block of each contender, one after the other; every other round goes backwards. With
 two cores, two processes of the same contender run at the same time, so that they share memory as
-two workers of a line do. Needs cargo, cv2 and PIL; run it on a machine that does nothing else.
+two workers of a line do. Ends with the goals, of one core. Needs cargo, cv2 and PIL; run it on a
+machine that does nothing else.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import median
+
+import goals
 
 ROOT = Path(__file__).parent.parent
 CASES = {
@@ -84,8 +87,14 @@ def main() -> None:
     parser.add_argument("--program", help="the built contender, where cargo is not to build it")
     asked = parser.parse_args()
     program = asked.program or contender()
-    print("| case | cores | contender | us (median) | to bound | x as fast is smartqc |")
-    print("|---|---|---|---|---|---|")
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line)
+
+    say("| case | cores | contender | us (median) | to bound | x as fast is smartqc |")
+    say("|---|---|---|---|---|---|")
     for case, (bound, others) in CASES.items():
         if asked.case not in case:
             continue
@@ -107,11 +116,17 @@ def main() -> None:
                 ratios = [a / b for a, b in zip(times[name], times[bound], strict=True)]
                 gains = [a / b for a, b in zip(times[name], times["smartqc"], strict=True)]
                 least, middle = min(times[name]), median(times[name])
-                print(
+                say(
                     f"| {case} | {count} | {name} | {least:.0f} ({middle:.0f}) "
-                    f"| {median(ratios):.2f} | {median(gains):.2f} |",
-                    flush=True,
+                    f"| {median(ratios):.2f} | {median(gains):.2f} |"
                 )
+    rows: list[goals.Row] = []
+    for row in goals.prepare_rows("\n".join(lines)):
+        goals.add_prepare(rows, row, {})
+    print("\n| one core | found | goal | beside | reached |\n|---|---|---|---|---|")
+    for one in rows:
+        reached = "yes" if one.reached else "**no**"
+        print(f"| {one.what} | {one.found} | {one.goal} | {one.baseline} | {reached} |")
 
 
 if __name__ == "__main__":
