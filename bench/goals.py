@@ -116,14 +116,23 @@ def table(run: Run) -> list[dict[str, Any]]:
     rows: list[Row] = []
 
     def add(
-        key: str, what: str, goal: str, baseline: str, of: Callable[[], tuple[str, bool, str]]
+        key: str,
+        what: str,
+        goal: str,
+        baseline: str,
+        of: Callable[[], tuple[str, bool | None, str]],
     ) -> None:
         try:
             found, reached, spent_so = of()
         except (KeyError, TypeError, IndexError, ValueError, ZeroDivisionError):
             rows.append(Row(what, "not measured in this run", goal, baseline, None))
             return
-        reason = "" if reached else " ".join(text for text in (spent_so, why.get(key, "")) if text)
+        fell_short = reached is False
+        reason = (
+            ""
+            if not fell_short
+            else " ".join(text for text in (spent_so, why.get(key, "")) if text)
+        )
         rows.append(Row(what, found, goal, baseline, reached, reason))
 
     def arm(name: str) -> Run:
@@ -189,12 +198,14 @@ def table(run: Run) -> list[dict[str, Any]]:
         left,
     )
 
-    def parts() -> tuple[str, bool, str]:
+    def parts() -> tuple[str, bool | None, str]:
         found = run["open_loop"]
         ours, bound, tuned = (found["contenders"][name] for name in ("line", "bound", "tuned"))
-        of_bound = found["of_bound_on_schedule"]
-        share_of = share(of_bound)
         rates = [rate_said(one) for one in (ours, bound, tuned)]
+        of_bound = found.get("of_bound_on_schedule")
+        if of_bound is None:
+            return f"{rates[0]}; bound {rates[1]}; tuned {rates[2]}: too few trials", None, ""
+        share_of = share(of_bound)
         said = f"{rates[0]}, {share_of} of {rates[1]}; tuned {rates[2]}"
         without = ours["greatest_hz"] / found["bound_hz"]
         said = f"{said} ({ours['parts']} parts); {without:.0%} of the bound without a schedule"
@@ -300,7 +311,10 @@ def add_prepare(rows: list[Row], row: dict[str, Any], why: dict[str, str]) -> No
         said, wanted = f"{mine:.0f} us", f"<= {ANTIALIAS_US} us, faster than fast_image_resize"
     else:
         reached = row["to_bound"] <= goal
-        said, wanted = f"{row['to_bound']:.2f} of it ({mine:.0f} us)", f"<= {goal:g} x the bound"
+        said, wanted = (
+            f"{row['to_bound']:.2f} x the bound ({mine:.0f} us)",
+            f"<= {goal:g} x the bound",
+        )
     reason = "" if reached else why.get(key, "")
     rows.append(Row(f"prepare, {case}", said, wanted, others, reached, reason))
 

@@ -261,6 +261,10 @@ def test_where_the_time_ended_the_search_that_is_said(monkeypatch, limit, says):
     found = open_loop.greatest(trials)
     assert found["greatest_hz"] is None
     assert open_loop.rate_said(found).startswith(says)
+    one = found | {"trials": trials, "parts": 50}
+    run = {"star": {}, "open_loop": {"contenders": dict.fromkeys(("line", "bound", "tuned"), one)}}
+    (row,) = (row for row in goals.table(run) if row["what"].startswith("greatest part rate"))
+    assert row["found"].startswith(says) and row["reached"] is None
 
 
 def test_what_a_section_takes_too_long_is_taken_from_those_after_it(tmp_path, monkeypatch):
