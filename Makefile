@@ -70,7 +70,7 @@ sanitize:
 		-p smartqc-core --test prepare_kernels
 	CARGO_TARGET_$(subst -,_,$(shell echo $(HOST) | tr a-z A-Z))_RUNNER="$(VALGRIND)" \
 		cargo test --locked --target $(HOST) -p smartqc-core --test prepare_kernels
-	cargo +nightly fuzz run prepare --fuzz-dir rust/fuzz -- -max_total_time=$(FUZZ_S)
+	cargo +nightly fuzz run prepare --fuzz-dir rust/fuzz -- -max_total_time=$(FUZZ_S) -max_len=64 -len_control=0
 
 # What the suite calls is built before it begins to measure.
 bench: $(VENV)/built $(VENV)/test-installed
