@@ -162,6 +162,12 @@ pub trait Outlet: Send {
     /// Parts passed this camera that none of its frames was of: is it still there?
     fn doubt(&mut self, _view: u8) {}
 
+    /// The line thread is about to sleep until this instant: until when may it, if nobody rings? It
+    /// looks into its channels once more after this.
+    fn sleeps(&self, until_ns: i64) -> i64 {
+        until_ns
+    }
+
     /// Whether something that the line thread does not see asks for a stop: a record that is lost.
     fn asks_stop(&self) -> bool {
         false

@@ -433,6 +433,10 @@ impl Outlet for Hands {
         }
     }
 
+    fn sleeps(&self, until_ns: i64) -> i64 {
+        self.reach.shop.sleeps(until_ns)
+    }
+
     fn asks_stop(&self) -> bool {
         self.reach.stop_requested.get().is_some()
     }

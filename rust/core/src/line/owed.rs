@@ -8,7 +8,9 @@
 //! rings for
 //!
 //! - before it waits for work, so that a line with time to spare is as quick as ever;
-//! - before a batch that would keep anything longer than [`LONGEST_NS`];
+//! - before a batch that would keep anything longer than [`LONGEST_NS`], unless the line thread looks by
+//!   itself until then: it sleeps no longer than that while a worker is about to look, for what a worker
+//!   wakes costs it the time of its next batch ([`Shop::sleeps`]);
 //! - before a batch when frames lie there and not every worker has a further one;
 //! - before any batch when the part of a verdict, or a part of this batch, commits within [`AMPLE_NS`] of
 //!   the batch's end;
@@ -41,26 +43,35 @@ const LONGEST_NS: i64 = 2 * MS;
 /// What commits sooner than this after the next batch does not wait.
 const AMPLE_NS: i64 = 20 * MS;
 
-/// By worker's place: until when the worker there will have looked what lies there for the line thread;
-/// 0 while nobody may rely on it.
+/// Who looks what lies there for the line thread, and when; 0 while nobody may rely on it.
 #[derive(Debug)]
-pub(super) struct Looks(Box<[AtomicI64]>);
+pub(super) struct Looks {
+    /// By worker's place: until when the worker there will have looked.
+    workers: Box<[AtomicI64]>,
+    /// Until when the line thread sleeps, if nobody rings.
+    line: AtomicI64,
+}
 
 impl Looks {
     pub(super) fn new(workers: usize) -> Self {
-        Self((0..workers).map(|_| AtomicI64::new(0)).collect())
+        let workers = (0..workers).map(|_| AtomicI64::new(0)).collect();
+        Self { workers, line: AtomicI64::new(0) }
     }
 
     fn promise(&self, place: usize, at_ns: i64) {
-        if let Some(look) = self.0.get(place) {
+        if let Some(look) = self.workers.get(place) {
             look.store(at_ns, Ordering::SeqCst);
         }
     }
 
+    /// Whether a worker does, soon.
     fn soon(&self, now_ns: i64) -> bool {
-        let soon = now_ns..=now_ns.saturating_add(LONGEST_NS);
-        self.0.iter().any(|look| soon.contains(&look.load(Ordering::SeqCst)))
+        self.workers.iter().any(|look| is_soon(look, now_ns))
     }
+}
+
+fn is_soon(look: &AtomicI64, now_ns: i64) -> bool {
+    (now_ns..=now_ns.saturating_add(LONGEST_NS)).contains(&look.load(Ordering::SeqCst))
 }
 
 impl Shop {
@@ -72,7 +83,17 @@ impl Shop {
 
     /// Not every worker has a batch beside the one it works at.
     fn is_short(&self) -> bool {
-        self.queue.len() < self.looks.0.len()
+        self.queue.len() < self.looks.workers.len()
+    }
+
+    /// The line thread is about to sleep until then, and looks into its channels once more after this;
+    /// returns until when it may.
+    pub(super) fn sleeps(&self, until_ns: i64) -> i64 {
+        let now_ns = self.clock.now_ns();
+        let longest_ns = if self.looks.soon(now_ns) { LONGEST_NS } else { i64::MAX };
+        let until_ns = until_ns.min(now_ns.saturating_add(longest_ns));
+        self.looks.line.store(until_ns, Ordering::SeqCst);
+        until_ns
     }
 }
 
@@ -110,7 +131,8 @@ impl<'a> Owed<'a> {
         }
         if frames || !self.shop.quiet.is_empty() {
             let short = frames && self.shop.is_short();
-            if short || !ample || self.debt.presses(now_ns, takes_ns) {
+            let lies_long = self.debt.lies_long(over_ns) && !is_soon(&self.shop.looks.line, now_ns);
+            if short || !ample || lies_long || self.debt.is_due(over_ns) {
                 self.debt.settle();
                 self.shop.messages.ring();
             }
@@ -148,12 +170,14 @@ impl Debt {
         self.0 = Some((first_ns, least_due_ns.min(due_ns)));
     }
 
-    fn presses(&self, now_ns: i64, takes_ns: i64) -> bool {
-        self.0.is_some_and(|(since_ns, due_ns)| {
-            let over_ns = now_ns.saturating_add(takes_ns);
-            over_ns.saturating_sub(since_ns) > LONGEST_NS
-                || due_ns.saturating_sub(over_ns) < AMPLE_NS
-        })
+    /// Whether the first of it lies there too long when a batch is over.
+    fn lies_long(&self, over_ns: i64) -> bool {
+        self.0.is_some_and(|(since_ns, _)| over_ns.saturating_sub(since_ns) > LONGEST_NS)
+    }
+
+    /// Whether the first of it is due too soon after a batch.
+    fn is_due(&self, over_ns: i64) -> bool {
+        self.0.is_some_and(|(_, due_ns)| due_ns.saturating_sub(over_ns) < AMPLE_NS)
     }
 
     fn settle(&mut self) {
@@ -179,17 +203,17 @@ mod tests {
     #[test]
     fn what_lies_there_waits_as_long_as_batches_are_short_and_its_part_has_time() {
         let mut debt = Debt::default();
-        assert!(!debt.presses(0, SEC), "nothing lies there");
+        assert!(!debt.lies_long(SEC) && !debt.is_due(2 * SEC), "nothing lies there");
         debt.note(0, SEC);
-        assert!(!debt.presses(0, LONGEST_NS) && debt.presses(0, LONGEST_NS + 1));
         debt.note(MS, SEC);
-        assert!(!debt.presses(MS, LONGEST_NS - MS), "the first one counts");
-        assert!(debt.presses(MS, LONGEST_NS - MS + 1));
+        assert!(!debt.lies_long(LONGEST_NS), "the first one counts");
+        assert!(debt.lies_long(LONGEST_NS + 1));
+        assert!(!debt.is_due(SEC - AMPLE_NS) && debt.is_due(SEC - AMPLE_NS + 1));
         debt.settle();
-        assert!(!debt.presses(0, SEC));
+        assert!(!debt.lies_long(SEC) && !debt.is_due(2 * SEC));
         debt.note(0, SEC);
         debt.note(0, 20 * MS);
-        assert!(debt.presses(0, 1), "one of them is due soon");
+        assert!(debt.is_due(1), "one of them is due soon");
     }
 
     #[test]
@@ -217,6 +241,10 @@ mod tests {
         /// A part commits so long after its exposure.
         budget_ns: i64,
         woken: u64,
+        /// Of these, by a worker or a camera.
+        rung: u64,
+        /// When it wakes by itself.
+        sleeps_until_ns: i64,
         /// When the oldest of what lies there was put down.
         since_ns: Option<i64>,
         longest_ns: i64,
@@ -242,7 +270,8 @@ mod tests {
                 runs_ended: AtomicU64::new(0),
                 workers_replaced: AtomicU64::new(0),
             });
-            let (woken, since_ns, longest_ns) = (0, None, 0);
+            let (woken, rung, sleeps_until_ns) = (0, 0, i64::MAX);
+            let (since_ns, longest_ns) = (None, 0);
             Self {
                 clock,
                 shop,
@@ -252,6 +281,8 @@ mod tests {
                 slots,
                 budget_ns,
                 woken,
+                rung,
+                sleeps_until_ns,
                 since_ns,
                 longest_ns,
             }
@@ -278,13 +309,14 @@ mod tests {
             self.line_thread();
         }
 
-        /// As the line thread does, if it was rung for.
+        /// As the line thread does, if it was rung for or wakes by itself.
         fn line_thread(&mut self) {
-            if !self.inbox.wakes() {
+            let (rung, now_ns) = (self.inbox.wakes(), self.clock.now_ns());
+            if !rung && now_ns < self.sleeps_until_ns {
                 return;
             }
             self.woken += 1;
-            let now_ns = self.clock.now_ns();
+            self.rung += u64::from(rung);
             self.longest_ns = self.longest_ns.max(now_ns - self.since_ns.take().unwrap_or(now_ns));
             self.verdicts.try_iter().for_each(drop);
             for message in self.inbox.receiver.try_iter() {
@@ -293,10 +325,16 @@ mod tests {
                 let job = Job { part: 1, view: 0, due_ns, live_due_ns: due_ns, payload };
                 self.shop.queue.push(job).unwrap();
             }
+            self.sleeps_until_ns = self.shop.sleeps(now_ns + SEC);
         }
 
-        fn passes(&self, ns: i64) {
-            self.clock.step_to(self.clock.now_ns() + ns);
+        fn passes(&mut self, ns: i64) {
+            let until_ns = self.clock.now_ns() + ns;
+            while self.sleeps_until_ns < until_ns {
+                self.clock.step_to(self.sleeps_until_ns);
+                self.line_thread();
+            }
+            self.clock.step_to(until_ns);
         }
 
         /// As a worker does: so many batches of one frame, each of which takes so long. The camera
@@ -339,6 +377,8 @@ mod tests {
         assert_eq!(bench.woken, 8, "a worker that waits is quick");
         bench.judges(600, MS / 2, true);
         assert!((150..=210).contains(&bench.woken), "{} for 600 frames", bench.woken);
+        let (rung, woken) = (bench.rung, bench.woken);
+        assert!(rung <= 8 + 4, "it wakes by itself, and {rung} times of {woken} it was rung for");
         assert!(bench.longest_ns <= LONGEST_NS, "{}", bench.longest_ns);
     }
 

@@ -540,7 +540,7 @@ impl<O: Outlet> LineThread<O> {
             false if self.actuators.is_empty() => wake.at_ns + SOFT_NS,
             false => wake.at_ns,
         };
-        let sleep_ns = until_ns - self.clock.now_ns();
+        let sleep_ns = self.outlet.sleeps(until_ns) - self.clock.now_ns();
         let Inbox { receiver, bell } = &self.inbox;
         let there = || !receiver.is_empty() || !self.quiet.is_empty();
         if sleep_ns > 0 {
