@@ -78,26 +78,6 @@ impl How {
     }
 }
 
-/// Elements of levels, `N` at once; the last ones together with some that nobody wants.
-#[inline(always)]
-pub(super) fn by_vectors<const N: usize, const B: usize>(
-    levels: &[u8],
-    out: &mut [[u8; B]],
-    some: impl Fn(&[u8; N], &mut [[u8; B]; N]),
-) {
-    let (vectors, rest) = levels.as_chunks::<N>();
-    let (near, far) = out.split_at_mut(N * vectors.len());
-    for (levels, out) in vectors.iter().zip(near.as_chunks_mut().0) {
-        some(levels, out);
-    }
-    if !rest.is_empty() {
-        let (mut last, mut elements) = ([0; N], [[0; B]; N]);
-        last[..rest.len()].copy_from_slice(rest);
-        some(&last, &mut elements);
-        far.copy_from_slice(&elements[..far.len()]);
-    }
-}
-
 /// A number as an element of four bytes, or of two.
 #[inline(always)]
 fn bytes<const N: usize>(value: f32) -> [u8; N] {

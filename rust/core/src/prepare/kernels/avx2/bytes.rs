@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::affine::{How, by_vectors};
+use super::super::affine::How;
 use super::super::unpack::Pattern;
 use super::{Avx2, mul, odd};
 
@@ -89,7 +89,16 @@ pub(in super::super) fn float32(token: Avx2, levels: &[u8], how: How, out: &mut 
 pub(in super::super) fn float16(token: Avx2, levels: &[u8], how: How, out: &mut [[u8; 2]]) {
     #[target_feature(enable = "avx2,fma,f16c")]
     fn run(levels: &[u8], how: How, out: &mut [[u8; 2]]) {
-        by_vectors(levels, out, |levels, out| of_some(how.numbers(levels), out));
+        // No closure: its code would be that of a machine without these features.
+        let (eights, rest) = levels.as_chunks::<8>();
+        let (near, far) = out.split_at_mut(8 * eights.len());
+        for (levels, out) in eights.iter().zip(near.as_chunks_mut().0) {
+            of_some(how.numbers(levels), out);
+        }
+        let (mut last, mut halves) = ([0; 8], [[0; 2]; 8]);
+        last[..rest.len()].copy_from_slice(rest);
+        of_some(how.numbers(&last), &mut halves);
+        far.copy_from_slice(&halves[..far.len()]);
     }
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]

@@ -191,7 +191,9 @@ impl Ramps {
         out: &mut [u8],
     ) -> __m256 {
         let table = &self.tables[group.table];
-        let [near, far] = group.begin.map(|begin| &bytes[begin - from..][..loaded(C, S)]);
+        // No `map`: its code would be that of a machine without these features.
+        let near = &bytes[group.begin[0] - from..][..loaded(C, S)];
+        let far = &bytes[group.begin[1] - from..][..loaded(C, S)];
         let [all, placed] = sums::<C, S>(table, [near, far]);
         let [start, slope] = load_line(&table.rising);
         let [end, fall] = load_line(&table.falling);
@@ -207,8 +209,7 @@ impl Ramps {
             let in_order = if C == 3 { 0x80_08_04_00_u32 } else { 0x0C_08_04_00 } as i32;
             let bytes = _mm256_shuffle_epi8(levels, _mm256_set1_epi32(in_order));
             let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
-            let [low, high] =
-                [_mm_cvtsi128_si32(low), _mm_cvtsi128_si32(high)].map(|half| half as u32);
+            let (low, high) = (_mm_cvtsi128_si32(low) as u32, _mm_cvtsi128_si32(high) as u32);
             u64::from(low) | u64::from(high) << (8 * C)
         } else {
             self.exact::<C>(line, pixel)
@@ -248,7 +249,7 @@ fn sums<const C: usize, const S: usize>(table: &Table, [near, far]: [&[u8]; 2]) 
     let ones = _mm256_set1_epi8(1);
     let (mut all, mut placed) = (_mm256_setzero_si256(), _mm256_setzero_si256());
     for step in 0..S {
-        let [near, far] = [near, far].map(|bytes| &bytes[STEP * C * step..][..16]);
+        let (near, far) = (&near[STEP * C * step..][..16], &far[STEP * C * step..][..16]);
         // SAFETY: 16 bytes of either slice are read, which have as many, and 32 of a reference.
         let (low, high, index) = unsafe {
             (

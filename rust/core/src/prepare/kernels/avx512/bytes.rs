@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::affine::{How, by_vectors};
+use super::super::affine::How;
 use super::super::prefetch;
 use super::super::unpack::Pattern;
 use super::{Avx512, store};
@@ -162,7 +162,16 @@ pub(in super::super) fn float32(token: Avx512, levels: &[u8], how: How, out: &mu
 pub(in super::super) fn float16(token: Avx512, levels: &[u8], how: How, out: &mut [[u8; 2]]) {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]
     fn run(levels: &[u8], how: How, out: &mut [[u8; 2]]) {
-        by_vectors(levels, out, |levels, out| of_some(how.numbers(levels), out));
+        // No closure: its code would be that of a machine without these features.
+        let (sixteens, rest) = levels.as_chunks::<16>();
+        let (near, far) = out.split_at_mut(16 * sixteens.len());
+        for (levels, out) in sixteens.iter().zip(near.as_chunks_mut().0) {
+            of_some(how.numbers(levels), out);
+        }
+        let (mut last, mut halves) = ([0; 16], [[0; 2]; 16]);
+        last[..rest.len()].copy_from_slice(rest);
+        of_some(how.numbers(&last), &mut halves);
+        far.copy_from_slice(&halves[..far.len()]);
     }
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,fma")]
