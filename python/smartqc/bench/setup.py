@@ -201,7 +201,7 @@ def _bare(model: Path, size: tuple[int, int] | None, notes: list[str]) -> dict[s
     try:
         spec = _spec_of(path, size, notes)
     except ModelError as why:
-        if "is free: say size" in str(why):
+        if "is free: set `size" in str(why):
             raise ConfigError(
                 f"{path}: it takes pictures of any size: say --size 224x224"
             ) from None
